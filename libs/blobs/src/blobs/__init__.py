@@ -1,0 +1,1 @@
+"""Content storage: streaming, hashing, encryption; local files and GridFS."""

@@ -1,0 +1,1 @@
+"""An embedded broker and store, and the whole suite in one command."""

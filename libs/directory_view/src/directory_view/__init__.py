@@ -1,0 +1,1 @@
+"""The compiled read-only view of the directory that every service holds."""

@@ -1,0 +1,1 @@
+"""Kafka: publish, consume, settle, outbox relay, dead letters, topic admin."""

@@ -1,0 +1,1 @@
+"""gRPC server and channels: one interceptor for identity, rules, deadlines, validation, errors, telemetry."""

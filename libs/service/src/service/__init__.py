@@ -1,0 +1,1 @@
+"""Settings, life cycle, roles and the admin port of a service."""

@@ -1,0 +1,1 @@
+"""MongoDB: collections, indexes, optimistic writes with an outbox, leases."""

@@ -1,0 +1,1 @@
+"""Traces, metrics, logs, health and audit records, started by one call."""

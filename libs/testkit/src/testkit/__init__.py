@@ -1,0 +1,1 @@
+"""The synthetic ministry, simulators and contract suites (development only)."""

@@ -1,0 +1,1 @@
+"""Entities, domains, people, units and groups."""

@@ -1,0 +1,1 @@
+"""Files, folders, versions and sharing."""

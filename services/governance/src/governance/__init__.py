@@ -1,0 +1,1 @@
+"""Audit records of all services in verifiable hash chains."""

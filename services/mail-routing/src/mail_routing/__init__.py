@@ -1,0 +1,1 @@
+"""The ministry's mail platform: SMTP in, resolution, delivery, retry, trace."""

@@ -1,0 +1,1 @@
+"""Posts, audiences and acknowledgement."""
