@@ -1,0 +1,159 @@
+"""A real Apache Kafka, one node on loopback, from the jars of Maven Central: no container, no installer.
+
+The jars (43 MB) and a formatted, empty data folder are fetched once into a cache outside the tree.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from devstack.program import LOOPBACK, Missing, Program, free_port
+
+VERSION = "4.4.0"
+_JAVA = 17
+_RESOURCES = Path(__file__).parent / "resources"
+# Names the cluster in its data folder; every cluster made here has this one.
+_CLUSTER_ID = "cm9zc2lvLWRldnN0YWNrLQ"
+_JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # A topic comes into being on purpose (messaging.ensure_topics) or not at all.
+    "auto.create.topics.enable": "false",
+    # A killed broker may register again when its old session is over.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "500",
+}
+
+
+def cache() -> Path:
+    """Where the jars are, or will be."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "rossio" / f"kafka-{VERSION}"
+
+
+def missing() -> str | None:
+    """What keeps Kafka from running on this machine, with the remedy; None when nothing does."""
+    java = shutil.which("java")
+    if java is None:
+        return f"Apache Kafka needs Java {_JAVA} or later: apt-get install openjdk-17-jre-headless"
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', said)
+    if found is None or int(found[1]) < _JAVA:
+        return f"Apache Kafka needs Java {_JAVA} or later, and `java -version` says {said.splitlines()[:1]}"
+    if not cached() and shutil.which("mvn") is None:
+        return "Apache Kafka's jars come through Maven, and mvn is missing: apt-get install maven"
+    return None
+
+
+def cached() -> bool:
+    """Whether the jars are here already, so that a start takes seconds and no network."""
+    return cache().is_dir()
+
+
+def fetch() -> Path:
+    """Returns the folder with the jars (`jars/`) and an empty formatted log (`formatted/`), made if need be.
+
+    Raises:
+        Missing: Java or Maven is not there, or the jars cannot be had.
+    """
+    target = cache()
+    if target.is_dir():
+        return target
+    if (lack := missing()) is not None:
+        raise Missing(lack)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "kafka.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                made = Path(scratch) / "kafka"
+                _copy_jars(made / "jars")
+                _format(made)
+                made.rename(target)
+    return target
+
+
+def _copy_jars(folder: Path) -> None:
+    arguments = ["-DincludeScope=runtime", f"-DoutputDirectory={folder}", f"-Dkafka.version={VERSION}"]
+    _run(["mvn", "-q", "-B", "-f", _RESOURCES / "kafka-pom.xml", "dependency:copy-dependencies", *arguments])
+
+
+def _format(made: Path) -> None:
+    """A data folder is formatted once and copied for each cluster: that saves a start of the JVM each time."""
+    settings = made / "format.properties"
+    ports = {"listeners": f"PLAINTEXT://{LOOPBACK}:9092,CONTROLLER://{LOOPBACK}:9093"}
+    voters = {"controller.quorum.voters": f"1@{LOOPBACK}:9093", "log.dirs": str(made / "formatted")}
+    _write(settings, {**_SETTINGS, **ports, **voters})
+    java = _java(made, "kafka.tools.StorageTool")
+    _run([*java, "format", "-t", _CLUSTER_ID, "-c", settings])
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
+        raise Missing(f"`{command[0]}` could not prepare Apache Kafka {VERSION}; is the network up?\n{last}")
+
+
+def _java(fetched: Path, main: str) -> list[str]:
+    logging = f"-Dlog4j2.configurationFile=file:{_RESOURCES / 'kafka-log4j2.properties'}"
+    return ["java", *_JVM, logging, "-cp", str(fetched / "jars" / "*"), main]
+
+
+def _write(path: Path, settings: Mapping[str, str]) -> None:
+    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
+
+class Kafka(Program):
+    """A single-node Kafka (KRaft); `kill` and `start` again keep its data and its port.
+
+    `settings` are broker properties that go before those of this module.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__("kafka", folder)
+        self._port = port or free_port()
+        self._controller_port = free_port()
+        self._settings = dict(settings or {})
+
+    @property
+    def bootstrap(self) -> str:
+        """The address that clients start from."""
+        return f"{LOOPBACK}:{self._port}"
+
+    def command(self) -> list[str]:
+        fetched = fetch()
+        data = self.folder / "data"
+        if not data.exists():
+            shutil.copytree(fetched / "formatted", data)
+        controller = f"{LOOPBACK}:{self._controller_port}"
+        settings = self.folder / "server.properties"
+        places = {
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.quorum.voters": f"1@{controller}",
+            "log.dirs": str(data),
+        }
+        _write(settings, {**_SETTINGS, **places, **self._settings})
+        return [*_java(fetched, "kafka.Kafka"), str(settings)]
+
+    def ready(self) -> bool:
+        """The port opens before the broker may lead partitions, so the log is asked."""
+        return "Kafka Server started" in self.output()

@@ -1,0 +1,99 @@
+"""The pytest plugin of the suite: one real Kafka, one store and one token issuer for a whole run.
+
+Every pytest run in the environment has it (entry point `pytest11`). Servers start when the first test asks for
+them. What a machine lacks fails the test in CI and skips it, with the reason, elsewhere. Tests keep apart by
+fresh database names, group ids and topics, not by servers of their own; a test that kills its server asks for
+`own_kafka` or `own_mongo`.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from devstack import kafka as real_kafka
+from devstack.issuer import Issuer
+from devstack.kafka import Kafka
+from devstack.mongo import Mongo
+from devstack.program import Program
+
+_P = TypeVar("_P", bound=Program)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java."""
+    for item in items:
+        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address of a real Apache Kafka that the whole run shares (KAFKA_BOOTSTRAP if that is set)."""
+    given = os.environ.get("KAFKA_BOOTSTRAP")
+    if given:
+        yield given
+        return
+    with _running(_kafka(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server.bootstrap
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
+    """A real Kafka for one test, which may kill, pause and start it again."""
+    with _running(_kafka(tmp_path / "kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a store that the whole run shares (MONGODB_URI if that is set)."""
+    given = os.environ.get("MONGODB_URI")
+    if given:
+        yield given
+        return
+    with _running(Mongo(tmp_path_factory.mktemp("mongo"))) as server:
+        yield server.uri
+
+
+@pytest.fixture
+def own_mongo(tmp_path: Path) -> Iterator[Mongo]:
+    """A store for one test, which may kill, pause and start it again."""
+    with _running(Mongo(tmp_path / "mongo")) as server:
+        yield server
+
+
+@pytest.fixture
+def database_name() -> str:
+    """The name of a database that no other test has."""
+    return f"test_{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
+    """Signs the tokens of the run; its keys are the file `issuer.jwks`."""
+    return Issuer(tmp_path_factory.mktemp("issuer"))
+
+
+def _kafka(folder: Path) -> Kafka:
+    lack = real_kafka.missing()
+    if lack is None:
+        return Kafka(folder)
+    if os.environ.get("CI"):
+        pytest.fail(lack, pytrace=False)
+    pytest.skip(lack)
+
+
+@contextmanager
+def _running(server: _P) -> Iterator[_P]:
+    """Runs the server; afterwards its log stays and its data go."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(server.folder / "data", ignore_errors=True)
