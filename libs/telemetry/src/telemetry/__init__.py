@@ -1,1 +1,48 @@
-"""Traces, metrics, logs, health and audit records, started by one call."""
+"""Traces, metrics, logs, health, audit records and kill points of a process.
+
+`start` once in the composition root; everywhere else::
+
+    log = telemetry.logger(__name__)
+    consumed = telemetry.names.CONSUMED.bind(stream="news.post.v1", group="notification", outcome="done")
+
+    with telemetry.observe("news.publish", attributes={telemetry.semconv.POST_ID: post_id}) as span:
+        consumed.inc()
+        log.info("post published", post_id=post_id)
+
+No address, name, subject or id of a person goes into a span, a label or a log.
+"""
+
+from telemetry import audit, health, names, points, semconv
+from telemetry.logs import Logger, logger
+from telemetry.logs import set_level as set_log_level
+from telemetry.metrics import Count, Instrument, Level, Spread, exposition
+from telemetry.operations import observe
+from telemetry.process import Telemetry, start
+from telemetry.tracing import Kind, Operation, Span, active, context_from, current_traceparent, outcome_of, span
+
+__all__ = [
+    "Count",
+    "Instrument",
+    "Kind",
+    "Level",
+    "Logger",
+    "Operation",
+    "Span",
+    "Spread",
+    "Telemetry",
+    "active",
+    "audit",
+    "context_from",
+    "current_traceparent",
+    "exposition",
+    "health",
+    "logger",
+    "names",
+    "observe",
+    "outcome_of",
+    "points",
+    "semconv",
+    "set_log_level",
+    "span",
+    "start",
+]

@@ -1,0 +1,142 @@
+"""Every metric of the suite, with a sentence each, and every label with the shape of its values.
+
+A metric that is not here does not exist: `telemetry.metrics` refuses later declarations. Use one as
+`names.CONSUMED.bind(stream=..., group=..., outcome=...)` once, then `.inc()` per event.
+"""
+
+from typing import Final
+
+from telemetry.metrics import Declarations
+
+_WORD = r"[a-z][a-z0-9_.-]{0,63}"
+_declared = Declarations(
+    {
+        "operation": _WORD,
+        "outcome": r"[a-z_]{2,24}",
+        "service": _WORD,
+        "stream": _WORD,
+        "group": _WORD,
+        "event": r"[A-Za-z][A-Za-z0-9_.]{0,95}",
+        "collection": r"[a-z][a-z0-9_.-]{0,47}",
+        "reason": r"[A-Z][A-Z0-9_]{0,47}",
+        "entity": r"[a-z][a-z0-9-]{0,15}",
+        "partition": r"[0-9]{1,4}",
+        "rpc_method": r"[A-Za-z][A-Za-z0-9_.]{0,95}/[A-Za-z]{1,48}",
+        "rpc_status_code": r"[A-Z_]{2,24}",
+        "lane": _WORD,
+        "channel": _WORD,
+        "provider": _WORD,
+        "stage": _WORD,
+        "direction": r"in|out",
+        "check": _WORD,
+    }
+)
+counter, gauge, histogram = _declared.counter, _declared.gauge, _declared.histogram
+_BYTES: Final = tuple(float(4**power) for power in range(5, 15))
+_BATCH: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+
+# telemetry
+OPERATION = histogram(
+    "rossio_operation_duration_seconds",
+    "How long each named operation took, by how it ended.",
+    ("operation", "outcome"),
+)
+SPANS_EXPORTED = counter("rossio_telemetry_spans_exported_total", "Spans that the collector took.")
+SPANS_DROPPED = counter(
+    "rossio_telemetry_spans_dropped_total", "Spans that were given up: the queue was full or the collector refused."
+)
+SPANS_QUEUED = gauge("rossio_telemetry_spans_queued", "Spans that wait for the collector.")
+READY = gauge("rossio_ready", "Whether a readiness check of the process holds: 1 or 0.", ("check",))
+
+# rpc; the semantic conventions' names in Prometheus form
+RPC_SERVER = histogram(
+    "rpc_server_call_duration_seconds", "How long the server worked on calls.", ("rpc_method", "rpc_status_code")
+)
+RPC_CLIENT = histogram(
+    "rpc_client_call_duration_seconds", "How long calls to other services took.", ("rpc_method", "rpc_status_code")
+)
+RPC_IN_FLIGHT = gauge("rossio_rpc_in_flight", "Calls that the server works on now.")
+
+# messaging
+PUBLISHED = counter("rossio_messaging_published_total", "Records that the broker has made durable.", ("stream",))
+PUBLISH = histogram(
+    "rossio_messaging_publish_duration_seconds", "How long a publish took until durable.", ("stream", "outcome")
+)
+CONSUMED = counter(
+    "rossio_messaging_consumed_total", "Records settled, by how: done, dead, unknown.", ("stream", "group", "outcome")
+)
+RETRIED = counter(
+    "rossio_messaging_retried_total",
+    "Attempts that failed and will be repeated, by why.",
+    ("stream", "group", "outcome"),
+)
+DEAD = counter("rossio_messaging_dead_letters_total", "Records put into dead letters.", ("stream", "group", "reason"))
+REDRIVEN = counter("rossio_messaging_redriven_total", "Dead letters put back into their stream.", ("stream", "group"))
+HANDLED = histogram(
+    "rossio_messaging_handle_duration_seconds", "How long handlers took for a batch.", ("stream", "group", "outcome")
+)
+BATCH = histogram(
+    "rossio_messaging_batch_records", "How many records a handler was given.", ("stream", "group"), buckets=_BATCH
+)
+LAG = gauge(
+    "rossio_messaging_lag_records", "Records of a partition that are not settled.", ("stream", "group", "partition")
+)
+OLDEST = gauge("rossio_messaging_oldest_unsettled_seconds", "Age of the oldest record in hand.", ("stream", "group"))
+WAITING = gauge("rossio_messaging_waiting_lanes", "Keys that wait for a dependency.", ("stream", "group"))
+STOPPED = gauge("rossio_messaging_stopped", "1: the dead-letter ratio limit has stopped the line.", ("stream", "group"))
+RELAYED = counter("rossio_outbox_relayed_total", "Facts that the relay has published.", ("collection",))
+RELAY_LAG = histogram("rossio_outbox_age_seconds", "Age of a fact when it was published.", ("collection",))
+RELAY_LEADER = gauge("rossio_outbox_leader", "1: this process holds the relay's lease.", ("collection",))
+FOLLOWED = counter("rossio_messaging_followed_total", "Records that followers have applied.", ("stream",))
+
+# store
+STORE = histogram(
+    "rossio_store_duration_seconds", "How long the database took.", ("collection", "operation", "outcome")
+)
+
+# blobs
+BLOB_BYTES = counter("rossio_blobs_bytes_total", "Bytes of content stored (in) and read (out).", ("direction",))
+BLOB_MET = counter("rossio_blobs_met_total", "Contents that were there already and were not stored again.")
+
+# directory
+DIRECTORY_VERSION = gauge("rossio_directory_view_version", "Changes that the local view of the directory has applied.")
+DIRECTORY_PEOPLE = gauge("rossio_directory_view_people", "People in the local view of the directory.")
+IMPORTED = counter("rossio_directory_imported_total", "Rows that imports have applied, by outcome.", ("outcome",))
+
+# mail
+MAIL_ACCEPTED = counter("rossio_mail_accepted_total", "Mails accepted durably.", ("lane", "channel"))
+MAIL_REFUSED = counter("rossio_mail_refused_total", "Mails and recipients refused in the dialogue.", ("reason",))
+MAIL_OUTCOME = counter(
+    "rossio_mail_outcomes_total", "Final and deferred outcomes, one a recipient.", ("lane", "outcome")
+)
+MAIL_STAGE = histogram(
+    "rossio_mail_stage_duration_seconds", "How long a stage of the route took.", ("stage", "outcome")
+)
+MAIL_SIZE = histogram("rossio_mail_size_bytes", "Sizes of accepted mails.", buckets=_BYTES)
+MAIL_QUEUED = gauge("rossio_mail_deferred_recipients", "Recipients that wait for their next attempt.", ("lane",))
+SMTP_SESSIONS = gauge("rossio_smtp_sessions", "SMTP sessions that are open.", ("direction",))
+
+# document
+DOCUMENT_STORED = counter("rossio_document_stored_total", "File versions stored.", ("outcome",))
+DOCUMENT_BYTES = counter("rossio_document_bytes_total", "Content uploaded (in) and downloaded (out).", ("direction",))
+DOCUMENT_DECIDED = counter("rossio_document_decisions_total", "Permission decisions, by outcome.", ("outcome",))
+
+# news
+NEWS_PUBLISHED = counter("rossio_news_published_total", "Posts published.")
+NEWS_ACKNOWLEDGED = counter("rossio_news_acknowledged_total", "Acknowledgements taken.")
+
+# notification
+NOTIFICATION_REQUESTED = counter("rossio_notification_requested_total", "Notifications decided on.", ("lane",))
+NOTIFICATION_OUTCOME = counter(
+    "rossio_notification_outcomes_total", "What became of notifications.", ("lane", "channel", "outcome")
+)
+PROVIDER = histogram(
+    "rossio_notification_provider_duration_seconds", "How long providers took.", ("provider", "outcome")
+)
+
+# governance
+AUDIT_CHAINED = counter("rossio_audit_chained_total", "Audit records put into a chain.")
+
+_declared.close()
+METRICS: Final = dict(_declared.names)
+"""Name and sentence of every metric declared here, for the reference and the dashboards' check."""

@@ -1,0 +1,226 @@
+"""Spans and their propagation (W3C Trace Context), nearly free where a trace is not sampled.
+
+A span here is a few slots; the OpenTelemetry SDK gets it when it has ended, in the thread that exports
+(export.py). An unsampled operation costs a look at one flag: it makes no span and enters no context.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
+from enum import IntEnum
+from types import TracebackType
+
+from errors import RossioError
+
+from telemetry import semconv
+
+Value = str | bool | int | float
+
+
+class Kind(IntEnum):
+    """The kind of a span; the numbers are those of opentelemetry.trace.SpanKind."""
+
+    INTERNAL = 0
+    SERVER = 1
+    CLIENT = 2
+    PRODUCER = 3
+    CONSUMER = 4
+
+
+class Span:
+    """A position in a trace that is not recorded here: unsampled, or of another process."""
+
+    __slots__ = ("sampled", "span_id", "trace_id")
+    recording = False
+
+    def __init__(self, trace_id: str, span_id: str, *, sampled: bool) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.sampled = sampled
+
+    @property
+    def traceparent(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+    def set(self, name: str, value: Value) -> None:
+        """Sets an attribute; its name is one of semconv.ATTRIBUTES."""
+
+    def event(self, name: str) -> None:
+        """Notes that something happened now."""
+
+    def fail(self, error_type: str) -> None:
+        """Marks the operation as failed with a kind of error, never with a message."""
+
+
+class Recording(Span):
+    """A span that will be exported."""
+
+    __slots__ = ("attributes", "end_ns", "error", "events", "kind", "links", "name", "parent_id", "start_ns")
+    recording = True
+
+    def __init__(self, name: str, kind: Kind, parent: Span | None, links: Sequence[Span]) -> None:
+        super().__init__(parent.trace_id if parent else _hex(128), _hex(64), sampled=True)
+        self.name = name
+        self.kind = kind
+        self.parent_id = parent.span_id if parent else ""
+        self.links = links
+        self.attributes: dict[str, Value] = {}
+        self.events: list[tuple[int, str]] = []
+        self.error = ""
+        self.start_ns = time.time_ns()
+        self.end_ns = 0
+
+    def set(self, name: str, value: Value) -> None:
+        if name in semconv.ATTRIBUTES and not (isinstance(value, str) and "@" in value):
+            self.attributes[name] = value
+        else:
+            _refuse(name if name in semconv.ATTRIBUTES else "attribute")
+
+    def event(self, name: str) -> None:
+        self.events.append((time.time_ns(), name))
+
+    def fail(self, error_type: str) -> None:
+        self.error = error_type
+        self.attributes[semconv.ERROR_TYPE] = error_type
+
+
+class Recorder:
+    """What the process does with spans: how many it samples, and where the recorded ones go."""
+
+    __slots__ = ("ratio", "sink")
+
+    def __init__(self) -> None:
+        self.ratio = 0.0
+        self.sink: Callable[[Recording], None] | None = None
+
+
+recorder = Recorder()
+_active: ContextVar[Span | None] = ContextVar("active_span", default=None)
+active = _active.get
+
+
+def _hex(bits: int) -> str:
+    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
+
+
+def _refuse(target: str) -> None:
+    from telemetry.metrics import refuse  # noqa: PLC0415 - metrics needs `active` for its exemplars
+
+    refuse(target)
+
+
+def context_from(traceparent: str | None) -> Span | None:
+    """Parses a `traceparent` header (W3C Trace Context, version 00); None where it is not one."""
+    if traceparent is None or len(traceparent) != 55 or traceparent[:3] != "00-":
+        return None
+    trace_id, span_id, flags = traceparent[3:35], traceparent[36:52], traceparent[53:]
+    try:
+        if not (int(trace_id, 16) and int(span_id, 16)):
+            return None
+        return Span(trace_id, span_id, sampled=bool(int(flags, 16) & 1))
+    except ValueError:
+        return None
+
+
+def current_traceparent() -> str:
+    """Returns the `traceparent` of the current operation; empty outside any."""
+    span = _active.get()
+    return span.traceparent if span is not None else ""
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Returns the closed word for how an operation ended: "ok", a kind of RossioError, "cancelled" or "bug"."""
+    if error is None:
+        return "ok"
+    if isinstance(error, RossioError):
+        return error.default_reason.lower()
+    return "bug" if isinstance(error, Exception) else "cancelled"
+
+
+class Operation:
+    """One operation as a context manager; `span` and `observe` make it."""
+
+    __slots__ = ("_attributes", "_done", "_kind", "_links", "_name", "_parent", "_span", "_started", "_token")
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        attributes: Mapping[str, Value] | None,
+        parent: Span | None,
+        links: Sequence[Span],
+        done: Callable[[str, float, str], None] | None,
+    ) -> None:
+        self._name = name
+        self._kind = kind
+        self._attributes = attributes
+        self._parent = parent
+        self._links = links
+        self._done = done
+        self._token: Token[Span | None] | None = None
+
+    def __enter__(self) -> Span:
+        self._started = time.perf_counter()
+        parent = self._parent
+        if parent is None:
+            parent = _active.get()
+            if parent is not None and not parent.sampled:
+                self._span = parent
+                return parent
+        if parent is not None:
+            sampled = parent.sampled
+        elif self._links:
+            sampled = any(link.sampled for link in self._links)
+        else:
+            sampled = recorder.ratio > 0 and random.random() < recorder.ratio  # noqa: S311 - sampling
+        if sampled and recorder.sink is not None:
+            span: Span = Recording(self._name, self._kind, parent, self._links)
+            for name, value in (self._attributes or {}).items():
+                span.set(name, value)
+        else:
+            span = parent or Span(_hex(128), _hex(64), sampled=sampled)
+        self._span = span
+        self._token = _active.set(span)
+        return span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._done is not None:
+            self._done(self._name, time.perf_counter() - self._started, outcome_of(error))
+        if self._token is None:
+            return
+        _active.reset(self._token)
+        span = self._span
+        if isinstance(span, Recording) and span is not self._parent:
+            if error is not None and not span.error:
+                span.fail(error.reason if isinstance(error, RossioError) else type(error).__name__)
+            span.end_ns = time.time_ns()
+            if recorder.sink is not None:
+                recorder.sink(span)
+
+
+def _position(of: Span | str | None) -> Span | None:
+    return context_from(of) if isinstance(of, str) else of
+
+
+def span(
+    name: str,
+    *,
+    kind: Kind = Kind.INTERNAL,
+    attributes: Mapping[str, Value] | None = None,
+    parent: Span | str | None = None,
+    links: Sequence[Span | str] = (),
+    done: Callable[[str, float, str], None] | None = None,
+) -> Operation:
+    """Runs a block inside a span of the given name, which is a word of the code and never data.
+
+    Args:
+        parent: the position to continue, a span or a `traceparent`; by default the current one.
+        links: positions that led here without being the parent, such as those of the events of a batch;
+            where there is no parent, the span is sampled when one of them is.
+        done: called at the end with name, seconds and outcome.
+    """
+    positions = [at for at in map(_position, links) if at is not None] if links else ()
+    return Operation(name, kind, attributes, _position(parent), positions, done)
