@@ -1,0 +1,232 @@
+"""One collection: reads by key and page, optimistic writes, and the outbox inside each document."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from errors import Conflict, NotFound, Transient
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from store import outbox
+from store.failures import DUPLICATE_KEY, translated
+from store.operations import BulkResult, Change, Document, Insert, Operation
+from store.outbox import OutboxRecord
+
+Position = tuple[Any, Any]
+Sort = Sequence[tuple[str, int]]
+
+ASCENDING: Final = 1
+DESCENDING: Final = -1
+
+_PLUMBING_HIDDEN: Final = {outbox.FIELD: False}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents in order; `after` continues behind the last one and is None at the end."""
+
+    documents: list[Document]
+    after: Position | None
+
+
+class Collection:
+    """Documents of one kind: `{_id, version, ...}`, their `outbox` out of sight.
+
+    Every write is one single-document write (or a bulk of them), acknowledged by a majority and
+    journaled. Facts given to a write are in the same document, so both hold or neither. A
+    `Transient` from a write leaves open whether it was done.
+    """
+
+    def __init__(self, documents: AsyncIOMotorCollection[Document]) -> None:
+        self._documents = documents
+        self._hooks: list[Callable[[], None]] = []
+
+    @property
+    def name(self) -> str:
+        return self._documents.name
+
+    def on_facts(self, hook: Callable[[], None]) -> None:
+        """Calls the hook after each write of this process that carried facts; it must not block."""
+        self._hooks.append(hook)
+
+    async def get(self, document_id: Any, *, projection: Mapping[str, Any] | None = None) -> Document | None:
+        return await self.find_one({"_id": document_id}, projection=projection)
+
+    async def find_one(
+        self, query: Mapping[str, Any], *, projection: Mapping[str, Any] | None = None
+    ) -> Document | None:
+        with translated():
+            return await self._documents.find_one(query, projection or _PLUMBING_HIDDEN)
+
+    async def find(
+        self,
+        query: Mapping[str, Any],
+        *,
+        sort: Sort = (),
+        limit: int = 0,
+        projection: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[Document]:
+        """All documents that match; `limit` 0 means no limit. See `page` for lists that people see."""
+        with translated():
+            cursor = self._documents.find(query, projection or _PLUMBING_HIDDEN, limit=limit)
+            if sort:
+                cursor = cursor.sort(list(sort))
+            try:
+                async for document in cursor:
+                    yield document
+            finally:
+                await cursor.close()
+
+    async def page(
+        self,
+        query: Mapping[str, Any],
+        sort_field: str,
+        after: Position | None,
+        limit: int,
+        *,
+        descending: bool = False,
+        projection: Mapping[str, Any] | None = None,
+    ) -> Page:
+        """At most `limit` documents behind the position, in the order of (sort_field, _id).
+
+        The query starts with an equality on an indexed owner and does not speak of the sort field
+        or `_id`; an index on (owner, sort_field, _id) makes each page cost the same. Documents that
+        share a value are never lost or shown twice: the rest of them is asked for by itself, since
+        one query for both would need `$or`.
+        """
+        way, beyond = (DESCENDING, "$lt") if descending else (ASCENDING, "$gt")
+        order = ((sort_field, way),) if sort_field == "_id" else ((sort_field, way), ("_id", way))
+        parts: list[Mapping[str, Any]] = [query]
+        if after is not None:
+            value, last = after
+            parts = [{**query, sort_field: {beyond: value}}]
+            if sort_field != "_id":
+                parts.insert(0, {**query, sort_field: value, "_id": {beyond: last}})
+        documents: list[Document] = []
+        for part in parts:
+            wanted = limit + 1 - len(documents)  # one more than asked for tells whether there are more
+            if wanted:
+                found = self.find(part, sort=order, limit=wanted, projection=projection)
+                documents += [document async for document in found]
+        if len(documents) <= limit:
+            return Page(documents, None)
+        last_shown = documents[limit - 1]
+        return Page(documents[:limit], (last_shown[sort_field], last_shown["_id"]))
+
+    async def insert(self, document: Mapping[str, Any], facts: Sequence[OutboxRecord] = ()) -> None:
+        """A new document; Conflict ALREADY_EXISTS when its id or a unique key of it is taken."""
+        with translated():
+            await self._documents.insert_one(Insert(document, facts).stored())
+        self._tell(facts)
+
+    async def update(
+        self,
+        document_id: Any,
+        change: Mapping[str, Mapping[str, Any]],
+        *,
+        version: int | None = None,
+        where: Mapping[str, Any] | None = None,
+        upsert: bool = False,
+        facts: Sequence[OutboxRecord] = (),
+    ) -> None:
+        """Changes one document and records the facts about it, in one write.
+
+        With `version` only when that is its version, with `where` only when that holds: this is how
+        work is claimed. Conflict STALE when it does not, NotFound when there is no such document.
+        See `Change` for the rest.
+        """
+        condition = {**(where or {}), **({} if version is None else {"version": version})}
+        wanted = Change(document_id, change, condition, upsert, facts)
+        if not await self._update(wanted):
+            if upsert or (condition and await self.get(document_id, projection={"_id": True}) is not None):
+                raise Conflict("It was changed in the meantime.", reason="STALE")
+            raise NotFound("There is no such document.")
+        self._tell(facts)
+
+    async def _update(self, wanted: Change) -> bool:
+        """Whether the change was made; an upsert is tried once more when another one was first."""
+        for _ in range(2):
+            with translated():
+                try:
+                    result = await self._documents.update_one(wanted.filter(), wanted.update(), upsert=wanted.upsert)
+                except DuplicateKeyError:
+                    if not wanted.upsert:
+                        raise
+                else:
+                    return result.matched_count == 1 or result.upserted_id is not None
+        return False
+
+    async def delete(self, document_id: Any, *, where: Mapping[str, Any] | None = None) -> bool:
+        """Whether there was one to delete."""
+        with translated():
+            result = await self._documents.delete_one({"_id": document_id, **(where or {})})
+        return result.deleted_count == 1
+
+    async def bulk(self, operations: Sequence[Operation]) -> BulkResult:
+        """Many writes at once, in no promised order, each by itself: those refused stop no other.
+
+        Upserts that were refused are tried once more, since another writer may have been first.
+        """
+        if not operations:
+            return BulkResult(0, 0, 0, 0, ())
+        counts, refused = await self._bulk(operations)
+        if again := [index for index in refused if _upserts(operations[index])]:
+            more, still = await self._bulk([operations[index] for index in again])
+            counts += more
+            refused = sorted(set(refused) - set(again) | {again[index] for index in still})
+        for operation in operations:
+            if operation.facts:
+                self._tell(operation.facts)
+                break
+        return BulkResult(
+            inserted=counts["nInserted"],
+            changed=counts["nMatched"],
+            upserted=counts["nUpserted"],
+            deleted=counts["nRemoved"],
+            refused=tuple(refused),
+        )
+
+    async def _bulk(self, operations: Sequence[Operation]) -> tuple[Counter[str], list[int]]:
+        requests = [operation.request() for operation in operations]
+        with translated():
+            try:
+                result = (await self._documents.bulk_write(requests, ordered=False)).bulk_api_result
+            except BulkWriteError as error:
+                result = cast("Document", error.details)
+                if result["writeConcernErrors"]:
+                    raise Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE") from error
+                if any(failure["code"] != DUPLICATE_KEY for failure in result["writeErrors"]):
+                    raise
+        counts = Counter({name: result[name] for name in ("nInserted", "nMatched", "nUpserted", "nRemoved")})
+        return counts, sorted(failure["index"] for failure in result["writeErrors"])
+
+    async def pending(self, limit: int) -> list[tuple[Any, list[OutboxRecord]]]:
+        """The facts not yet published of at most `limit` documents: (document id, facts in order)."""
+        found = self.find(outbox.PENDING, limit=limit, projection={outbox.FIELD: True})
+        return [(document["_id"], outbox.records(document[outbox.FIELD])) async for document in found]
+
+    async def published(self, document_id: Any, fact_ids: Sequence[str]) -> None:
+        """These facts of the document are published and need not be kept."""
+        await self.published_all([(document_id, fact_ids)])
+
+    async def published_all(self, done: Sequence[tuple[Any, Sequence[str]]]) -> None:
+        """`published` for many documents in one round trip."""
+        pulls = [
+            UpdateOne({"_id": document_id}, {"$pull": {outbox.FIELD: {"id": {"$in": list(fact_ids)}}}})
+            for document_id, fact_ids in done
+        ]
+        if pulls:
+            with translated():
+                await self._documents.bulk_write(pulls, ordered=False)
+
+    def _tell(self, facts: Sequence[OutboxRecord]) -> None:
+        if facts:
+            for hook in self._hooks:
+                hook()
+
+
+def _upserts(operation: Operation) -> bool:
+    return isinstance(operation, Change) and operation.upsert

@@ -1,0 +1,110 @@
+"""The connection to MongoDB, and what is set up before the first write."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo import IndexModel
+
+from store.collection import Collection
+from store.failures import translated
+from store.files import Files
+from store.operations import Document
+
+_SELECT_SERVER: Final = timedelta(seconds=5)
+_CONNECT: Final = timedelta(seconds=5)
+_ANSWER: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index on fields, each ascending, or descending where the name starts with "-".
+
+    `expire_after` makes it a TTL index: documents go some time after the date in the field, so
+    queries filter what is expired themselves.
+    """
+
+    keys: Sequence[str]
+    unique: bool = False
+    sparse: bool = False
+    expire_after: timedelta | None = None
+
+    def model(self) -> IndexModel:
+        options: dict[str, Any] = {"unique": self.unique, "sparse": self.sparse}
+        if self.expire_after is not None:
+            options["expireAfterSeconds"] = int(self.expire_after.total_seconds())
+        return IndexModel([(key.lstrip("-"), -1 if key.startswith("-") else 1) for key in self.keys], **options)
+
+
+OUTBOX_INDEX: Final = Index(["outbox.at"], sparse=True)
+
+
+class Database:
+    """One database of one client. It belongs to the event loop in which it was connected."""
+
+    def __init__(self, client: AsyncIOMotorClient[Document], name: str) -> None:
+        self._client = client
+        self._database = client[name]
+        self._collections: dict[str, Collection] = {}
+
+    def collection(self, name: str) -> Collection:
+        """The collection of that name, always the same object, so that its hooks hear every write."""
+        if name not in self._collections:
+            self._collections[name] = Collection(self._database[name])
+        return self._collections[name]
+
+    def files(self, bucket: str) -> Files:
+        """A bucket of large binary content."""
+        return Files(self._database, bucket)
+
+    def driver(self, name: str) -> AsyncIOMotorCollection[Document]:
+        """The driver's collection, for this package alone."""
+        return self._database[name]
+
+    async def ensure(self, collection: Collection, indexes: Sequence[Index] = ()) -> None:
+        """Creates the indexes that are missing, the one of the outbox among them.
+
+        Conflict INDEX_DIFFERS when one is there with other options.
+        """
+        with translated():
+            await self._database[collection.name].create_indexes([index.model() for index in (*indexes, OUTBOX_INDEX)])
+
+    async def ping(self) -> None:
+        """Transient when the server does not answer."""
+        with translated():
+            await self._client.admin.command("ping")
+
+    async def drop(self) -> None:
+        """Removes the database and all in it."""
+        with translated():
+            await self._client.drop_database(self._database.name)
+
+    async def close(self) -> None:
+        self._client.close()
+
+
+def connect(uri: str, database: str) -> Database:
+    """A database of the running event loop; the first command opens the connections.
+
+    Writes wait for a majority and the journal. The embedded Python server slows down over a long
+    life with retryable writes: its URI says `retryWrites=false`.
+    """
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        uri,
+        io_loop=asyncio.get_running_loop(),
+        w="majority",
+        journal=True,
+        tz_aware=True,
+        uuidRepresentation="standard",
+        serverSelectionTimeoutMS=_milliseconds(_SELECT_SERVER),
+        connectTimeoutMS=_milliseconds(_CONNECT),
+        socketTimeoutMS=_milliseconds(_ANSWER),
+    )
+    return Database(client, database)
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)

@@ -1,0 +1,71 @@
+"""The driver's exceptions, said in the words of `errors`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from errors import Conflict, Invalid, RossioError, Transient
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+DUPLICATE_KEY: Final = 11000
+_TOO_LARGE: Final = frozenset({10334, 17419, 17420})
+_INDEX_DIFFERS: Final = frozenset({85, 86})
+# The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
+# specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
+_TRANSIENT: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what the driver raises inside into one of `errors`; what is a bug passes as it is."""
+    try:
+        yield
+    except PyMongoError as error:
+        said = of(error)
+        if said is None:
+            raise
+        if isinstance(said, Transient):
+            raise said from error
+        raise said from None  # the driver's text shows the values of the document
+
+
+def of(error: PyMongoError) -> RossioError | None:
+    """The typed error of a driver's error; None when it is a bug."""
+    if isinstance(error, ConnectionFailure | WTimeoutError | ExecutionTimeout):
+        return Transient("The store cannot be reached or is too slow.", reason="STORE_UNAVAILABLE")
+    if isinstance(error, DocumentTooLarge):
+        return _too_large()
+    return _of_code(error) if isinstance(error, OperationFailure) else None
+
+
+def _of_code(error: OperationFailure) -> RossioError | None:
+    if error.code == DUPLICATE_KEY:
+        return duplicate(error.details)
+    if error.code in _TOO_LARGE:
+        return _too_large()
+    if error.code in _INDEX_DIFFERS:
+        return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
+    if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
+        return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
+    return None
+
+
+def duplicate(details: object) -> Conflict:
+    """The error of a second document with the same unique key; it names the fields and no value."""
+    pattern = details.get("keyPattern") if isinstance(details, dict) else None
+    return Conflict(
+        "There is one with this key already.",
+        reason="ALREADY_EXISTS",
+        fields=", ".join(pattern) if isinstance(pattern, dict) else "",
+    )
+
+
+def _too_large() -> Invalid:
+    return Invalid("The document is larger than the store takes (16 MiB).", reason="TOO_LARGE")
