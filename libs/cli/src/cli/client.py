@@ -1,0 +1,103 @@
+"""Where the suite is, who is asking, and a stub of each of its services: one place for every command.
+
+A running embedded stack leaves `.rossio/stack.json` behind, from which the endpoints come and tokens
+for its synthetic people can be made. For any other installation `ROSSIO_ENDPOINTS` (for example
+`mail-routing=mail.example:443,document=docs.example:443`) and `ROSSIO_TOKEN` say the same.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+import rpc
+from devstack import stack_file
+from devstack.issuer import Issuer
+from errors import Invalid
+from rossio.directory.v1 import service_pb2
+from rossio.directory.v1.service_pb2_grpc import DirectoryServiceStub
+from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
+from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
+from rossio.mail.v1.service_pb2_grpc import MailServiceStub
+from rossio.news.v1.service_pb2_grpc import NewsServiceStub
+from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub
+
+
+class Client:
+    """One caller's stubs; a channel is opened when its service is first asked."""
+
+    def __init__(self, endpoints: Mapping[str, str], token: Callable[[], str] | None) -> None:
+        self._endpoints = endpoints
+        self._token = token
+        self._channels: list[grpc.aio.Channel] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for channel in self._channels:
+            await channel.close()
+
+    @cached_property
+    def directory(self) -> DirectoryServiceStub:
+        return DirectoryServiceStub(self._channel("directory"))
+
+    @cached_property
+    def mail(self) -> MailServiceStub:
+        return MailServiceStub(self._channel("mail-routing"))
+
+    @cached_property
+    def document(self) -> DocumentServiceStub:
+        return DocumentServiceStub(self._channel("document"))
+
+    @cached_property
+    def news(self) -> NewsServiceStub:
+        return NewsServiceStub(self._channel("news"))
+
+    @cached_property
+    def notification(self) -> NotificationServiceStub:
+        return NotificationServiceStub(self._channel("notification"))
+
+    @cached_property
+    def governance(self) -> GovernanceServiceStub:
+        return GovernanceServiceStub(self._channel("governance"))
+
+    def _channel(self, service: str) -> grpc.aio.Channel:
+        if service not in self._endpoints:
+            raise Invalid(f"no endpoint is known for {service}: is the suite up, or ROSSIO_ENDPOINTS set?")
+        channel = rpc.channel(self._endpoints[service], token=self._token)
+        self._channels.append(channel)
+        return channel
+
+
+@asynccontextmanager
+async def connect(person: str | None) -> AsyncIterator[Client]:
+    """A client as `person` (an address or id of the embedded ministry), or with ROSSIO_TOKEN.
+
+    Raises:
+        Invalid: nobody said who is calling.
+        NotFound: no embedded stack runs here, or it does not know the person.
+    """
+    given = os.environ.get("ROSSIO_ENDPOINTS")
+    endpoints = dict(pair.split("=", 1) for pair in given.split(",")) if given else stack_file.read().endpoints
+    token = await token_for(person) if person else os.environ.get("ROSSIO_TOKEN", "")
+    if not token:
+        raise Invalid("say who you are: --as ADDRESS on the embedded stack, or ROSSIO_TOKEN elsewhere")
+    async with Client(endpoints, lambda: token) as client:
+        yield client
+
+
+async def token_for(person: str, stack: stack_file.Stack | None = None) -> str:
+    """A token of the embedded issuer for somebody whom the directory knows, with the roles that it gives them."""
+    stack = stack or stack_file.read()
+    issuer = Issuer(Path(stack.issuer))
+    own = issuer.token("rossio-cli", kind="service")
+    async with Client(stack.endpoints, lambda: own) as client:
+        found = (await client.directory.GetPerson(service_pb2.GetPersonRequest(name=person))).person
+    return issuer.token(found.person_id, kind="person", entity=found.entity_id, roles=found.roles)

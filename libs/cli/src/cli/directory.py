@@ -1,0 +1,88 @@
+"""`rossio directory`: look people and groups up, import CSV files."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from errors import Invalid
+from rossio.directory.v1 import service_pb2
+
+from cli.client import Client, connect
+from cli.command import As, console, sync, table
+
+TABLES = ("entities", "units", "people", "groups")
+CHUNK = 256 * 1024
+app = typer.Typer(no_args_is_help=True, help="Look up people and entities, import CSV files.")
+
+
+@app.command()
+@sync
+async def whoami(caller: As = None) -> None:
+    """Shows the caller as the directory knows them."""
+    async with connect(caller) as client:
+        answer = await client.directory.WhoAmI(service_pb2.WhoAmIRequest())
+    console.print(answer.person, markup=False)
+
+
+@app.command()
+@sync
+async def entities(caller: As = None) -> None:
+    """Lists the entities and their domains."""
+    async with connect(caller) as client:
+        answer = await client.directory.ListEntities(service_pb2.ListEntitiesRequest(page_size=1000))
+    table(
+        ("entity", "kind", "name", "domains"),
+        ((e.entity_id, e.kind, e.name, ",".join(e.domains)) for e in answer.entities),
+    )
+
+
+@app.command()
+@sync
+async def person(name: Annotated[str, typer.Argument(help="An id or address.")], caller: As = None) -> None:
+    """Shows one person."""
+    async with connect(caller) as client:
+        answer = await client.directory.GetPerson(service_pb2.GetPersonRequest(name=name))
+    console.print(answer.person, markup=False)
+
+
+@app.command("import")
+@sync
+async def import_(
+    folder: Annotated[Path, typer.Argument(help="Holds entities.csv, units.csv, people.csv, groups.csv, or some.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="People who are not in the files leave.")] = False,
+    caller: As = None,
+) -> None:
+    """Imports CSV files: all of them, or nothing when a row is bad."""
+    options = service_pb2.ImportOptions(dry_run=dry_run, full=full)
+    async with connect(caller) as client:
+        report = await import_folder(client, folder, options)
+    table(
+        ("table", "added", "changed", "left", "same"),
+        ((d.table, d.added, d.changed, d.left, d.same) for d in report.diffs),
+    )
+    for error in report.errors:
+        console.print(f"[red]{error.table}.csv:{error.line}[/] {error.column}: {error.message}")
+    if report.errors:
+        raise Invalid(f"{len(report.errors)} bad rows; nothing was changed")
+
+
+async def import_folder(client: Client, folder: Path, options: service_pb2.ImportOptions) -> service_pb2.ImportResponse:
+    """Streams the tables of a folder into the directory.
+
+    Raises:
+        Invalid: the folder holds none of the files.
+    """
+    files = [(table, folder / f"{table}.csv") for table in TABLES if (folder / f"{table}.csv").exists()]
+    if not files:
+        raise Invalid(f"{folder} holds none of {', '.join(table + '.csv' for table in TABLES)}")
+
+    async def parts() -> AsyncIterator[service_pb2.ImportRequest]:
+        yield service_pb2.ImportRequest(options=options)
+        for name, file in files:
+            with file.open("rb") as content:
+                while data := content.read(CHUNK):
+                    yield service_pb2.ImportRequest(chunk=service_pb2.ImportChunk(table=name, data=data))
+
+    return await client.directory.Import(parts())

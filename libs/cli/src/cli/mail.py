@@ -1,0 +1,85 @@
+"""`rossio mail`: send, resolve, trace."""
+
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from errors import Invalid
+from rossio.directory.v1 import service_pb2 as directory_pb2
+from rossio.mail.v1 import events_pb2, service_pb2
+
+from cli.client import connect
+from cli.command import As, console, sync, table
+
+app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
+
+
+@app.command()
+@sync
+async def send(
+    to: Annotated[list[str], typer.Argument(help="Addresses of people or lists.")],
+    subject: Annotated[str, typer.Option()] = "",
+    body: Annotated[str, typer.Option()] = "",
+    file: Annotated[Path | None, typer.Option(help="A whole message (RFC 5322) instead of subject and body.")] = None,
+    caller: As = None,
+) -> None:
+    """Sends a mail from the caller."""
+    async with connect(caller) as client:
+        me = (await client.directory.WhoAmI(directory_pb2.WhoAmIRequest())).person
+        sender = me.addresses[0]
+        content = file.read_bytes() if file else compose(sender, to, subject, body)
+        answer = await client.mail.Submit(
+            service_pb2.SubmitRequest(request_id=str(uuid4()), sender=sender, recipients=to, content=content)
+        )
+    console.print(f"accepted as {answer.message_id}")
+
+
+def compose(sender: str, to: list[str], subject: str, body: str) -> bytes:
+    """A plain message with CRLF line ends."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, ", ".join(to), subject
+    message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain=sender.rpartition("@")[2])
+    message.set_content(body)
+    return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+@app.command()
+@sync
+async def resolve(
+    recipient: Annotated[str, typer.Argument(help="The address that a mail would be sent to.")],
+    sender: Annotated[str, typer.Option(help="The address that it would come from.")] = "",
+    caller: As = None,
+) -> None:
+    """Explains where a mail would go, step by step."""
+    async with connect(caller) as client:
+        answer = await client.mail.Resolve(service_pb2.ResolveRequest(sender=sender, recipient=recipient))
+    table(("step", "of", "result"), ((step.kind, step.subject, step.result) for step in answer.steps))
+    table(("to", "by", "target"), ((to.address, to.kind, to.target) for to in answer.destinations[:20]))
+    console.print(f"{answer.destination_count} destinations")
+
+
+@app.command()
+@sync
+async def trace(
+    message: Annotated[str, typer.Option(help="One message, by the id that Submit or the 250 gave.")] = "",
+    sender: Annotated[str, typer.Option()] = "",
+    recipient: Annotated[str, typer.Option()] = "",
+    limit: Annotated[int, typer.Option()] = 20,
+    caller: As = None,
+) -> None:
+    """Shows what became of mails, newest first."""
+    if not (message or sender or recipient):
+        raise Invalid("say which mail: --message, --sender or --recipient")
+    request = service_pb2.TraceRequest(message_id=message, sender=sender, recipient=recipient, limit=limit)
+    async with connect(caller) as client:
+        async for found in client.mail.Trace(request):
+            console.print(f"[bold]{found.message_id}[/] from <{found.sender}> {found.accepted_at.ToJsonString()}")
+            table(("to", "state", "status", "attempts", "reply"), map(_outcome, found.outcomes))
+
+
+def _outcome(outcome: events_pb2.Outcome) -> tuple[object, ...]:
+    state = events_pb2.DeliveryState.Name(outcome.state).removeprefix("DELIVERY_STATE_").lower()
+    return outcome.address, state, outcome.status, outcome.attempts, outcome.reply
