@@ -1,0 +1,213 @@
+"""Events on the wire: CloudEvents 1.0 in Kafka's binary content mode.
+
+The value is the protobuf message. The headers `ce_id`, `ce_type`, `ce_source`, `ce_subject`, `ce_time` and
+`ce_specversion` are those of the Kafka protocol binding; beside them travel `traceparent` (W3C Trace
+Context), `entity`, `correlationid` and `causationid`. Header values are read one by one, and only the ones
+named here, so that a foreign binary header harms nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from typing import NamedTuple
+
+import telemetry
+from aiokafka import ConsumerRecord
+from errors import Invalid
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError, Message
+from rossio.event.v1 import event_pb2
+from store import OutboxRecord
+
+from messaging.catalogue import EVERY_SERVICE, Stream, catalogue
+
+type_header = "ce_type"
+
+
+class Cause(NamedTuple):
+    """Why the running code runs: what its facts carry on."""
+
+    correlation_id: str
+    """The event or request with which it all began."""
+    event_id: str
+    """The event that is being handled."""
+
+
+_cause: ContextVar[Cause | None] = ContextVar("messaging.cause", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event as a handler gets it."""
+
+    message: Message
+    id: str
+    type: str
+    """The full proto name."""
+    source: str
+    subject: str
+    """The id of the thing that it happened to."""
+    time: datetime
+    entity: str = ""
+    correlation_id: str = ""
+    causation_id: str = ""
+    traceparent: str = ""
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+    key: bytes | None = None
+    attempt: int = 1
+
+
+def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) -> OutboxRecord:  # noqa: A002 - the CloudEvents word
+    """An event ready for an outbox or a producer.
+
+    It continues the trace, and the correlation of the event that is being handled.
+
+    Args:
+        message: An event of the contracts.
+        id: Made by `new_id` when the fact came to be, and never again on a retry.
+        at: When it happened, aware.
+        stream: Needed only where the type may be on several streams.
+
+    Raises:
+        Invalid: the message is no event of the stream, or has no key.
+    """
+    shape = _shape(message.DESCRIPTOR.full_name, stream)
+    key = shape.key(message)
+    if not key:
+        raise Invalid(f"{shape.type} without the field that is its key", reason="KEY_MISSING")
+    cause = _cause.get()
+    headers = (
+        *shape.headers,
+        ("ce_id", id.encode()),
+        ("ce_subject", key.encode()),
+        ("ce_time", at.isoformat().encode()),
+        ("entity", shape.entity(message).encode()),
+        ("correlationid", (cause.correlation_id if cause else id).encode()),
+        ("traceparent", telemetry.current_traceparent().encode()),
+    )
+    if cause:
+        headers += (("causationid", cause.event_id.encode()),)
+    return OutboxRecord(
+        id=id, at=at, topic=shape.stream, key=key.encode(), payload=message.SerializeToString(), headers=headers
+    )
+
+
+@contextmanager
+def caused_by(delivery: Delivery) -> Iterator[None]:
+    """Facts made inside carry on the correlation of this event.
+
+    The consumer does it for a handler of single events; one that takes batches says it for each event.
+    """
+    token = _cause.set(Cause(delivery.correlation_id or delivery.id, delivery.id))
+    try:
+        yield
+    finally:
+        _cause.reset(token)
+
+
+def read_type(record: ConsumerRecord[bytes, bytes]) -> bytes:
+    """The event type, undecoded.
+
+    Raises:
+        Invalid: there is none.
+    """
+    for name, value in record.headers:
+        if name == type_header and value:
+            return value
+    raise Invalid("no ce_type header", reason="TYPE_MISSING")
+
+
+def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], attempt: int = 1) -> Delivery:
+    """The event in a record.
+
+    Raises:
+        Invalid: a header or the payload cannot be read, by the reason; it never will be.
+    """
+    headers = dict(record.headers)
+    payload = record.value
+    if payload is None:
+        raise Invalid("a record without a payload", reason="PAYLOAD_MISSING")
+    try:
+        message = message_type.FromString(payload)
+    except DecodeError as error:
+        raise Invalid(f"not a {message_type.DESCRIPTOR.full_name}", reason="PAYLOAD_UNREADABLE") from error
+    try:
+        return Delivery(
+            message,
+            headers["ce_id"].decode(),
+            headers["ce_type"].decode(),
+            headers["ce_source"].decode(),
+            headers["ce_subject"].decode(),
+            datetime.fromisoformat(headers["ce_time"].decode()),
+            headers.get("entity", b"").decode(),
+            headers.get("correlationid", b"").decode(),
+            headers.get("causationid", b"").decode(),
+            headers.get("traceparent", b"").decode(),
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            attempt,
+        )
+    except KeyError as error:
+        raise Invalid(f"no {error.args[0]} header", reason="HEADER_MISSING") from error
+    except (ValueError, AttributeError) as error:  # not UTF-8, not a time, or null
+        raise Invalid(f"a header cannot be read: {error}", reason="HEADER_UNREADABLE") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What all events of one type on one stream have in common."""
+
+    stream: str
+    type: str
+    headers: tuple[tuple[str, bytes], ...]
+    key: Callable[[Message], str]
+    entity: Callable[[Message], str]
+
+
+@cache
+def _shape(event: str, stream_name: str | None) -> _Shape:
+    streams = catalogue()
+    stream = streams.stream(stream_name) if stream_name else streams.stream_of(event)
+    if event not in stream.events:
+        raise Invalid(f"{event} is no event of {stream.name}", reason="EVENT_NOT_ON_STREAM")
+    from messaging.catalogue import event_class
+
+    descriptor = event_class(event).DESCRIPTOR
+    entity = descriptor.GetOptions().Extensions[event_pb2.event].entity
+    return _Shape(
+        stream=stream.name,
+        type=event,
+        headers=(
+            ("ce_type", event.encode()),
+            ("ce_source", source_of(stream).encode()),
+            ("ce_specversion", b"1.0"),
+            ("content-type", b"application/protobuf"),
+        ),
+        key=_text_at(descriptor, stream.key),
+        entity=_text_at(descriptor, entity),
+    )
+
+
+def source_of(stream: Stream) -> str:
+    """The CloudEvents source: the service that publishes."""
+    return "rossio" if stream.producer == EVERY_SERVICE else f"rossio/{stream.producer}"
+
+
+def _text_at(descriptor: Descriptor, path: str) -> Callable[[Message], str]:
+    """Reads the string field at a dotted path."""
+    *outer, last = path.split(".")
+    inner: Descriptor | None = descriptor
+    for name in outer:
+        field = inner.fields_by_name.get(name) if inner else None
+        inner = field.message_type if field else None
+    if inner is None or last not in inner.fields_by_name:
+        raise Invalid(f"{descriptor.full_name} has no field {path}", reason="PATH_UNKNOWN")
+    return attrgetter(path)

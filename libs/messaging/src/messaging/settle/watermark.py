@@ -1,0 +1,64 @@
+"""What of a partition may be committed."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from aiokafka import ConsumerRecord
+from google.protobuf.message import Message
+
+from messaging.envelope import Delivery
+
+Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
+"""Does the work of events, so that it may be done again: what it raises decides what becomes of them."""
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One record on its way to being settled."""
+
+    record: ConsumerRecord[bytes, bytes]
+    message_type: type[Message] | None
+    handler: Handler | None
+    """None, and no message type: the header that names the type cannot be read."""
+    failures: int = 0
+    """Attempts that ended as a bug."""
+    waits: int = 0
+    """Attempts after which it waited, for whatever reason."""
+    alone: bool = False
+    """It was in a batch that failed, and is tried by itself."""
+    settled: bool = False
+
+
+class Watermark:
+    """The records of one partition in the order of their offsets, and how far all are settled."""
+
+    __slots__ = ("_items", "committed", "position")
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self.position: int | None = None
+        """The offset behind the settled prefix: what may be committed. None before anything is settled."""
+        self.committed: int | None = None
+
+    def __len__(self) -> int:
+        """Records that are behind the position: unsettled ones, and settled ones behind these."""
+        return len(self._items)
+
+    @property
+    def oldest(self) -> Item | None:
+        """The first record that is not settled."""
+        return self._items[0] if self._items else None
+
+    def take(self, item: Item) -> None:
+        self._items.append(item)
+
+    def advance(self) -> None:
+        """Moves the position over what is settled."""
+        items = self._items
+        while items and items[0].settled:
+            self.position = items.popleft().record.offset + 1
+
+    def settled_ahead(self) -> frozenset[tuple[int, int]]:
+        """Offset and timestamp of what is settled and cannot be committed yet."""
+        return frozenset((item.record.offset, item.record.timestamp) for item in self._items if item.settled)
