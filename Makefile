@@ -1,0 +1,98 @@
+# Rossio. `make` says what there is; every target makes its own environment first.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.9
+UV := .cache/bootstrap/bin/uv
+VENV := .venv/bin
+PYTHON := $(shell for python in python3.11 python3 python3.12 python3.13; do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
+
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
+CODE := libs services $(wildcard tests)
+PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generate.py protos/pyproject.toml
+# What `make test` hands to pytest besides: make test ARGS="services/news -x"
+ARGS ?=
+
+.PHONY: help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: .venv/.run ## the environment that runs the suite (Python 3.11 or later and a package index)
+
+run: .venv/.run ## start the whole suite, show one of everything, and stay up until Ctrl-C
+	@$(VENV)/rossio up
+
+demo: .venv/.run ## the same, checked step by step; exits 0 only when every step held
+	@$(VENV)/rossio demo
+
+test: .venv/.dev tools ## all tests, on a real Apache Kafka
+	@$(VENV)/pytest $(ARGS)
+
+verify: lint types contracts protos-check ## everything that is checked without running the code
+
+lint: .venv/.dev ## ruff: rules and format
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+
+types: .venv/.dev ## mypy (strict) and pyright
+	@$(VENV)/mypy $(CODE)
+	@$(VENV)/pyright
+
+contracts: .venv/.dev
+	@$(VENV)/lint-imports --no-logo
+
+# A change may not break who speaks the contracts of the main branch; a first commit has nothing to break.
+protos-check: .venv/.dev
+	@$(VENV)/buf lint protos
+	@if git cat-file -e main:protos/buf.yaml 2>/dev/null; \
+	then $(VENV)/buf breaking protos --against '.git#branch=main,subdir=protos'; \
+	else echo "no contracts on the branch main yet: nothing to compare with"; fi
+
+bench: .venv/.dev ## measures the mechanisms, into .bench/
+	@mkdir -p .bench
+	@$(VENV)/python -m tests.bench
+
+lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
+	@$(UV) lock
+	@$(UV) export -q --frozen --no-header --no-annotate --format requirements.txt --no-emit-workspace \
+	  --no-default-groups --group embedded --output-file requirements.lock
+	@$(UV) export -q --frozen --no-header --no-annotate --format requirements.txt --no-emit-workspace \
+	  --output-file requirements-dev.lock
+
+clean: ## removes what was made: environment, generated code, state, caches
+	rm -rf .venv .cache .rossio .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find protos/rossio -name '*.py' -delete -o -name '*.pyi' -delete -o -name py.typed -delete
+
+# How the environment comes to be. A stamp file says that a step is done; it is made anew when what it rests on changes.
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Rossio needs Python 3.11 or later: install it and call make again" >&2; exit 1; }
+	@echo "making the environment with $(PYTHON): uv $(UV_VERSION)"
+	@"$(PYTHON)" -m venv .cache/bootstrap || \
+	  { echo "this Python makes no environments: apt-get install python3-venv" >&2; exit 1; }
+	@.cache/bootstrap/bin/python -m pip install -q "uv==$(UV_VERSION)"
+
+.venv/bin/python: | $(UV)
+	@$(UV) venv -q --python "$(PYTHON)" .venv
+
+.venv/.run: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml) .venv/.protos | $(UV)
+	@$(UV) pip install --python $(VENV)/python -r requirements.lock
+	@$(UV) pip install --python $(VENV)/python -q --no-deps $(MEMBERS:%=-e %)
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.run | $(UV)
+	@$(UV) pip install --python $(VENV)/python -r requirements-dev.lock
+	@touch $@
+
+.venv/.protos: $(PROTOS) | $(UV) .venv/bin/python
+	@echo "making the contracts' Python package"
+	@$(UV) pip install --python $(VENV)/python -q --no-deps --reinstall-package rossio-protos -e protos
+	@touch $@
+
+# What tests need that no Python index has.
+tools: .venv/.dev
+	@.ci/tools
+	@$(VENV)/python -m devstack.kafka
