@@ -1,0 +1,83 @@
+"""What the use cases need from outside."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from document.domain.deeds import Deed
+from document.domain.node import Node
+from document.domain.permissions import Grantee
+
+Position = tuple[str, str]
+"""Where a list goes on: a sort value, and the id of the node that had it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePage:
+    """Some nodes in order; `after` continues behind the last one and is None at the end."""
+
+    nodes: Sequence[Node]
+    after: Position | None
+
+
+class Nodes(Protocol):
+    """The nodes of all spaces. Each write is atomic and carries the facts about the deed."""
+
+    async def path(self, node_id: str) -> tuple[Node, ...]:
+        """The node and those above it, the top folder of its space first; empty when it is not there."""
+        ...
+
+    async def named(self, parent_id: str, folded: str) -> Node | None:
+        """The node of that folded name in a folder, whose older versions may be left out."""
+        ...
+
+    async def children(self, parent_id: str, after: Position | None, limit: int) -> NodePage:
+        """What lies in a folder, by folded name, older versions left out."""
+        ...
+
+    async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
+        """The nodes with a grant for one of these, by space."""
+        ...
+
+    async def add(self, node: Node, deed: Deed) -> None:
+        """A new node; `Conflict` ALREADY_EXISTS when its id or its name in the folder is taken."""
+        ...
+
+    async def change(self, before: Node, after: Node, deed: Deed) -> None:
+        """Another state of a node; `Conflict` STALE when it is no longer the one before."""
+        ...
+
+
+class Content(Protocol):
+    """Content that is durable when `put` returns. A scope's content is encrypted with a key of its own."""
+
+    async def put(self, scope: str, chunks: AsyncIterable[bytes]) -> "Kept":
+        """Keeps the content; when the chunks break off nothing can be read."""
+        ...
+
+    def get(self, ref: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """A range of the content, in bytes; `length` None is to the end."""
+        ...
+
+
+class Kept(Protocol):
+    """Where content lies, its length in bytes, and its SHA-256 in hexadecimal."""
+
+    @property
+    def ref(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class Directory(Protocol):
+    """Who works in the ministry, as far as this service knows."""
+
+    def knows(self, grantee: Grantee) -> bool:
+        """Whether there is such a person, group or entity."""
+        ...
+
+    def groups_of(self, person_id: str) -> Sequence[str]:
+        """The groups in which the person is, nested groups counted."""
+        ...

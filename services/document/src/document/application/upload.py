@@ -1,0 +1,112 @@
+"""Upload: content first, then the node that lists it, so that what is listed can be read."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+
+from errors import Conflict, Invalid
+from telemetry import points
+
+from document.application import effects
+from document.application.access import Opened, open_node
+from document.application.ports import Content, Nodes
+from document.domain.content import Announced, Stored
+from document.domain.deeds import Deed, Verb
+from document.domain.node import Act, Node, check_etag, new_file, with_version
+from document.domain.permissions import Role
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    parent_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """`etag` is that of the state which it replaces; empty: whichever is there."""
+
+    node_id: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The use case; `max_size` is in bytes."""
+
+    nodes: Nodes
+    content: Content
+    max_size: int
+
+    async def __call__(
+        self, act: Act, target: NewFile | NewVersion, announced: Announced, chunks: AsyncIterable[bytes]
+    ) -> Node:
+        """The file as it is listed after it.
+
+        What would be refused in the end is refused before the content is taken. A break-off or a
+        refusal leaves no file; its content, if it was whole, is collected later.
+        """
+        if announced.sha256 and (done := await self._done_before(act, target, announced.sha256)):
+            return done
+        if announced.size > self.max_size:
+            raise Invalid(f"a file has at most {self.max_size} bytes", reason="FILE_SIZE")
+        planned = await self._planned(act, target, Stored(announced.size, announced.sha256, announced.media_type, ""))
+        kept = await self.content.put(planned.entity_id, _at_most(announced.size, chunks))
+        points.reached("document.upload.content_kept")
+        announced.check(kept.size, kept.sha256)
+        node = await self._list(act, target, Stored(kept.size, kept.sha256, announced.media_type, kept.ref))
+        points.reached("document.upload.listed")
+        return node
+
+    async def _done_before(self, act: Act, target: NewFile | NewVersion, sha256: str) -> Node | None:
+        node_id = act.act_id if isinstance(target, NewFile) else target.node_id
+        done = await effects.done_before(self.nodes, act, node_id)
+        return _holding(done, sha256) if done else None
+
+    async def _planned(self, act: Act, target: NewFile | NewVersion, stored: Stored) -> Node:
+        """The file as it would be listed, refused if that cannot be."""
+        if isinstance(target, NewVersion):
+            opened = await open_node(self.nodes, act.subject, target.node_id, Role.EDITOR)
+            return _next_version(opened, act, target, stored)
+        parent = await open_node(self.nodes, act.subject, target.parent_id, Role.EDITOR)
+        file = new_file(act, parent.node, len(parent.path), target.name, stored)
+        if await self.nodes.named(*file.place):
+            raise Conflict("the folder has something of this name already", reason="ALREADY_EXISTS")
+        return file
+
+    async def _list(self, act: Act, target: NewFile | NewVersion, stored: Stored) -> Node:
+        """Lists the content, which is durable; rights and names may have changed while it came."""
+        deed = Deed(Verb.STORE, act)
+        if isinstance(target, NewVersion):
+            node = await effects.change(
+                self.nodes,
+                act,
+                target.node_id,
+                Role.EDITOR,
+                lambda opened: (_next_version(opened, act, target, stored), deed),
+            )
+            return _holding(node, stored.sha256)
+        if done := await self._done_before(act, target, stored.sha256):
+            return done
+        return _holding(await effects.add(self.nodes, await self._planned(act, target, stored), deed), stored.sha256)
+
+
+def _next_version(opened: Opened, act: Act, target: NewVersion, stored: Stored) -> Node:
+    check_etag(opened.node, target.etag)
+    return with_version(opened.node, act, stored)
+
+
+def _holding(node: Node, sha256: str) -> Node:
+    """The node that an act made, which holds the content of the act unless the id was used for two."""
+    if all(version.sha256 != sha256 for version in node.versions):
+        raise Invalid("this request_id was used for other content", reason="REQUEST_ID_REUSED")
+    return node
+
+
+async def _at_most(size: int, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The chunks, broken off by `Invalid` at the first byte too many."""
+    left = size
+    async for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise Invalid(f"more than the announced {size} bytes came", reason="SIZE_MISMATCH")
+        yield chunk
