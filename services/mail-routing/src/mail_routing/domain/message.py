@@ -1,0 +1,96 @@
+"""A mail that the suite has taken responsibility for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from enum import Enum, StrEnum
+
+from mail_routing.domain.headers import Headers
+
+
+class MessageClass(Enum):
+    """What chooses the stream and the workers of a mail."""
+
+    NORMAL = "normal"
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class Origin(StrEnum):
+    """The way a mail came in."""
+
+    SMTP = "smtp"
+    SUBMISSION = "submission"
+    GRPC = "grpc"
+    DSN = "dsn"
+
+    @property
+    def submitted(self) -> bool:
+        """It is handed in by its author, so that missing trace fields are ours to add (RFC 6409 section 8)."""
+        return self is not Origin.SMTP
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One forward path as the client gave it; `original` and `notify` as in RFC 3461."""
+
+    address: str
+    original: str = ""
+    notify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BlobContent:
+    """The place in the blob store where a large mail lies."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An accepted mail: envelope, content (CRLF line ends, or the place where it lies), where it came from."""
+
+    message_id: str
+    entity_id: str  # of the sender; empty: from outside
+    sender: str  # reverse path; empty: the null sender
+    recipients: tuple[Recipient, ...]
+    content: bytes | BlobContent
+    size: int
+    message_class: MessageClass
+    accepted_at: datetime
+    origin: Origin
+    client: str = ""
+    smtputf8: bool = False
+    principal: str = ""
+    envelope_id: str = ""
+    dsn_return: str = ""
+
+
+def received(message: Message, hostname: str) -> bytes:
+    """The Received field of this hop (RFC 5321 section 4.4); the same message gives the same bytes."""
+    protocol = "UTF8SMTP" if message.smtputf8 else "ESMTP"
+    came = f"from {message.client}\r\n\tby {hostname} with {protocol}" if message.client else f"by {hostname}"
+    only = f"\r\n\tfor <{message.recipients[0].address}>" if len(message.recipients) == 1 else ""
+    stamp = format_datetime(message.accepted_at)
+    return f"Received: {came} id {message.message_id}{only};\r\n\t{stamp}\r\n".encode()
+
+
+def added_fields(message: Message, present: Headers, hostname: str) -> bytes:
+    """What this hop puts before the content: Received, and the Date and Message-ID that an author left out."""
+    fields = received(message, hostname)
+    if message.origin.submitted:
+        if not present.has("date"):
+            fields += f"Date: {format_datetime(message.accepted_at)}\r\n".encode()
+        if not present.has("message-id"):
+            fields += f"Message-ID: <{message.message_id}@{hostname}>\r\n".encode()
+    return fields
+
+
+def hops(present: Headers) -> int:
+    """How many servers the mail has passed (RFC 5321 section 6.3)."""
+    return len(present.all("received"))
+
+
+def delivered_to(present: Headers) -> frozenset[str]:
+    """The mailboxes that have had this mail already, by the mark that each delivery leaves on it."""
+    return frozenset(value.decode("utf-8", "replace").strip().lower() for value in present.all("delivered-to"))

@@ -1,0 +1,22 @@
+"""When a deferred mail is tried again (RFC 5321 section 4.5.4.1)."""
+
+from datetime import datetime, timedelta
+
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=4)
+GIVE_UP_AFTER = timedelta(days=5)
+
+
+def next_attempt(accepted_at: datetime, now: datetime, attempts: int, jitter: float) -> datetime | None:
+    """The time of the attempt after the `attempts`-th (1 or more) failed, or None when five days are over.
+
+    The wait doubles from one minute to four hours; `jitter` (0 to 1, uniformly random) spreads it over three
+    quarters to five quarters, so that the mails of one outage do not come back together. The last attempt
+    falls on the end of the five days.
+    """
+    deadline = accepted_at + GIVE_UP_AFTER
+    if now >= deadline:
+        return None
+    doublings = min(attempts - 1, 20)
+    wait = min(FIRST_WAIT * 2**doublings, LONGEST_WAIT) * (0.75 + jitter / 2)
+    return min(now + wait, deadline)

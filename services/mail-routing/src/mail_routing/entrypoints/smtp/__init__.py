@@ -1,0 +1,1 @@
+"""SMTP in: `grammar` reads commands, `session` is the pure protocol, `server` moves the bytes."""

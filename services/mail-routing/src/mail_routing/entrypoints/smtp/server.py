@@ -1,0 +1,240 @@
+"""Moves the bytes between sockets and sessions, and keeps the limits that span connections."""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import telemetry
+from mail_routing.entrypoints.smtp.grammar import Reply
+from mail_routing.entrypoints.smtp.session import Accept, Action, Close, Judge, Limits, Send, Session, Transaction
+
+_log = telemetry.logger(__name__)
+
+_sessions = telemetry.names.SMTP_SESSIONS.bind(direction="in")
+_READ_AHEAD = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who speaks at the other end: the address of the socket, the name it gave, what protects the connection."""
+
+    address: str
+    name: str
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What all connections together may take; times in seconds (RFC 5321 section 4.5.3.2.7 asks for 300)."""
+
+    connections: int = 1000
+    connections_per_address: int = 100
+    buffered_octets: int = 512 * 1024 * 1024
+    idle_seconds: float = 300.0
+    session: Limits = Limits()
+
+
+Take = Callable[[Transaction, Client], Awaitable[Reply]]
+JudgeOf = Callable[[str], Judge]
+
+
+class SmtpServer:
+    """Listens; a connection is given a session, and each mail that comes in is handed to `take`."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        hostname: str,
+        take: Take,
+        judge_of: JudgeOf,
+        *,
+        limits: ServerLimits | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.hostname = hostname
+        self.take = take
+        self.judge_of = judge_of
+        self.limits = limits or ServerLimits()
+        self.tls = tls
+        self.connections: set[Connection] = set()
+        self.by_address: Counter[str] = Counter()
+        self.held = 0  # octets, of all sessions
+        self.stopping = False
+        self._address = address
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        assert self._listener is not None
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        host, port = self._address
+        self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=512)
+
+    async def stop(self) -> None:
+        """Take no new connection, end the idle ones with 421, and see the mails in hand through."""
+        self.stopping = True
+        if self._listener is not None:
+            self._listener.close()
+        for connection in tuple(self.connections):
+            connection.leave_if_idle()
+        if tasks := [c.task for c in self.connections if c.task is not None]:
+            await asyncio.wait(tasks)
+        for connection in tuple(self.connections):
+            connection.close()
+
+    def refusal(self, address: str) -> Reply | None:
+        """Why a connection from there is not taken now."""
+        if self.stopping:
+            return Reply(421, "4.3.2", "Shutting down")
+        if len(self.connections) >= self.limits.connections:
+            return Reply(421, "4.3.2", "Too many connections")
+        if self.by_address[address] >= self.limits.connections_per_address:
+            return Reply(421, "4.7.0", "Too many connections from you")
+        return None
+
+
+class Connection(asyncio.Protocol):
+    """One client: carries out what its session says."""
+
+    task: asyncio.Task[None] | None = None
+    _transport: asyncio.Transport
+
+    def __init__(self, server: SmtpServer) -> None:
+        self._server = server
+        self._last_heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._address = ""
+        self._counted = False
+        self._held = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        server = self._server
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else "unknown"
+        self.session = Session(
+            server.hostname, server.limits.session, server.judge_of(self._address), offer_tls=server.tls is not None
+        )
+        if refusal := server.refusal(self._address):
+            transport.write(refusal.encode())
+            transport.close()
+            return
+        self._counted = True
+        _sessions.inc()
+        server.connections.add(self)
+        server.by_address[self._address] += 1
+        self._heard()
+        self._watch()
+        transport.write(self.session.greeting())
+
+    def data_received(self, data: bytes) -> None:
+        self._heard()
+        self._carry_out(self.session.receive(data))
+        self._count_held(self.session.buffered)
+        if self.task is not None and self.session.buffered > _READ_AHEAD:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The client does not read our replies: then nothing more is read of it."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._count_held(0)
+        if self._counted:
+            _sessions.dec()
+            self._counted = False
+            self._server.connections.discard(self)
+            self._server.by_address[self._address] -= 1
+            if not self._server.by_address[self._address]:
+                del self._server.by_address[self._address]
+
+    def _count_held(self, octets: int) -> None:
+        self._server.held += octets - self._held
+        self._held = octets
+
+    def leave_if_idle(self) -> None:
+        if self.session.idle:
+            self._transport.write(Reply(421, "4.3.2", "Shutting down").encode())
+            self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(data):
+                    self._transport.write(data)
+                case Accept(transaction):
+                    self._start(self._take(transaction))
+                case Close():
+                    self.close()
+                case _:
+                    self._start(self._start_tls())
+
+    def _start(self, work: Awaitable[None]) -> None:
+        self.task = asyncio.ensure_future(work)
+        self.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.task is task:
+            self.task = None
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            _log.error("connection ended by a fault of ours", exc_info=bug)
+            self._transport.write(Reply(421, "4.3.0", "A fault of ours; try again later").encode())
+            self.close()
+
+    async def _take(self, transaction: Transaction) -> None:
+        client = Client(self._address, self.session.client_name, self.session.secure)
+        if self._server.held > self._server.limits.buffered_octets:
+            reply = Reply(452, "4.3.1", "Too much in hand; try again later")
+        else:
+            reply = await self._server.take(transaction, client)
+        self.task = None
+        self._heard()
+        if self._transport.is_closing():
+            return
+        self._carry_out(self.session.answered(reply))
+        self._count_held(self.session.buffered)
+        self._transport.resume_reading()
+        if self._server.stopping and self.task is None:
+            self.leave_if_idle()
+
+    async def _start_tls(self) -> None:
+        assert self._server.tls is not None
+        loop = asyncio.get_running_loop()
+        plain = self._transport
+        try:
+            secure = await loop.start_tls(plain, self, self._server.tls, server_side=True)
+        except (OSError, ssl.SSLError):
+            plain.abort()
+            return
+        if secure is None:
+            return
+        self._transport = secure
+        self._heard()
+        self.session.secured()
+
+    def _heard(self) -> None:
+        self._last_heard = asyncio.get_running_loop().time()
+
+    def _watch(self) -> None:
+        # One timer that is moved when it fires costs less than one moved with every packet.
+        loop = asyncio.get_running_loop()
+        left = self._last_heard + self._server.limits.idle_seconds - loop.time()
+        if left <= 0 and self.task is None:
+            self._transport.write(Reply(421, "4.4.2", "Idle for too long").encode())
+            self.close()
+        else:
+            self._timer = loop.call_later(max(left, 1.0), self._watch)

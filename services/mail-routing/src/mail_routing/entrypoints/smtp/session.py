@@ -1,0 +1,337 @@
+"""The server's side of one SMTP connection as a pure state machine: bytes in, actions out.
+
+However the input is cut into pieces, it is understood the same. The machine awaits nothing: when an action
+needs the world (taking a mail in, starting TLS) it stops reading until it is told how that ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mail_routing.domain.message import Recipient
+from mail_routing.entrypoints.smtp import grammar
+from mail_routing.entrypoints.smtp.grammar import MailFrom, Refused, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one connection may ask for: octets of a mail and of a command line, recipients of a mail, mistakes."""
+
+    mail_octets: int = 35 * 1024 * 1024
+    command_octets: int = 2048
+    recipients: int = 1000
+    mistakes: int = 10
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail between MAIL and the end of its data; recipients by address, in the order they came."""
+
+    mail: MailFrom
+    recipients: dict[str, Recipient] = field(default_factory=dict)
+    content: bytearray = field(default_factory=bytearray)
+    chunked: bool = False
+
+
+class Judge(Protocol):
+    """Says at once, from memory, why a path is not taken; None: it is."""
+
+    def sender(self, mail: MailFrom) -> Reply | None: ...
+    def recipient(self, mail: MailFrom, address: str) -> Reply | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these octets."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Take the mail in, then call `Session.answered` with the reply."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Turn the connection to TLS, then call `Session.secured`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection once everything is written."""
+
+
+Action = Send | Accept | StartTls | Close
+
+_END = b"\r\n.\r\n"
+_OK = Reply(250, "2.0.0", "Ok")
+_ORDER = Reply(503, "5.5.1", "Commands came in the wrong order")
+_TOO_LONG = Reply(500, "5.5.2", "The line is too long")
+_TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than we take")
+_BAD_LINE = Reply(521, "5.5.2", "Lines end in CR LF; bare CR, bare LF and NUL are refused")
+_BAD_CONTENT = Reply(550, "5.6.0", "The mail has a bare CR, a bare LF or a NUL")
+
+
+def sound(content: bytes | bytearray) -> bool:
+    """Whether every CR and LF of it stands in a CR LF, and no octet is NUL (RFC 5321 section 2.3.8)."""
+    ends = content.count(b"\r\n")
+    return ends == content.count(b"\n") and ends == content.count(b"\r") and b"\0" not in content
+
+
+class Session:
+    """Feed it with `receive` and carry out what it returns, in that order."""
+
+    def __init__(self, hostname: str, limits: Limits, judge: Judge, *, offer_tls: bool = False) -> None:
+        self.client_name = ""
+        self.extended = False
+        self.secure = False
+        self._hostname = hostname
+        self._limits = limits
+        self._judge = judge
+        self._offer_tls = offer_tls
+        self._buffer = bytearray()
+        self._scanned = 0  # octets of the buffer known to hold no end of the line or of the data
+        self._transaction: Transaction | None = None
+        self._spoiled: Reply | None = None  # why the data being read will be refused at their end
+        self._chunk = 0  # octets of the BDAT chunk still to come
+        self._last = False
+        self._mistakes = 0
+        self._actions: list[Action] = []
+        self._mode: Callable[[], None] | None = self._read_command
+        self._verbs: dict[str, Callable[[str], None]] = {
+            "HELO": self._helo,
+            "EHLO": self._ehlo,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "BDAT": self._bdat,
+            "RSET": self._rset,
+            "NOOP": lambda _: self._say(_OK),
+            "VRFY": lambda _: self._say(Reply(252, "2.1.5", "Send some mail, and we shall see")),
+            "HELP": lambda _: self._say(Reply(214, "2.0.0", "RFC 5321")),
+            "STARTTLS": self._starttls,
+            "QUIT": lambda _: self._end(Reply(221, "2.0.0", "Bye")),
+        }
+
+    @property
+    def buffered(self) -> int:
+        """Octets held for this connection."""
+        return len(self._buffer) + (len(self._transaction.content) if self._transaction else 0)
+
+    @property
+    def idle(self) -> bool:
+        """Between mails: the connection may be closed and nothing is lost."""
+        return self._transaction is None and self._mode is not None
+
+    def greeting(self) -> bytes:
+        return Reply(220, "", f"{self._hostname} ESMTP").encode()
+
+    def receive(self, data: bytes) -> list[Action]:
+        self._buffer += data
+        return self._run()
+
+    def answered(self, reply: Reply) -> list[Action]:
+        """The mail of the last `Accept` was taken in, or not."""
+        self._reset()
+        self._mistakes = 0
+        self._mode = self._read_command
+        self._say(reply)
+        return self._run()
+
+    def secured(self) -> None:
+        """TLS is up: what was said in clear is forgotten, unread octets too (RFC 3207 section 4.2)."""
+        self._reset()
+        self._buffer.clear()
+        self._scanned = 0
+        self.client_name, self.extended, self.secure = "", False, True
+        self._mode = self._read_command
+
+    def _run(self) -> list[Action]:
+        before: tuple[Callable[[], None] | None, int] = (None, 0)
+        while self._mode is not None and before != (self._mode, len(self._buffer)):
+            before = (self._mode, len(self._buffer))
+            self._mode()
+        actions, self._actions = self._actions, []
+        return actions
+
+    # Modes: each takes what it can from the buffer, and leaves it as it is when more octets are needed.
+
+    def _read_command(self) -> None:
+        end = self._buffer.find(b"\n", self._scanned)
+        self._scanned = len(self._buffer) if end < 0 else 0
+        if end < 0 or end >= self._limits.command_octets:
+            if len(self._buffer) > self._limits.command_octets:
+                self._end(_TOO_LONG)
+            return
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        if line.endswith(b"\r\n") and sound(line):
+            self._command(line[:-2])
+        else:  # whoever sends this disagrees with us on where commands end: nothing further is believed
+            self._end(_BAD_LINE)
+
+    def _read_data(self) -> None:
+        # `_data` has put a CR LF before the data: their first line begins as all others do.
+        transaction = self._transaction
+        assert transaction is not None
+        end = self._buffer.find(_END, max(0, self._scanned - len(_END) + 1))
+        if (len(self._buffer) - len(_END) if end < 0 else end) > self._limits.mail_octets:
+            self._spoiled = _TOO_LARGE
+        if end < 0:
+            if self._spoiled:
+                del self._buffer[: -len(_END) + 1]
+            self._scanned = len(self._buffer)
+            return
+        if self._spoiled is None:
+            lines = self._buffer[: end + 2]
+            if sound(lines):  # the client put a dot before each line that begins with one
+                transaction.content = lines.replace(b"\r\n.", b"\r\n")[2:]
+            else:
+                self._spoiled = _BAD_CONTENT
+        del self._buffer[: end + len(_END)]
+        self._scanned = 0
+        self._data_complete(transaction)
+
+    def _read_chunk(self) -> None:
+        taken = self._buffer[: self._chunk]
+        del self._buffer[: len(taken)]
+        self._chunk -= len(taken)
+        transaction = self._transaction
+        if transaction is not None:
+            transaction.content += taken
+            if len(transaction.content) > self._limits.mail_octets:
+                self._spoiled = _TOO_LARGE
+                transaction.content.clear()
+        if self._chunk:
+            return
+        self._mode = self._read_command
+        if transaction is None:
+            self._mistake(_ORDER)
+        elif not self._last:
+            self._say(self._spoiled or _OK)
+        else:
+            if not sound(transaction.content):
+                self._spoiled = self._spoiled or _BAD_CONTENT
+            self._data_complete(transaction)
+
+    def _data_complete(self, transaction: Transaction) -> None:
+        if self._spoiled:
+            self._mode = self._read_command
+            self._mistake(self._spoiled)
+            self._reset()
+        else:
+            self._mode = None
+            self._actions.append(Accept(transaction))
+
+    # Commands.
+
+    def _command(self, line: bytes) -> None:
+        try:
+            verb, _, argument = line.decode().partition(" ")
+            handler = self._verbs.get(verb.upper())
+            if handler is None:
+                raise Refused(Reply(500, "5.5.1", "The command is not known"))
+            handler(argument)
+        except UnicodeDecodeError:
+            self._mistake(Reply(500, "5.5.2", "Not UTF-8"))
+        except Refused as refused:
+            self._mistake(refused.reply)
+
+    def _helo(self, argument: str) -> None:
+        self.client_name, self.extended = grammar.hello(argument), False
+        self._reset()
+        self._say(Reply(250, "", self._hostname))
+
+    def _ehlo(self, argument: str) -> None:
+        self.client_name, self.extended = grammar.hello(argument), True
+        self._reset()
+        size = f"SIZE {self._limits.mail_octets}"
+        offers = [self._hostname, "PIPELINING", size, "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"]
+        if self._offer_tls and not self.secure:
+            offers.append("STARTTLS")
+        self._say(Reply(250, "", "\n".join(offers)))
+
+    def _mail(self, argument: str) -> None:
+        if not self.client_name or self._transaction is not None:
+            raise Refused(_ORDER)
+        mail = grammar.mail(argument)
+        refusal = _TOO_LARGE if mail.size > self._limits.mail_octets else self._judge.sender(mail)
+        if refusal is None:
+            self._transaction = Transaction(mail)
+        self._say(refusal or Reply(250, "2.1.0", "Ok"))
+
+    def _rcpt(self, argument: str) -> None:
+        transaction = self._transaction
+        if transaction is None or transaction.chunked:
+            raise Refused(_ORDER)
+        mail, taken = transaction.mail, transaction.recipients
+        address = grammar.rcpt(argument, smtputf8=mail.smtputf8, postmaster=f"postmaster@{self._hostname}")
+        refusal = None
+        if address not in taken:
+            if len(taken) >= self._limits.recipients:
+                refusal = Reply(452, "4.5.3", "Too many recipients; send to these first")
+            else:
+                refusal = self._judge.recipient(mail, address)
+        if refusal is None:
+            taken[address] = Recipient(address)
+        self._say(refusal or Reply(250, "2.1.5", "Ok"))
+
+    def _data(self, argument: str) -> None:
+        if argument:
+            raise Refused(Reply(501, "5.5.4", "DATA takes no argument"))
+        if self._transaction is None or self._transaction.chunked:
+            raise Refused(_ORDER)
+        if not self._transaction.recipients:
+            raise Refused(Reply(554, "5.5.1", "No recipient was taken"))
+        self._mode = self._read_data
+        self._buffer[:0] = b"\r\n"
+        self._say(Reply(354, "", "End the mail with a dot on its own line"))
+
+    def _bdat(self, argument: str) -> None:
+        self._chunk, self._last = grammar.bdat(argument)
+        if self._chunk > self._limits.mail_octets:
+            self._end(_TOO_LARGE)
+            return
+        # The chunk is read whatever we think of the command: the client has sent it already.
+        self._mode = self._read_chunk
+        if self._transaction is not None and self._transaction.recipients:
+            self._transaction.chunked = True
+        else:
+            self._transaction = None
+
+    def _rset(self, _argument: str) -> None:
+        self._reset()
+        self._say(_OK)
+
+    def _starttls(self, argument: str) -> None:
+        if argument:
+            raise Refused(Reply(501, "5.5.4", "STARTTLS takes no argument"))
+        if not self._offer_tls or self.secure:
+            raise Refused(Reply(502, "5.5.1", "TLS is not offered"))
+        self._mode = None
+        self._say(Reply(220, "2.0.0", "Go ahead"))
+        self._actions.append(StartTls())
+
+    # What they share.
+
+    def _reset(self) -> None:
+        self._transaction = None
+        self._spoiled = None
+
+    def _say(self, reply: Reply) -> None:
+        self._actions.append(Send(reply.encode()))
+
+    def _mistake(self, reply: Reply) -> None:
+        self._mistakes += 1
+        self._say(reply)
+        if self._mistakes >= self._limits.mistakes:
+            self._end(Reply(421, "4.7.0", "Too many mistakes"))
+
+    def _end(self, reply: Reply) -> None:
+        self._mode = None
+        self._buffer.clear()
+        self._say(reply)
+        self._actions.append(Close())
