@@ -1,0 +1,1 @@
+"""The main job, shown: real work carried through every service of a running stack, each step checked."""

@@ -1,0 +1,73 @@
+"""A mail over SMTP from one entity to a nested list of another, into each member's Maildir."""
+
+import asyncio
+import re
+import smtplib
+from pathlib import Path
+
+from rossio.mail.v1 import events_pb2, service_pb2
+from testkit.ministry import Person
+
+from cli.client import Client
+from cli.demo.stage import Shown, Stage, check, until
+from cli.mail import compose
+
+SUBJECT = "Escalas de dezembro"
+BODY = "Seguem as escalas de dezembro. Bom trabalho a todos.\n"
+SMTP_TIMEOUT_SECONDS = 30
+
+
+async def mail(stage: Stage) -> Shown:
+    sender, group = stage.cast.person("e01", "news.editor"), stage.cast.nested_list("e03")
+    client = await stage.client(sender)
+    address = group.addresses[0]
+    resolved = await client.mail.Resolve(service_pb2.ResolveRequest(sender=sender.addresses[0], recipient=address))
+    expected = {to.address for to in resolved.destinations}
+    check(len(expected) > 1, f"{address} is a list of several people")
+    content = compose(sender.addresses[0], [address], SUBJECT, BODY)
+    await asyncio.to_thread(hand_over, stage.stack.smtp, sender.addresses[0], address, content)
+    traced = await until("every member is served", lambda: _served(client, sender, content, expected))
+    copies = _copies(Path(stage.stack.maildirs), content)
+    check(len(copies) == len(expected), f"{len(expected)} mailboxes hold the mail, found {len(copies)}")
+    received = copies[0].read_bytes()
+    check(_after_headers(content) in received, "the body is what was sent, byte for byte")
+    nested = sum(step.kind == "list" for step in resolved.steps)
+    return Shown(
+        [
+            f"{sender.addresses[0]} (e01) -> {address} (e03), a list of {nested} nested lists",
+            f"accepted over SMTP as {traced.message_id}, in {len(copies)} Maildirs, the body byte for byte",
+        ],
+        trace_of(received),
+    )
+
+
+def hand_over(smtp: str, sender: str, recipient: str, content: bytes) -> None:
+    """Sends a mail as any SMTP client would."""
+    host, _, port = smtp.rpartition(":")
+    with smtplib.SMTP(host, int(port), timeout=SMTP_TIMEOUT_SECONDS) as client:
+        client.sendmail(sender, [recipient], content)
+
+
+async def _served(
+    client: Client, sender: Person, content: bytes, expected: set[str]
+) -> service_pb2.TraceResponse | None:
+    async for found in client.mail.Trace(service_pb2.TraceRequest(sender=sender.addresses[0], limit=1)):
+        delivered = {o.address for o in found.outcomes if o.state == events_pb2.DELIVERY_STATE_DELIVERED}
+        if found.size >= len(content) and delivered == expected:
+            return found
+    return None
+
+
+def _copies(maildirs: Path, content: bytes) -> list[Path]:
+    marker = next(line for line in content.split(b"\r\n") if line.lower().startswith(b"message-id:"))
+    return [path for path in maildirs.glob("**/new/*") if marker in path.read_bytes()]
+
+
+def _after_headers(content: bytes) -> bytes:
+    return content.partition(b"\r\n\r\n")[2]
+
+
+def trace_of(received: bytes) -> str:
+    """The trace id that the router notes in the headers that it adds."""
+    found = re.search(rb"traceparent[:=] ?00-([0-9a-f]{32})-", received)
+    return found.group(1).decode() if found else ""

@@ -1,0 +1,42 @@
+"""The `rossio` command: its groups, and how its failures look."""
+
+import sys
+
+import grpc.aio
+import rpc
+import typer
+from errors import RossioError
+
+from cli import audit, directory, dlq, doc, mail, news, notify, stack
+from cli.demo.stage import Unmet
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Rossio: mail, documents, news and notices for a whole ministry.",
+)
+app.add_typer(mail.app, name="mail")
+app.add_typer(doc.app, name="doc")
+app.add_typer(news.app, name="news")
+app.add_typer(notify.app, name="notify")
+app.add_typer(directory.app, name="directory")
+app.add_typer(audit.app, name="audit")
+app.add_typer(dlq.app, name="dlq")
+app.command()(stack.up)
+app.command()(stack.demo)
+app.command()(stack.token)
+
+
+def main() -> None:
+    """Runs a command; a failure is one line that says what to do, and exit status 1."""
+    try:
+        app()
+    except (RossioError, Unmet) as error:
+        sys.exit(f"rossio: {error}")
+    except grpc.aio.AioRpcError as error:
+        sys.exit(f"rossio: {rpc.error_of(error)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""`make bench`: every mechanism measured beside its peer in one run; a table, and `.bench/mechanisms.json`.
+
+Ratios hold on a shared machine where rates do not. A row is {metric, ours, peer, ratio, unit, aim, note};
+a bench is a file with a function `measure() -> list[Row]` in the `bench` folder of the library that it
+measures. Arguments name the benches to run; none: all.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[2]
+TARGET = ROOT / ".bench" / "mechanisms.json"
+BENCHES = (
+    "libs/messaging/bench/consume.py",
+    "libs/messaging/bench/outbox.py",
+    "libs/rpc/bench/interceptor.py",
+    "libs/directory_view/bench/view.py",
+    "libs/service/bench/start_up.py",
+)
+
+
+class Row(TypedDict):
+    """One figure beside its peer's; `ratio` is ours / peer unless the note says otherwise."""
+
+    metric: str
+    ours: float
+    peer: float | None
+    ratio: float | None
+    unit: str
+    aim: str
+    note: str
+
+
+def run(bench: str) -> list[Row]:
+    path = ROOT / bench
+    spec = importlib.util.spec_from_file_location(f"bench_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    rows: list[Row] = module.measure()
+    return rows
+
+
+def show(rows: list[Row], console: Console) -> None:
+    table = Table("metric", "ours", "peer", "ratio", "unit", "aim", "note", box=None, header_style="bold")
+    for row in rows:
+        figures = (f"{value:,.3g}" if value is not None else "-" for value in (row["ours"], row["peer"], row["ratio"]))
+        table.add_row(row["metric"], *figures, row["unit"], row["aim"], row["note"])
+    console.print(table)
+
+
+def main() -> None:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    wanted = [bench for bench in BENCHES if not sys.argv[1:] or Path(bench).stem in sys.argv[1:]]
+    rows: list[Row] = []
+    for number, bench in enumerate(wanted, 1):
+        console.print(f"[{number}/{len(wanted)}] {bench}", markup=False, highlight=False)
+        rows += run(bench)
+    show(rows, console)
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
