@@ -52,7 +52,7 @@ class Producer:
             raise Transient("the producer is not started", reason="KAFKA_DOWN")
         try:
             sent = [
-                await self._producer.send(record.topic, record.payload, key=record.key, headers=record.headers)
+                await self._producer.send(record.topic, record.payload, key=record.key, headers=list(record.headers))
                 for record in records
             ]
             await gather(*sent)

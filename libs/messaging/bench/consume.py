@@ -1,0 +1,116 @@
+"""What an event costs that is consumed, handled and settled with telemetry on, against the bare client."""
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import telemetry
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from messaging import Consumer, Delivery, Kafka, Producer, Stream, catalogue, fact, new_id
+from rossio.news.v1.events_pb2 import PostAcknowledged
+
+EVENTS = 60_000
+_PARTITIONS = 6
+
+
+async def measure(bootstrap: str, *, events: int = EVENTS) -> list[dict[str, Any]]:
+    """CPU of this process per event; `ours` one event a call and in batches of 100, `peer` getmany and commit."""
+    kafka = Kafka(bootstrap, client_id="bench")
+    stream = replace(catalogue().stream("news.post.v1"), name=f"bench.{new_id()}")
+    await _fill(kafka, stream, events)
+    running = telemetry.start("bench", version="0", sample_ratio=0.01, log_level="warning")
+    try:
+        peer = min([await _raw(kafka, stream, events) for _ in range(2)])
+        rows = []
+        for name, batch in (("consume", 1), ("consume in batches of 100", 100)):
+            ours = min([await _settled(kafka, stream, events, batch) for _ in range(2)])
+            rows.append(
+                {
+                    "metric": name,
+                    "ours": round(ours, 2),
+                    "peer": round(peer, 2),
+                    "ratio": round(ours / peer, 2),
+                    "unit": "us CPU an event",
+                    "aim": "at most 15 us and 4x",
+                    "note": f"{events} events, {_PARTITIONS} partitions; peer: aiokafka getmany + commit",
+                }
+            )
+    finally:
+        running.shutdown()
+    return rows
+
+
+async def _fill(kafka: Kafka, stream: Stream, events: int) -> None:
+    admin = AIOKafkaAdminClient(**kafka.connection())
+    await admin.start()
+    await admin.create_topics([NewTopic(name, _PARTITIONS, 1) for name in (stream.name, stream.dead_letters("bench"))])
+    await admin.close()
+    producer = Producer(kafka)
+    await producer.start()
+    now = datetime.now(UTC)
+    for start in range(0, events, 1000):
+        with telemetry.span("bench"):
+            facts = [
+                fact(
+                    PostAcknowledged(post_id=f"post-{number % 5000}", entity_id="e01", person_id=f"p{number}"),
+                    id=new_id(),
+                    at=now,
+                )
+                for number in range(start, min(events, start + 1000))
+            ]
+        await producer.publish([replace(record, topic=stream.name) for record in facts])
+    await producer.stop()
+
+
+async def _raw(kafka: Kafka, stream: Stream, events: int) -> float:
+    consumer = AIOKafkaConsumer(
+        stream.name,
+        **kafka.connection(),
+        group_id=new_id(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    seen = sum(len(records) for records in (await consumer.getmany(timeout_ms=10_000, max_records=1)).values())
+    started = time.process_time()
+    while seen < events:
+        seen += sum(len(records) for records in (await consumer.getmany(timeout_ms=500, max_records=500)).values())
+        await consumer.commit()
+    cost = time.process_time() - started
+    await consumer.stop()
+    return cost / events * 1e6
+
+
+async def _settled(kafka: Kafka, stream: Stream, events: int, batch: int) -> float:
+    done = asyncio.Event()
+    seen = 0
+    started = 0.0
+
+    async def handle(deliveries: Sequence[Delivery]) -> None:
+        nonlocal seen, started
+        started = started or time.process_time()
+        seen += len(deliveries)
+        if seen >= events:
+            done.set()
+
+    handler: Callable[[Sequence[Delivery]], Awaitable[None]] = handle
+    service = f"bench-{new_id()}"
+    consumer = Consumer(kafka, stream, service, {PostAcknowledged: handler}, batch=batch)
+    await consumer.start()
+    await asyncio.wait_for(done.wait(), 120)
+    cost = time.process_time() - started
+    await consumer.stop()
+    return cost / events * 1e6
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bootstrap", default=os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
+    for row in asyncio.run(measure(parser.parse_args().bootstrap)):
+        print(row)  # noqa: T201
