@@ -1,7 +1,7 @@
 """One collection: reads by key and page, optimistic writes, and the outbox inside each document."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -11,7 +11,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from store import outbox
-from store.failures import DUPLICATE_KEY, translated
+from store.failures import DUPLICATE_KEY, Commands
 from store.operations import BulkResult, Change, Document, Insert, Operation
 from store.outbox import OutboxRecord
 
@@ -22,6 +22,7 @@ ASCENDING: Final = 1
 DESCENDING: Final = -1
 
 _PLUMBING_HIDDEN: Final = {outbox.FIELD: False}
+_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Collection:
 
     def __init__(self, documents: AsyncIOMotorCollection[Document]) -> None:
         self._documents = documents
+        self._commands = Commands(documents.name)
         self._hooks: list[Callable[[], None]] = []
 
     @property
@@ -58,7 +60,7 @@ class Collection:
     async def find_one(
         self, query: Mapping[str, Any], *, projection: Mapping[str, Any] | None = None
     ) -> Document | None:
-        with translated():
+        with self._commands.run("find"):
             return await self._documents.find_one(query, projection or _PLUMBING_HIDDEN)
 
     async def find(
@@ -68,17 +70,21 @@ class Collection:
         sort: Sort = (),
         limit: int = 0,
         projection: Mapping[str, Any] | None = None,
-    ) -> AsyncIterator[Document]:
+    ) -> AsyncGenerator[Document, None]:
         """All documents that match; `limit` 0 means no limit. See `page` for lists that people see."""
-        with translated():
-            cursor = self._documents.find(query, projection or _PLUMBING_HIDDEN, limit=limit)
-            if sort:
-                cursor = cursor.sort(list(sort))
-            try:
-                async for document in cursor:
+        cursor = self._documents.find(query, projection or _PLUMBING_HIDDEN, limit=limit)
+        if sort:
+            cursor = cursor.sort(list(sort))
+        try:
+            while True:
+                with self._commands.run("find"):  # the consumer's work between two batches is not the store's
+                    batch = await cursor.to_list(_BATCH)
+                for document in batch:
                     yield document
-            finally:
-                await cursor.close()
+                if len(batch) < _BATCH:
+                    break
+        finally:
+            await cursor.close()
 
     async def page(
         self,
@@ -118,7 +124,7 @@ class Collection:
 
     async def insert(self, document: Mapping[str, Any], facts: Sequence[OutboxRecord] = ()) -> None:
         """A new document; Conflict ALREADY_EXISTS when its id or a unique key of it is taken."""
-        with translated():
+        with self._commands.run("insert"):
             await self._documents.insert_one(Insert(document, facts).stored())
         self._tell(facts)
 
@@ -149,7 +155,7 @@ class Collection:
     async def _update(self, wanted: Change) -> bool:
         """Whether the change was made; an upsert is tried once more when another one was first."""
         for _ in range(2):
-            with translated():
+            with self._commands.run("update"):
                 try:
                     result = await self._documents.update_one(wanted.filter(), wanted.update(), upsert=wanted.upsert)
                 except DuplicateKeyError:
@@ -161,7 +167,7 @@ class Collection:
 
     async def delete(self, document_id: Any, *, where: Mapping[str, Any] | None = None) -> bool:
         """Whether there was one to delete."""
-        with translated():
+        with self._commands.run("delete"):
             result = await self._documents.delete_one({"_id": document_id, **(where or {})})
         return result.deleted_count == 1
 
@@ -191,7 +197,7 @@ class Collection:
 
     async def _bulk(self, operations: Sequence[Operation]) -> tuple[Counter[str], list[int]]:
         requests = [operation.request() for operation in operations]
-        with translated():
+        with self._commands.run("bulk"):
             try:
                 result = (await self._documents.bulk_write(requests, ordered=False)).bulk_api_result
             except BulkWriteError as error:
@@ -219,7 +225,7 @@ class Collection:
             for document_id, fact_ids in done
         ]
         if pulls:
-            with translated():
+            with self._commands.run("published"):
                 await self._documents.bulk_write(pulls, ordered=False)
 
     def _tell(self, facts: Sequence[OutboxRecord]) -> None:

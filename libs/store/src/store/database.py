@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import IndexModel
 
 from store.collection import Collection
@@ -60,10 +60,6 @@ class Database:
         """A bucket of large binary content."""
         return Files(self._database, bucket)
 
-    def driver(self, name: str) -> AsyncIOMotorCollection[Document]:
-        """The driver's collection, for this package alone."""
-        return self._database[name]
-
     async def ensure(self, collection: Collection, indexes: Sequence[Index] = ()) -> None:
         """Creates the indexes that are missing, the one of the outbox among them.
 
@@ -71,6 +67,12 @@ class Database:
         """
         with translated():
             await self._database[collection.name].create_indexes([index.model() for index in (*indexes, OUTBOX_INDEX)])
+
+    async def now(self) -> datetime:
+        """The server's clock."""
+        with translated():
+            hello = await self._client.admin.command("hello")
+        return cast("datetime", hello["localTime"]).replace(tzinfo=UTC)
 
     async def ping(self) -> None:
         """Transient when the server does not answer."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import telemetry
 from errors import Conflict, Invalid, RossioError, Transient
 from pymongo.errors import (
     ConnectionFailure,
@@ -20,6 +21,39 @@ _INDEX_DIFFERS: Final = frozenset({85, 86})
 # The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
 # specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
 _TRANSIENT: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+# What nobody's operation asked for, such as the relay's polling, begins no trace of its own.
+_UNTRACED: Final = telemetry.Span("0" * 32, "0" * 16, sampled=False)
+
+
+class Commands:
+    """The commands to one collection: each has a span and a duration, and fails in our words."""
+
+    def __init__(self, collection: str) -> None:
+        self._collection = collection
+
+    @contextmanager
+    def run(self, operation: str) -> Iterator[None]:
+        """Wraps the commands of one operation, such as "update"."""
+        attributes = {
+            telemetry.semconv.DB_SYSTEM_NAME: "mongodb",
+            telemetry.semconv.DB_COLLECTION_NAME: self._collection,
+            telemetry.semconv.DB_OPERATION_NAME: operation,
+        }
+        with (
+            telemetry.span(
+                f"store.{operation}",
+                kind=telemetry.Kind.CLIENT,
+                attributes=attributes,
+                parent=telemetry.active() or _UNTRACED,
+                done=self._done,
+            ),
+            translated(),
+        ):
+            yield
+
+    def _done(self, name: str, seconds: float, outcome: str) -> None:
+        operation = name.removeprefix("store.")
+        telemetry.names.STORE.bind(collection=self._collection, operation=operation, outcome=outcome).observe(seconds)
 
 
 @contextmanager
@@ -27,7 +61,7 @@ def translated() -> Iterator[None]:
     """Turns what the driver raises inside into one of `errors`; what is a bug passes as it is."""
     try:
         yield
-    except PyMongoError as error:
+    except (PyMongoError, DocumentTooLarge) as error:
         said = of(error)
         if said is None:
             raise
@@ -36,7 +70,7 @@ def translated() -> Iterator[None]:
         raise said from None  # the driver's text shows the values of the document
 
 
-def of(error: PyMongoError) -> RossioError | None:
+def of(error: PyMongoError | DocumentTooLarge) -> RossioError | None:
     """The typed error of a driver's error; None when it is a bug."""
     if isinstance(error, ConnectionFailure | WTimeoutError | ExecutionTimeout):
         return Transient("The store cannot be reached or is too slow.", reason="STORE_UNAVAILABLE")

@@ -2,25 +2,27 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from pymongo.errors import DuplicateKeyError
+from errors import Conflict, NotFound
 
 from store.database import Database
-from store.failures import translated
+from store.operations import Document
 
 COLLECTION: Final = "leases"
 _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
+_NEVER: Final = float("-inf")
 
 
 class Lease:
     """The right of one owner to do one kind of work, for a while.
 
-    The store's clock alone decides when a lease ends, so clocks of processes may differ. The holder
-    counts from before it asked, on its monotonic clock, and so stops believing before another can
-    come in. `fence` goes up with every new holder: what a late holder still writes can be refused
-    by comparing it.
+    The store's clock alone decides when a lease ends, so the clocks of processes may differ. The
+    holder counts from before it asked, on its monotonic clock, and so stops believing before
+    another can come in. `fence` goes up with every new holder: what a late one still writes can be
+    refused by comparing it. An owner names one process; prolong the lease at a third of `duration`.
     """
 
     def __init__(
@@ -32,12 +34,13 @@ class Lease:
         duration: timedelta = timedelta(seconds=10),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._leases = database.driver(COLLECTION)
+        self._database = database
+        self._leases = database.collection(COLLECTION)
         self._name = name
         self._owner = owner
         self._duration = duration
         self._monotonic = monotonic
-        self._until = float("-inf")
+        self._until = _NEVER
         self.fence = 0
 
     @property
@@ -51,17 +54,10 @@ class Lease:
     async def acquire(self) -> bool:
         """Takes the lease if it is free or ended, prolongs it if it is ours; whether it is held now."""
         asked = self._monotonic()
-        with translated():
-            try:
-                await self._leases.update_one({"_id": self._name}, self._claim(), upsert=True)
-            except DuplicateKeyError:  # another process was first to make it
-                return False
-            lease = await self._leases.find_one({"_id": self._name, "owner": self._owner})
-        if lease is None:
-            self._until = float("-inf")
-            return False
-        self.fence = lease["fence"]
-        self._until = asked + self._duration.total_seconds()
+        now = await self._database.now()
+        lease = await self._leases.get(self._name)
+        taken = await self._take(lease, now)
+        self._until = asked + self._duration.total_seconds() if taken else _NEVER
         return self.held
 
     async def renew(self) -> bool:
@@ -70,32 +66,25 @@ class Lease:
 
     async def release(self) -> None:
         """Lets the next one in at once."""
-        self._until = float("-inf")
-        with translated():
-            await self._leases.update_one(
-                {"_id": self._name, "owner": self._owner}, {"$set": {"owner": None, "ends": _LONG_AGO}}
+        self._until = _NEVER
+        with suppress(Conflict, NotFound):
+            await self._leases.update(
+                self._name, {"$set": {"owner": None, "ends": _LONG_AGO}}, where={"owner": self._owner}
             )
 
-    def _claim(self) -> list[dict[str, Any]]:
-        """One update that looks at the lease and takes it, or leaves it as it is.
-
-        It is a pipeline because only there the server's clock can be read (`$$NOW`); an `$expr` of a
-        filter cannot do it on the embedded servers.
-        """
-        ours = {"$eq": ["$owner", self._owner]}
-        ended = {"$lte": [{"$ifNull": ["$ends", _LONG_AGO]}, "$$NOW"]}
-        fence = {"$ifNull": ["$fence", 0]}
-        ends = {"$add": ["$$NOW", self._duration // timedelta(milliseconds=1)]}
-
-        def if_taken(then: Any, otherwise: Any) -> dict[str, Any]:
-            return {"$cond": [{"$or": [ours, ended]}, then, otherwise]}
-
-        return [
-            {
-                "$set": {
-                    "fence": {"$cond": [{"$and": [ended, {"$not": [ours]}]}, {"$add": [fence, 1]}, fence]},
-                    "ends": if_taken(ends, "$ends"),
-                    "owner": if_taken(self._owner, "$owner"),
-                }
-            }
-        ]
+    async def _take(self, lease: Document | None, now: datetime) -> bool:
+        """Takes the lease as it was read, unless another was faster."""
+        ours = lease is not None and lease["owner"] == self._owner
+        if lease is not None and not ours and lease["ends"] > now:
+            return False
+        fence = 1 if lease is None else lease["fence"] + (not ours)
+        taken = {"owner": self._owner, "ends": now + self._duration, "fence": fence}
+        try:
+            if lease is None:
+                await self._leases.insert({"_id": self._name, **taken})
+            else:
+                await self._leases.update(self._name, {"$set": taken}, version=lease["version"])
+        except Conflict:
+            return False
+        self.fence = fence
+        return True
