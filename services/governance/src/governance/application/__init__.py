@@ -1,0 +1,1 @@
+"""The use cases, one a file; `ports.py` says what they need from outside."""

@@ -1,0 +1,60 @@
+import unicodedata
+
+import pytest
+from document.domain import names
+from errors import Invalid
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Relatório.pdf", "RELATÓRIO.PDF"),
+        ("Relat\u00f3rio", "Relato\u0301rio"),
+        ("Straße", "STRASSE"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("Å", "\u212b"),
+    ],
+)
+def test_names_that_people_take_for_the_same_fold_to_the_same(one: str, other: str):
+    assert names.fold(one) == names.fold(other)
+
+
+def test_accents_tell_names_apart():
+    assert names.fold("saúde") != names.fold("saude")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "empty"),
+        (".", "folder's place"),
+        ("..", "folder's place"),
+        ("a/b", "/"),
+        ("../etc/passwd", "/"),
+        ("a\0b", "control"),
+        ("a\nb", "control"),
+        ("a\u2028b", "control"),
+        ("\ud800", "control"),
+        ("acta\u202efdp.exe", "reading direction"),
+        (" a", "space"),
+        ("a\u00a0", "space"),
+        ("é" * 128, "longer"),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_refused_with_the_reason(name: str, why: str):
+    with pytest.raises(Invalid, match=why) as refusal:
+        names.normalise(name)
+    assert refusal.value.reason == "NAME"
+
+
+@given(st.text(max_size=80))
+def test_a_normalised_name_is_stable_and_folds_like_the_one_given(name: str):
+    try:
+        normalised = names.normalise(name)
+    except Invalid:
+        return
+    assert names.normalise(normalised) == normalised == unicodedata.normalize("NFC", name)
+    assert names.fold(normalised) == names.fold(name)
+    assert len(normalised.encode()) <= names.MAX_BYTES
