@@ -1,0 +1,21 @@
+"""Use case: the feed in memory is brought up to date with what other processes wrote."""
+
+from datetime import datetime
+
+from news.application.ports import LivePosts
+from news.domain.feed import Feed
+
+
+class RefreshFeed:
+    """Loads all live posts the first time, then what moved since."""
+
+    def __init__(self, posts: LivePosts, feed: Feed) -> None:
+        self._posts = posts
+        self._feed = feed
+        self._last: datetime | None = None
+
+    async def __call__(self, at: datetime) -> None:
+        found = self._posts.live() if self._last is None else self._posts.moved_since(self._last)
+        async for post in found:
+            self._feed.put(post)
+        self._last = at
