@@ -52,3 +52,10 @@ async def test_a_change_that_can_never_be_made_is_a_bug_and_raises(posts: Collec
     await posts.insert({"_id": "p1", "n": "text"})
     with pytest.raises(BulkWriteError):
         await posts.bulk([Change("p1", {"$inc": {"n": 1}})])
+
+
+async def test_an_ordered_bulk_does_nothing_after_what_was_refused(posts: Collection) -> None:
+    await posts.insert({"_id": 3})
+    result = await posts.bulk([Insert({"_id": n}) for n in range(6)], ordered=True)
+    assert (result.inserted, result.refused) == (3, (3,))
+    assert await posts.get(4) is None

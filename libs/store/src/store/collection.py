@@ -171,15 +171,16 @@ class Collection:
             result = await self._documents.delete_one({"_id": document_id, **(where or {})})
         return result.deleted_count == 1
 
-    async def bulk(self, operations: Sequence[Operation]) -> BulkResult:
+    async def bulk(self, operations: Sequence[Operation], *, ordered: bool = False) -> BulkResult:
         """Many writes at once, in no promised order, each by itself: those refused stop no other.
 
-        Upserts that were refused are tried once more, since another writer may have been first.
+        Upserts that were refused are tried once more, since another writer may have been first. With
+        `ordered` the writes are done one after the other, and none after one that was refused.
         """
         if not operations:
             return BulkResult(0, 0, 0, 0, ())
-        counts, refused = await self._bulk(operations)
-        if again := [index for index in refused if _upserts(operations[index])]:
+        counts, refused = await self._bulk(operations, ordered=ordered)
+        if not ordered and (again := [index for index in refused if _upserts(operations[index])]):
             more, still = await self._bulk([operations[index] for index in again])
             counts += more
             refused = sorted(set(refused) - set(again) | {again[index] for index in still})
@@ -195,11 +196,11 @@ class Collection:
             refused=tuple(refused),
         )
 
-    async def _bulk(self, operations: Sequence[Operation]) -> tuple[Counter[str], list[int]]:
+    async def _bulk(self, operations: Sequence[Operation], *, ordered: bool = False) -> tuple[Counter[str], list[int]]:
         requests = [operation.request() for operation in operations]
         with self._commands.run("bulk"):
             try:
-                result = (await self._documents.bulk_write(requests, ordered=False)).bulk_api_result
+                result = (await self._documents.bulk_write(requests, ordered=ordered)).bulk_api_result
             except BulkWriteError as error:
                 result = cast("Document", error.details)
                 if result["writeConcernErrors"]:
