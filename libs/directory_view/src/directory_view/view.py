@@ -1,0 +1,297 @@
+"""The directory as one service holds it: every look-up local, every audience a bitmap."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from errors import Invalid
+from pyroaring import BitMap
+from rossio.directory.v1.directory_pb2 import PERSON_STATE_ACTIVE, Entity, Group, Person, Unit
+from rossio.directory.v1.events_pb2 import EntityChanged, GroupChanged, PersonChanged, UnitChanged
+
+from directory_view.audience import parse
+from directory_view.expansion import Expansion, GroupParts
+from directory_view.hash_index import HashIndex
+
+Change = EntityChanged | UnitChanged | PersonChanged | GroupChanged
+
+DEFAULT_LOCALE: Final = "pt-PT"
+# A number beyond it is a broken record: the view keeps a slot for every number up to the highest.
+_HIGHEST_NUMBER: Final = 2**23
+
+
+class View:
+    """What the directory's streams have said so far; changed by `apply` alone, on one thread.
+
+    The streams may be read in any interleaving that keeps the order per key: the same records give the
+    same view. A record older than the one held is passed over. People who have left keep their id and
+    number, and are in no bitmap and behind no address. Messages returned are the caller's own copies.
+    """
+
+    def __init__(self) -> None:
+        self.version: int = 0
+        self._entities: dict[str, bytes] = {}
+        self._entity_of_domain: dict[str, str] = {}
+        self._units: dict[str, bytes] = {}
+        self._units_below: defaultdict[str, set[str]] = defaultdict(set)
+        self._people: list[bytes | None] = []
+        self._numbers = HashIndex()
+        self._people_by_address = HashIndex()
+        self._groups: dict[str, bytes] = {}
+        self._groups_by_address: defaultdict[str, set[str]] = defaultdict(set)
+        self._everybody = BitMap()
+        self._holders: defaultdict[tuple[str, str], BitMap] = defaultdict(BitMap)
+        self._expansion: Expansion | None = None
+
+    # Look-ups
+
+    @property
+    def people_count(self) -> int:
+        """How many people work in the ministry."""
+        return len(self._everybody)
+
+    def person(self, person_id: str) -> Person | None:
+        """The person, who may have left."""
+        number = self._number(person_id)
+        return None if number is None else self.by_number(number)
+
+    def by_number(self, number: int) -> Person | None:
+        """The person with that bit in an audience, who may have left."""
+        raw = self._people[number] if 0 <= number < len(self._people) else None
+        return None if raw is None else Person.FromString(raw)
+
+    def people(self, numbers: Iterable[int]) -> Iterator[Person]:
+        """The people with those numbers, for example those of an audience; unknown numbers are passed over."""
+        return (person for number in numbers if (person := self.by_number(number)) is not None)
+
+    def by_address(self, address: str) -> Person | Group | None:
+        """Whose address it is, whatever its case: somebody who works here, or a group.
+
+        Plus-tags and catch-alls are not looked at. If the streams name several owners for a while, it is
+        the person with the lowest number, else the group with the lowest id.
+        """
+        address = address.lower()
+        for number in sorted(self._people_by_address.candidates(address)):
+            person = self.by_number(number)
+            if person is not None and address in person.addresses:
+                return person
+        owners = self._groups_by_address.get(address)
+        return self.group(min(owners)) if owners else None
+
+    def entity(self, entity_id: str) -> Entity | None:
+        raw = self._entities.get(entity_id)
+        return None if raw is None else Entity.FromString(raw)
+
+    def entities(self) -> list[Entity]:
+        """All entities, in the order of their ids."""
+        return [Entity.FromString(self._entities[entity_id]) for entity_id in sorted(self._entities)]
+
+    def entity_of_domain(self, domain: str) -> Entity | None:
+        """The entity that accepts mail for the domain, whatever its case."""
+        return self.entity(self._entity_of_domain.get(domain.lower(), ""))
+
+    def catch_all(self, entity_id: str) -> Person | None:
+        """Who takes the entity's mail for unknown local parts, unless they have left."""
+        entity = self.entity(entity_id)
+        person = self.person(entity.catch_all_person_id) if entity else None
+        return person if person is not None and person.number in self._everybody else None
+
+    def unit(self, unit_id: str) -> Unit | None:
+        raw = self._units.get(unit_id)
+        return None if raw is None else Unit.FromString(raw)
+
+    def group(self, group_id: str) -> Group | None:
+        raw = self._groups.get(group_id)
+        group = None if raw is None else Group.FromString(raw)
+        return None if group is None or group.removed else group
+
+    # Audiences
+
+    def members(self, group_id: str) -> BitMap:
+        """The numbers of the people in the group: static, nested and dynamic; empty for an unknown group."""
+        return self._expanded().members(group_id).copy()
+
+    def external_members(self, group_id: str) -> tuple[str, ...]:
+        """The addresses outside of the ministry in the group and the groups nested in it, sorted."""
+        addresses: set[str] = set()
+        seen = {group_id}
+        waiting = [group_id]
+        while waiting:
+            group = self.group(waiting.pop())
+            if group is None:
+                continue
+            addresses.update(member.address for member in group.members if member.address)
+            nested = {member.group_id for member in group.members if member.group_id} - seen
+            seen |= nested
+            waiting += nested
+        return tuple(sorted(addresses))
+
+    def audience(self, expression: str) -> BitMap:
+        """The numbers of the people whom an audience expression means.
+
+        Raises:
+            Invalid: the expression cannot be read; see `audience.parse`.
+        """
+        return self._expanded().audience(parse(expression))
+
+    def may_send(self, group: Group, sender: Person | None) -> bool:
+        """Whether the person, or somebody unknown (None), may write to the list."""
+        if not group.sender_group_ids:
+            return True
+        return sender is not None and any(
+            sender.number in self._expanded().members(group_id) for group_id in group.sender_group_ids
+        )
+
+    # Changes
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Takes in what the streams say, in their order.
+
+        Raises:
+            Invalid: a person's number is another person's, or beyond all reason; what came before is taken in.
+        """
+        for change in changes:
+            match change:
+                case PersonChanged(person=person):
+                    self._put_person(person)
+                case GroupChanged(group=group):
+                    self._put_group(group)
+                case UnitChanged(unit=unit):
+                    self._put_unit(unit)
+                case EntityChanged(entity=entity):
+                    self._put_entity(entity)
+
+    def _put_person(self, person: Person) -> None:
+        number = person.number
+        held = self.by_number(number)
+        if held is None:
+            self._make_room(person)
+            self._numbers.add(person.person_id, number)
+        elif held.person_id != person.person_id:
+            raise Invalid("two people have one number", reason="NUMBER_TAKEN", number=str(number))
+        elif held.version >= person.version:
+            return
+        else:
+            self._drop(held)
+        self._people[number] = person.SerializeToString()
+        if person.state == PERSON_STATE_ACTIVE:
+            self._everybody.add(number)
+            for key in _attributes(person):
+                self._holders[key].add(number)
+            for address in set(person.addresses):
+                self._people_by_address.add(address, number)
+        self._changed()
+
+    def _make_room(self, person: Person) -> None:
+        if self._number(person.person_id) is not None or person.number > _HIGHEST_NUMBER:
+            raise Invalid("a person's number is none that the directory gives", reason="NUMBER_WRONG")
+        missing = person.number + 1 - len(self._people)
+        if missing > 0:
+            self._people += [None] * missing
+
+    def _drop(self, held: Person) -> None:
+        if held.state != PERSON_STATE_ACTIVE:
+            return
+        self._everybody.discard(held.number)
+        for key in _attributes(held):
+            self._holders[key].discard(held.number)
+        for address in set(held.addresses):
+            self._people_by_address.remove(address, held.number)
+
+    def _put_group(self, group: Group) -> None:
+        raw = self._groups.get(group.group_id)
+        if raw is not None:
+            held = Group.FromString(raw)
+            if held.version >= group.version:
+                return
+            for address in held.addresses:
+                self._groups_by_address[address].discard(group.group_id)
+                if not self._groups_by_address[address]:
+                    del self._groups_by_address[address]
+        self._groups[group.group_id] = group.SerializeToString()
+        if not group.removed:
+            for address in group.addresses:
+                self._groups_by_address[address].add(group.group_id)
+        self._changed()
+
+    def _put_unit(self, unit: Unit) -> None:
+        held = self.unit(unit.unit_id)
+        if held is not None:
+            if held.version >= unit.version:
+                return
+            self._units_below[held.parent_unit_id].discard(unit.unit_id)
+        self._units[unit.unit_id] = unit.SerializeToString()
+        self._units_below[unit.parent_unit_id].add(unit.unit_id)
+        self._changed()
+
+    def _put_entity(self, entity: Entity) -> None:
+        held = self.entity(entity.entity_id)
+        if held is not None and held.version >= entity.version:
+            return
+        self._entities[entity.entity_id] = entity.SerializeToString()
+        # From the last to the first, so that a domain that two name for a while is the first one's.
+        self._entity_of_domain = {
+            domain: entity.entity_id for entity in reversed(self.entities()) for domain in entity.domains
+        }
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+        self._expansion = None
+
+    # Inside
+
+    def _number(self, person_id: str) -> int | None:
+        for number in self._numbers.candidates(person_id):
+            person = self.by_number(number)
+            if person is not None and person.person_id == person_id:
+                return number
+        return None
+
+    def _expanded(self) -> Expansion:
+        if self._expansion is None:
+            self._expansion = Expansion(self._parts, self._have, self._everybody)
+        return self._expansion
+
+    def _have(self, attribute: str, value: str) -> BitMap:
+        """Who has that value of an attribute, for all but `group`."""
+        if attribute == "person":
+            number = self._number(value)
+            return BitMap() if number is None else BitMap([number]) & self._everybody
+        if attribute == "unit":
+            return BitMap.union(BitMap(), *(self._holders.get(("unit", unit), BitMap()) for unit in self._below(value)))
+        return self._holders.get((attribute, value), BitMap())
+
+    def _below(self, unit_id: str) -> set[str]:
+        """The unit and all below it."""
+        units = {unit_id}
+        waiting = [unit_id]
+        while waiting:
+            found = self._units_below.get(waiting.pop(), set()) - units
+            units |= found
+            waiting += found
+        return units
+
+    def _parts(self, group_id: str) -> GroupParts | None:
+        """What the group is made of; an expression that this release cannot read means nobody."""
+        group = self.group(group_id)
+        if group is None:
+            return None
+        numbers = (self._number(member.person_id) for member in group.members if member.person_id)
+        people = BitMap(number for number in numbers if number is not None) & self._everybody
+        nested = tuple(member.group_id for member in group.members if member.group_id)
+        try:
+            expression = parse(group.expression) if group.expression else None
+        except Invalid:
+            expression = None
+        return GroupParts(people, nested, expression)
+
+
+def _attributes(person: Person) -> Iterator[tuple[str, str]]:
+    """The attributes that have a bitmap for each value."""
+    yield "entity", person.entity_id
+    yield "unit", person.unit_id
+    yield "profession", person.profession
+    yield "locale", person.locale or DEFAULT_LOCALE
+    for role in person.roles:
+        yield "role", role
