@@ -1,15 +1,15 @@
 """Kafka and the store start, survive being killed, and give back the same address and data."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
-import pymongo
-import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devstack.kafka import Kafka
 from devstack.mongo import Mongo
-from devstack.program import Failed, Program, free_port, listens
 from devstack.tansu import Tansu
+from pymongo import MongoClient
 
 
 async def test_a_killed_kafka_starts_again_with_its_data_and_port(own_kafka: Kafka) -> None:
@@ -32,7 +32,7 @@ async def test_the_shared_kafka_serves(kafka: str) -> None:
     assert await _read(kafka, "shared", 1) == [b"x"]
 
 
-async def test_the_broker_of_the_wheel_serves(tmp_path) -> None:
+async def test_the_broker_of_the_wheel_serves(tmp_path: Path) -> None:
     broker = Tansu(tmp_path)
     broker.start()
     try:
@@ -46,65 +46,18 @@ async def test_the_broker_of_the_wheel_serves(tmp_path) -> None:
 
 
 def test_a_killed_store_keeps_what_it_acknowledged(own_mongo: Mongo) -> None:
-    with pymongo.MongoClient(own_mongo.uri, w="majority", journal=True) as client:
+    with _client(own_mongo.uri) as client:
         client["kept"]["things"].insert_many([{"_id": number} for number in range(20)])
     own_mongo.kill()
     own_mongo.start()
-    with pymongo.MongoClient(own_mongo.uri) as client:
+    with _client(own_mongo.uri) as client:
         assert client["kept"]["things"].count_documents({}) == 20
 
 
 def test_the_shared_store_serves(mongo: str, database_name: str) -> None:
-    with pymongo.MongoClient(mongo) as client:
+    with _client(mongo) as client:
         client[database_name]["things"].insert_one({"_id": 1})
         assert client[database_name]["things"].find_one({"_id": 1}) == {"_id": 1}
-
-
-class Shell(Program):
-    def __init__(self, folder, script: str) -> None:
-        super().__init__("shell", folder)
-        self.script = script
-
-    def command(self) -> list[str]:
-        return ["sh", "-c", self.script]
-
-    def ready(self) -> bool:
-        return "ready" in self.output()
-
-
-def test_a_program_that_ends_early_says_how_and_shows_its_log(tmp_path) -> None:
-    program = Shell(tmp_path, "echo the port is taken; exit 3")
-    with pytest.raises(Failed, match=r"ended with code 3(.|\n)*the port is taken"):
-        program.start()
-
-
-def test_a_program_that_does_not_get_ready_is_stopped(tmp_path) -> None:
-    program = Shell(tmp_path, "echo thinking; exec sleep 60")
-    with pytest.raises(Failed, match="was not ready"):
-        program.start(seconds=0.2)
-    assert program.pid is None
-
-
-def test_a_program_that_will_not_end_is_killed(tmp_path) -> None:
-    program = Shell(tmp_path, "trap '' TERM; echo ready; while :; do sleep 1; done")
-    program.start()
-    program.stop(seconds=0.2)
-    assert program.exit_code == -9
-
-
-def test_output_is_that_of_the_last_start_alone(tmp_path) -> None:
-    program = Shell(tmp_path, "echo ready; exec sleep 60")
-    program.start()
-    program.stop()
-    program.launch()
-    program.wait()
-    assert program.output().splitlines() == ["ready"]
-    program.stop()
-    assert program.log.read_text().splitlines() == ["ready", "ready"]
-
-
-def test_free_ports_are_free() -> None:
-    assert not listens(free_port())
 
 
 async def _create_topic(bootstrap: str, name: str) -> None:
@@ -120,3 +73,7 @@ async def _read(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
     async with AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
         async with asyncio.timeout(30):
             return [(await consumer.getone()).value for _ in range(count)]
+
+
+def _client(uri: str) -> MongoClient[dict[str, Any]]:
+    return MongoClient(uri, w="majority", journal=True)

@@ -23,6 +23,8 @@ LOOPBACK = "127.0.0.1"
 # Below the ports that the kernel hands to outgoing connections: a killed program finds its port free again.
 _PORTS = range(20_000, 32_000)
 _POLL_SECONDS = 0.05
+# Given out by this process, and perhaps not yet listened on.
+_given: set[int] = set()
 
 
 class Missing(RossioError):
@@ -45,6 +47,8 @@ def free_port() -> int:
                 probe.bind((LOOPBACK, port))
             except OSError:
                 continue
+        if port not in _given:
+            _given.add(port)
             return port
     raise Missing("no free TCP port between 20000 and 32000: stop what holds them")
 

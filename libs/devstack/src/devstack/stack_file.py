@@ -42,4 +42,4 @@ def read(path: Path = PATH) -> Stack:
     try:
         return Stack(**json.loads(path.read_text()))
     except FileNotFoundError as error:
-        raise NotFound("no embedded stack runs in this folder: start one with `rossio run`") from error
+        raise NotFound("no embedded stack runs in this folder: start one with `rossio up`") from error
