@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,6 +91,17 @@ def fetch() -> Path:
     return target
 
 
+def main() -> None:
+    """`python -m devstack.kafka`: fetches Kafka ahead of its first use, or says what is missing."""
+    if cached():
+        return
+    if (lack := missing()) is not None:
+        print(f"{lack} (tests on it fail in CI and are skipped elsewhere)", file=sys.stderr)
+        return
+    print(f"fetching Apache Kafka {VERSION} (43 MB, once)", file=sys.stderr)
+    fetch()
+
+
 def _copy_jars(folder: Path) -> None:
     arguments = ["-DincludeScope=runtime", f"-DoutputDirectory={folder}", f"-Dkafka.version={VERSION}"]
     _run(["mvn", "-q", "-B", "-f", _RESOURCES / "kafka-pom.xml", "dependency:copy-dependencies", *arguments])
@@ -157,3 +169,7 @@ class Kafka(Program):
     def ready(self) -> bool:
         """The port opens before the broker may lead partitions, so the log is asked."""
         return "Kafka Server started" in self.output()
+
+
+if __name__ == "__main__":
+    main()

@@ -6,13 +6,14 @@ fresh database names, group ids and topics, not by servers of their own; a test 
 `own_kafka` or `own_mongo`.
 """
 
+import asyncio
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 from devstack import kafka as real_kafka
@@ -20,6 +21,7 @@ from devstack.issuer import Issuer
 from devstack.kafka import Kafka
 from devstack.mongo import Mongo
 from devstack.program import Program
+from devstack.services import SERVICES, ServiceProgram, Surroundings
 
 _P = TypeVar("_P", bound=Program)
 
@@ -27,7 +29,7 @@ _P = TypeVar("_P", bound=Program)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java."""
     for item in items:
-        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+        if {"kafka", "module_kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
 
 
@@ -38,6 +40,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
+    with _running(_kafka(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server.bootstrap
+
+
+@pytest.fixture(scope="module")
+def module_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address of a real Kafka that only the tests of one module share, for those that read groups
+    or streams whole.
+    """
     with _running(_kafka(tmp_path_factory.mktemp("kafka"))) as server:
         yield server.bootstrap
 
@@ -77,6 +88,41 @@ def database_name() -> str:
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
     """Signs the tokens of the run; its keys are the file `issuer.jwks`."""
     return Issuer(tmp_path_factory.mktemp("issuer"))
+
+
+@pytest.fixture(scope="session")
+def streams(kafka: str) -> str:
+    """The bootstrap address of the shared Kafka, on which every stream of topics.yaml is there."""
+    import messaging  # noqa: PLC0415 - a run without streams need not load the Kafka client
+
+    asyncio.run(messaging.ensure_topics(kafka))
+    return kafka
+
+
+class StartService(Protocol):
+    """Starts a service of the suite as a program, on free ports; keyword arguments are further settings."""
+
+    def __call__(self, name: str, **settings: str) -> ServiceProgram: ...
+
+
+@pytest.fixture
+def start_service(
+    tmp_path: Path, streams: str, mongo: str, database_name: str, issuer: Issuer
+) -> Iterator[StartService]:
+    """Starts services on the shared Kafka and store, in databases of this test; all are killed when it ends."""
+    surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"{database_name}_")
+    kinds = {service.name: service for service in SERVICES}
+    started: list[ServiceProgram] = []
+
+    def start(name: str, **settings: str) -> ServiceProgram:
+        program = ServiceProgram(kinds[name], tmp_path / f"{name}-{len(started)}", surroundings, settings=settings)
+        started.append(program)
+        program.start()
+        return program
+
+    yield start
+    for program in started:
+        program.kill()
 
 
 def _kafka(folder: Path) -> Kafka:
