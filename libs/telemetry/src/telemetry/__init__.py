@@ -18,7 +18,18 @@ from telemetry.logs import set_level as set_log_level
 from telemetry.metrics import Count, Instrument, Level, Spread, exposition
 from telemetry.operations import observe
 from telemetry.process import Telemetry, start
-from telemetry.tracing import Kind, Operation, Span, active, context_from, current_traceparent, outcome_of, span
+from telemetry.tracing import (
+    Kind,
+    Operation,
+    Span,
+    active,
+    begin,
+    context_from,
+    current_traceparent,
+    finish,
+    outcome_of,
+    span,
+)
 
 __all__ = [
     "Count",
@@ -32,9 +43,11 @@ __all__ = [
     "Telemetry",
     "active",
     "audit",
+    "begin",
     "context_from",
     "current_traceparent",
     "exposition",
+    "finish",
     "health",
     "logger",
     "names",

@@ -65,9 +65,9 @@ class Logger:
     def error(self, event: str, **fields: Any) -> None:
         _write("error", self._name, event, fields, None)
 
-    def exception(self, event: str, error: BaseException | None = None, **fields: Any) -> None:
-        """Writes an error with where it was raised: `error`, or the one that is being handled."""
-        _write("error", self._name, event, fields, error or sys.exception())
+    def exception(self, event: str, *, exc: BaseException | None = None, **fields: Any) -> None:
+        """Writes an error with where it was raised: `exc`, or the one that is being handled."""
+        _write("error", self._name, event, fields, exc or sys.exception())
 
 
 def logger(name: str) -> Logger:

@@ -45,6 +45,8 @@ def start(
     """Starts logs, metrics and traces of the process; called once, by its composition root.
 
     Args:
+        service: its name, for example "mail-routing".
+        version: of the service.
         otlp_endpoint: base address of a collector (OTLP over HTTP, for example "http://host:4318").
             The environment's ROSSIO_SPAN_FILE names a file that gets the spans instead, for tests.
             Without either no span is recorded; traces are still continued.

@@ -138,18 +138,57 @@ def outcome_of(error: BaseException | None) -> str:
     return "bug" if isinstance(error, Exception) else "cancelled"
 
 
+def begin(
+    name: str,
+    *,
+    kind: Kind = Kind.INTERNAL,
+    attributes: Mapping[str, Value] | None = None,
+    parent: Span | str | None = None,
+    links: Sequence[Span | str] = (),
+) -> Span:
+    """Begins a span without making it the current one; `finish` ends it. For what has no block of its own."""
+    if isinstance(parent, str):
+        parent = context_from(parent)
+    if parent is None:
+        parent = _active.get()
+    positions = [at for at in map(_position, links) if at is not None] if links else ()
+    if parent is not None:
+        sampled = parent.sampled
+    elif positions:
+        sampled = any(link.sampled for link in positions)
+    else:
+        sampled = recorder.ratio > 0 and random.random() < recorder.ratio  # noqa: S311 - sampling
+    if not sampled or recorder.sink is None:
+        return parent or Span(_hex(128), _hex(64), sampled=sampled)
+    span = Recording(name, kind, parent, positions)
+    for key, value in (attributes or {}).items():
+        span.set(key, value)
+    return span
+
+
+def finish(span: Span, error: BaseException | None = None) -> None:
+    """Ends a span that `begin` has returned and hands it to the exporter."""
+    if not isinstance(span, Recording) or span.end_ns:
+        return
+    if error is not None and not span.error:
+        span.fail(error.reason if isinstance(error, RossioError) else type(error).__name__)
+    span.end_ns = time.time_ns()
+    if recorder.sink is not None:
+        recorder.sink(span)
+
+
 class Operation:
     """One operation as a context manager; `span` and `observe` make it."""
 
-    __slots__ = ("_attributes", "_done", "_kind", "_links", "_name", "_parent", "_span", "_started", "_token")
+    __slots__ = ("_attributes", "_done", "_entered", "_kind", "_links", "_name", "_parent", "_started", "_token")
 
     def __init__(
         self,
         name: str,
         kind: Kind,
         attributes: Mapping[str, Value] | None,
-        parent: Span | None,
-        links: Sequence[Span],
+        parent: Span | str | None,
+        links: Sequence[Span | str],
         done: Callable[[str, float, str], None] | None,
     ) -> None:
         self._name = name
@@ -162,25 +201,11 @@ class Operation:
 
     def __enter__(self) -> Span:
         self._started = time.perf_counter()
-        parent = self._parent
-        if parent is None:
-            parent = _active.get()
-            if parent is not None and not parent.sampled:
-                self._span = parent
-                return parent
-        if parent is not None:
-            sampled = parent.sampled
-        elif self._links:
-            sampled = any(link.sampled for link in self._links)
-        else:
-            sampled = recorder.ratio > 0 and random.random() < recorder.ratio  # noqa: S311 - sampling
-        if sampled and recorder.sink is not None:
-            span: Span = Recording(self._name, self._kind, parent, self._links)
-            for name, value in (self._attributes or {}).items():
-                span.set(name, value)
-        else:
-            span = parent or Span(_hex(128), _hex(64), sampled=sampled)
-        self._span = span
+        around = _active.get()
+        if around is not None and not around.sampled and self._parent is None:
+            return around
+        span = begin(self._name, kind=self._kind, attributes=self._attributes, parent=self._parent, links=self._links)
+        self._entered = span
         self._token = _active.set(span)
         return span
 
@@ -189,16 +214,9 @@ class Operation:
     ) -> None:
         if self._done is not None:
             self._done(self._name, time.perf_counter() - self._started, outcome_of(error))
-        if self._token is None:
-            return
-        _active.reset(self._token)
-        span = self._span
-        if isinstance(span, Recording) and span is not self._parent:
-            if error is not None and not span.error:
-                span.fail(error.reason if isinstance(error, RossioError) else type(error).__name__)
-            span.end_ns = time.time_ns()
-            if recorder.sink is not None:
-                recorder.sink(span)
+        if self._token is not None:
+            _active.reset(self._token)
+            finish(self._entered, error)
 
 
 def _position(of: Span | str | None) -> Span | None:
@@ -214,13 +232,15 @@ def span(
     links: Sequence[Span | str] = (),
     done: Callable[[str, float, str], None] | None = None,
 ) -> Operation:
-    """Runs a block inside a span of the given name, which is a word of the code and never data.
+    """Runs a block inside a span; its name is a word of the code and never data.
 
     Args:
+        name: what is done, for example "mail.route".
+        kind: its place between processes.
+        attributes: by the names of semconv.ATTRIBUTES.
         parent: the position to continue, a span or a `traceparent`; by default the current one.
         links: positions that led here without being the parent, such as those of the events of a batch;
             where there is no parent, the span is sampled when one of them is.
         done: called at the end with name, seconds and outcome.
     """
-    positions = [at for at in map(_position, links) if at is not None] if links else ()
-    return Operation(name, kind, attributes, _position(parent), positions, done)
+    return Operation(name, kind, attributes, parent, links, done)

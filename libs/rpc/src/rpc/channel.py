@@ -1,0 +1,176 @@
+"""A channel to a server of the suite: token, trace and deadline go with every call.
+
+It wraps the stubs' callables instead of using gRPC's client interceptors, which put a task and a
+queue into every call.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import telemetry
+from grpc import ChannelConnectivity, StatusCode, aio
+from telemetry import semconv
+
+from rpc.identity import time_left
+from rpc.tls import Tls
+
+Token = Callable[[], str]
+UNARY_TIMEOUT = 10.0
+
+_POLICY = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 3,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+"""Calls that found the server away are repeated; a write is one effect by its request_id."""
+
+
+def channel(
+    address: str,
+    *,
+    token: Token | None = None,
+    tls: Tls | None = None,
+    timeout: float = UNARY_TIMEOUT,
+    max_message: int = 64 << 20,
+) -> aio.Channel:
+    """Opens a channel; it connects when the first call is made.
+
+    Args:
+        address: "host:port", or a name that gRPC resolves to several, such as "dns:///mail:7000".
+        token: gives the bearer token, for each call anew.
+        tls: None calls in clear.
+        timeout: seconds that a unary call may take where the caller says nothing; never longer than
+            what is left of the call in whose handler this is. Streams have the latter limit alone.
+        max_message: the largest response message, in bytes.
+    """
+    options = (
+        ("grpc.service_config", _POLICY),
+        ("grpc.max_receive_message_length", max_message),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.use_local_subchannel_pool", 1),
+    )
+    if tls is None:
+        plain = aio.insecure_channel(address, options=options)
+    else:
+        plain = aio.secure_channel(address, tls.channel_credentials(), options=options)
+    return Channel(plain, token, timeout)
+
+
+def token_file(path: Path) -> Token:
+    """Returns a source of the token in a file, which is read again when it was replaced (projected tokens)."""
+    token, stamp = "", 0
+
+    def read() -> str:
+        nonlocal token, stamp
+        changed = path.stat().st_mtime_ns
+        if changed != stamp:
+            token, stamp = path.read_text().strip(), changed
+        return token
+
+    return read
+
+
+class _Callable:
+    """One method of a stub."""
+
+    def __init__(self, call: Any, path: str, token: Token | None, timeout: float | None) -> None:
+        self._call = call
+        self._name = path.lstrip("/")
+        self._token = token
+        self._timeout = timeout
+        self._attributes = {semconv.RPC_SYSTEM_NAME: "grpc", semconv.RPC_METHOD: self._name}
+
+    def __call__(
+        self, request: Any = None, *, timeout: float | None = None, metadata: Any = None, **further: Any
+    ) -> Any:
+        span = telemetry.begin(self._name, kind=telemetry.Kind.CLIENT, attributes=self._attributes)
+        pairs = [*(metadata or ()), ("traceparent", span.traceparent)]
+        if self._token is not None:
+            pairs.append(("authorization", f"Bearer {self._token()}"))
+        limits = [limit for limit in (timeout or self._timeout, time_left()) if limit is not None]
+        call = self._call(request, timeout=min(limits, default=None), metadata=tuple(pairs), **further)
+        started = time.perf_counter()
+
+        def done(call: Any) -> None:
+            code = _status(call)
+            span.set(semconv.RPC_STATUS_CODE, code.name)
+            if code is not StatusCode.OK:
+                span.fail(code.name)
+            telemetry.finish(span)
+            telemetry.names.RPC_CLIENT.bind(rpc_method=self._name, rpc_status_code=code.name).observe(
+                time.perf_counter() - started
+            )
+
+        call.add_done_callback(done)
+        return call
+
+
+def _status(call: Any) -> StatusCode:
+    """Returns the status of a call that is over; its coroutine then answers without waiting."""
+    answer = call.code()
+    try:
+        answer.send(None)
+    except StopIteration as stop:
+        code: StatusCode = stop.value
+        return code
+    answer.close()
+    return StatusCode.UNKNOWN
+
+
+class Channel(aio.Channel):
+    """A channel whose callables add token, traceparent and deadline."""
+
+    def __init__(self, channel: aio.Channel, token: Token | None, timeout: float) -> None:
+        self._channel = channel
+        self._token = token
+        self._timeout = timeout
+
+    def unary_unary(self, method: str, *args: Any, **named: Any) -> Any:
+        return _Callable(self._channel.unary_unary(method, *args, **named), method, self._token, self._timeout)
+
+    def unary_stream(self, method: str, *args: Any, **named: Any) -> Any:
+        return _Callable(self._channel.unary_stream(method, *args, **named), method, self._token, None)
+
+    def stream_unary(self, method: str, *args: Any, **named: Any) -> Any:
+        return _Callable(self._channel.stream_unary(method, *args, **named), method, self._token, None)
+
+    def stream_stream(self, method: str, *args: Any, **named: Any) -> Any:
+        return _Callable(self._channel.stream_stream(method, *args, **named), method, self._token, None)
+
+    async def __aenter__(self) -> Self:
+        await self._channel.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.__aexit__(kind, error, trace)
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._channel.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> ChannelConnectivity:
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
