@@ -14,6 +14,7 @@ from google.protobuf import symbol_database
 from google.protobuf.message import Message
 
 EVERY_SERVICE = "*"
+_MAX_MESSAGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Stream:
     """In production; the embedded broker takes fewer."""
     retention: timedelta | None
     """None: compacted, the last record of a key is kept for ever."""
-    max_message_bytes: int | None
-    """The largest record in bytes; None: what the broker allows."""
+    max_message_bytes: int
+    """The largest record, in bytes."""
     events: frozenset[str]
     """Full names of the message types that may be on it."""
     producer: str
@@ -40,6 +41,11 @@ class Stream:
     def group(self, service: str) -> str:
         """The consumer group in which a service settles this stream."""
         return f"{service}.{self.name}"
+
+    @property
+    def max_letter_bytes(self) -> int:
+        """The largest dead letter, in bytes: a record and headers that say why."""
+        return self.max_message_bytes + (64 << 10)
 
     def dead_letters(self, service: str) -> str:
         """The topic of the records that a service could not settle otherwise."""
@@ -122,7 +128,7 @@ def _stream(name: str, entry: Mapping[str, Any]) -> Stream:
         key=entry["key"],
         partitions=entry["partitions"],
         retention=_retention(entry["retention"]),
-        max_message_bytes=entry.get("max_message_bytes"),
+        max_message_bytes=entry.get("max_message_bytes", _MAX_MESSAGE_BYTES),
         events=frozenset(entry["events"]),
         producer=entry["producer"],
         consumers=tuple(entry.get("consumers", ())),

@@ -23,9 +23,11 @@ from google.protobuf.message import DecodeError, Message
 from rossio.event.v1 import event_pb2
 from store import OutboxRecord
 
-from messaging.catalogue import EVERY_SERVICE, Stream, catalogue
+from messaging.catalogue import EVERY_SERVICE, Stream, catalogue, event_class
 
-type_header = "ce_type"
+UNREADABLE = "x-unreadable"
+"""The one header of the stand-in for a record that the client could not read."""
+_TYPE = "ce_type"
 
 
 class Cause(NamedTuple):
@@ -37,12 +39,11 @@ class Cause(NamedTuple):
     """The event that is being handled."""
 
 
-_cause: ContextVar[Cause | None] = ContextVar("messaging.cause", default=None)
+cause: ContextVar[Cause | None] = ContextVar("messaging.cause", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One event as a handler gets it."""
+class Delivery(NamedTuple):
+    """One event as a handler gets it. (A tuple, since a frozen dataclass takes 1.4 us longer to make.)"""
 
     message: Message
     id: str
@@ -61,6 +62,11 @@ class Delivery:
     offset: int = 0
     key: bytes | None = None
     attempt: int = 1
+    """Counts from 1, the attempts of a batch that failed not among them."""
+
+    def as_cause(self) -> Cause:
+        """What facts that follow from this event carry on."""
+        return Cause(self.correlation_id or self.id, self.id)
 
 
 def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) -> OutboxRecord:  # noqa: A002 - the CloudEvents word
@@ -81,20 +87,21 @@ def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) 
     key = shape.key(message)
     if not key:
         raise Invalid(f"{shape.type} without the field that is its key", reason="KEY_MISSING")
-    cause = _cause.get()
-    headers = (
+    why = cause.get()
+    headers = [
         *shape.headers,
         ("ce_id", id.encode()),
         ("ce_subject", key.encode()),
         ("ce_time", at.isoformat().encode()),
         ("entity", shape.entity(message).encode()),
-        ("correlationid", (cause.correlation_id if cause else id).encode()),
-        ("traceparent", telemetry.current_traceparent().encode()),
-    )
-    if cause:
-        headers += (("causationid", cause.event_id.encode()),)
+        ("correlationid", (why.correlation_id if why else id).encode()),
+    ]
+    if why:
+        headers.append(("causationid", why.event_id.encode()))
+    if traceparent := telemetry.current_traceparent():
+        headers.append(("traceparent", traceparent.encode()))
     return OutboxRecord(
-        id=id, at=at, topic=shape.stream, key=key.encode(), payload=message.SerializeToString(), headers=headers
+        id=id, at=at, topic=shape.stream, key=key.encode(), payload=message.SerializeToString(), headers=tuple(headers)
     )
 
 
@@ -104,27 +111,29 @@ def caused_by(delivery: Delivery) -> Iterator[None]:
 
     The consumer does it for a handler of single events; one that takes batches says it for each event.
     """
-    token = _cause.set(Cause(delivery.correlation_id or delivery.id, delivery.id))
+    token = cause.set(delivery.as_cause())
     try:
         yield
     finally:
-        _cause.reset(token)
+        cause.reset(token)
 
 
 def read_type(record: ConsumerRecord[bytes, bytes]) -> bytes:
     """The event type, undecoded.
 
     Raises:
-        Invalid: there is none.
+        Invalid: there is none, or nothing of the record can be read.
     """
     for name, value in record.headers:
-        if name == type_header and value:
+        if name == _TYPE and value:
             return value
-    raise Invalid("no ce_type header", reason="TYPE_MISSING")
+        if name == UNREADABLE:
+            raise Invalid(f"the client could not read it: {value!r}", reason="RECORD_UNREADABLE")
+    raise Invalid(f"no {_TYPE} header", reason="HEADER_MISSING")
 
 
 def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], attempt: int = 1) -> Delivery:
-    """The event in a record.
+    """The event in a record; only the headers that it needs are decoded.
 
     Raises:
         Invalid: a header or the payload cannot be read, by the reason; it never will be.
@@ -141,7 +150,7 @@ def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], atte
         return Delivery(
             message,
             headers["ce_id"].decode(),
-            headers["ce_type"].decode(),
+            message_type.DESCRIPTOR.full_name,
             headers["ce_source"].decode(),
             headers["ce_subject"].decode(),
             datetime.fromisoformat(headers["ce_time"].decode()),
@@ -178,8 +187,6 @@ def _shape(event: str, stream_name: str | None) -> _Shape:
     stream = streams.stream(stream_name) if stream_name else streams.stream_of(event)
     if event not in stream.events:
         raise Invalid(f"{event} is no event of {stream.name}", reason="EVENT_NOT_ON_STREAM")
-    from messaging.catalogue import event_class
-
     descriptor = event_class(event).DESCRIPTOR
     entity = descriptor.GetOptions().Extensions[event_pb2.event].entity
     return _Shape(

@@ -11,7 +11,7 @@ from errors import Invalid, Transient
 from messaging.catalogue import catalogue, event_class
 from messaging.envelope import Delivery, read, read_type
 from messaging.kafka import Kafka
-from messaging.settle.watermark import Handler
+from messaging.settle.item import Handler
 
 log = telemetry.logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """Settings that every client of one process shares."""
+    """What every client of one process has in common."""
 
     bootstrap: str
     """host:port, comma separated."""
@@ -15,5 +15,9 @@ class Kafka:
     """False on the embedded broker of the wheel, which has no idempotent producers."""
 
     def connection(self) -> dict[str, Any]:
-        """The arguments that all clients of aiokafka take."""
+        """The arguments of any client of aiokafka."""
         return {"bootstrap_servers": self.bootstrap, "client_id": self.client_id}
+
+    def producer(self) -> dict[str, Any]:
+        """The arguments of a producer: what it has confirmed is replicated."""
+        return {**self.connection(), "acks": "all", "enable_idempotence": self.idempotence}

@@ -1,34 +1,42 @@
 """The consume loop of one stream and service."""
 
 import asyncio
-import time
 from collections.abc import Mapping
+from itertools import count
 
 import telemetry
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 from errors import Invalid, Transient
 from google.protobuf.message import Message
-from telemetry import names
 
+from messaging.background import end, keep
 from messaging.catalogue import Stream, catalogue
 from messaging.envelope import read_type
 from messaging.kafka import Kafka
+from messaging.settle.item import Handler, Item, Record
 from messaging.settle.lanes import Partition
-from messaging.settle.letters import HEADER_ROOM, LetterBox
-from messaging.settle.verdict import Limit, Patience
-from messaging.settle.watermark import Handler, Item
+from messaging.settle.letters import LetterBox
+from messaging.settle.limit import Limit
+from messaging.settle.measures import Measures
+from messaging.settle.source import Source
+from messaging.settle.verdict import Patience
 from messaging.settle.workers import Workers
 
 log = telemetry.logger(__name__)
 
-_NOTHING = TopicPartition("", -1)
-"""What getmany() is asked for so that it returns nothing, and max_poll_interval is kept all the same."""
-_BROKER_DEFAULT_BYTES = 1 << 20
+_POLL = 0.5
+_POLLS_TO_REVIVE = 20
+"""After so many failed polls, a second apart, the client is taken to be dead and made anew."""
 
 
-class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
-    """Settles every record of a stream for one service, at least once and in order per key."""
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Settles every record of a stream for one service: at least once, and in order per key.
+
+    A record is done when its handler returns. `Transient` and a timeout make it wait in its lane with growing
+    pauses; `Invalid` makes it a dead letter at once, any other exception after a few attempts. Types without a
+    handler are settled as done.
+    """
 
     def __init__(
         self,
@@ -42,169 +50,183 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is u
         patience: Patience | None = None,
         limit: Limit | None = None,
     ) -> None:
+        """
+        Args:
+            handlers: By event type; types that share a handler may share its calls.
+            batch: The most events of one call. They are whole prefixes of lanes; when the call fails, each is
+                tried again by itself.
+            concurrency: The most calls at one time.
+
+        Raises:
+            Invalid: a handler is for a type that is never on the stream.
+        """
         self._stream = catalogue().stream(stream) if isinstance(stream, str) else stream
-        self._service = service
-        self._routes = {cls.DESCRIPTOR.full_name.encode(): (cls, handler) for cls, handler in handlers.items()}
-        strangers = {name.decode() for name in self._routes} - self._stream.events
-        if strangers:
-            raise Invalid(f"never on {self._stream.name}: {', '.join(sorted(strangers))}", reason="EVENT_NOT_ON_STREAM")
-        self._kafka = kafka
+        self._routes = {kind.DESCRIPTOR.full_name.encode(): (kind, handler) for kind, handler in handlers.items()}
+        if strangers := {name.decode() for name in self._routes} - self._stream.events:
+            raise Invalid(f"never on {self._stream.name}: {', '.join(strangers)}", reason="EVENT_NOT_ON_STREAM")
         self._patience = patience or Patience()
+        self._limit = limit or Limit()
         self._window = max(128, 2 * batch)
-        self._letters = LetterBox(
+        self._measures = Measures(self._stream.name, service)
+        self._letters = LetterBox(kafka, self._stream, service)
+        self._source = Source(
             kafka,
-            self._stream.dead_letters(service),
-            service,
-            max_request_bytes=(self._stream.max_message_bytes or _BROKER_DEFAULT_BYTES) + HEADER_ROOM,
+            self._stream.name,
+            self._stream.group(service),
+            self,
+            rebalance=2 * self._patience.grace + 15,
         )
         self._room = asyncio.Event()
         self._workers = Workers(
-            self._stream.name,
+            self._stream,
             service,
             self._letters,
+            self._measures,
             batch=batch,
             concurrency=concurrency,
             patience=self._patience,
-            limit=limit or Limit(),
+            limit=self._limit,
             room=self._room.set,
         )
-        self._consumer: AIOKafkaConsumer | None = None
         self._partitions: dict[TopicPartition, Partition] = {}
         self._settled_ahead: dict[TopicPartition, frozenset[tuple[int, int]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._unknown = names.CONSUMED.bind(stream=self._stream.name, group=service, outcome="unknown")
 
     async def start(self) -> None:
         """
         Raises:
             Transient: no broker answers.
         """
-        consumer = AIOKafkaConsumer(
-            **self._kafka.connection(),
-            group_id=self._stream.group(self._service),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            # Above the two graces that a revocation may take; aiokafka's default is the session timeout.
-            rebalance_timeout_ms=int(self._patience.grace * 2000) + 15000,
-        )
-        consumer.subscribe([self._stream.name], listener=self)
         try:
-            await consumer.start()
+            await self._source.start()
         except KafkaError as error:
-            await consumer.stop()
             raise Transient("Kafka does not answer", reason="KAFKA_DOWN") from error
-        self._consumer = consumer
-        self._tasks = [asyncio.create_task(self._poll(consumer)), asyncio.create_task(self._commit_often(consumer))]
+        loops = {"poll": self._poll(), "commit": self._commit_often(), "watch": self._workers.watch()}
+        self._tasks = [keep(f"consumer.{self._stream.name}.{name}", loop) for name, loop in loops.items()]
 
     async def stop(self) -> None:
-        """Ends the work in hand, at most `drain` seconds of it, and commits it."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is None:
+        """Ends the work in hand, for at most `drain` seconds, and commits it."""
+        if not self._tasks:
             return
         poll, *others = self._tasks
-        poll.cancel()
+        self._tasks = []
+        await end(poll)
         await self._workers.rest(self._patience.drain)
-        for task in others:
-            task.cancel()
-        try:
-            # aiokafka tries to commit for ever when the broker is away.
-            async with asyncio.timeout(2 * self._patience.grace + 10):
-                await self._give_up(consumer)
-                await consumer.stop()
-                await self._letters.stop()
-        except TimeoutError:
-            log.error("stopped without a commit", stream=self._stream.name)
+        await end(*others)
+        await self._leave()
+        await self._letters.stop()
 
-    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002 - always all: aiokafka's protocol
+        """Gives up what it has, within two graces: what is in hand ends and is committed, the rest comes again."""
+        await self._workers.rest(self._patience.grace)
+        partitions, self._partitions = self._partitions, {}
+        self._workers.ready.clear()
+        for partition in partitions.values():
+            partition.revoked = True
+        await self._workers.rest(self._patience.grace)  # No attempt begins any more.
+        self._workers.cancel()
+        for at, partition in partitions.items():
+            # When it comes back to this process, these are not done again.
+            self._settled_ahead[at] = partition.watermark.settled_ahead()
+            self._measures.lag(at, 0)
+        self._source.revoked()
+        await self._commit(partitions)
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        pass
+
+    async def _poll(self) -> None:
+        failed = 0
         while True:
-            assigned = consumer.assignment()
-            free = [at for at in assigned if len(self._partition(at).watermark) < self._window]
+            assigned = self._source.assigned()
+            free = [at for at in assigned if at not in self._partitions or self._has_room(self._partitions[at])]
             if assigned and not free:
                 await self._wait_for_room()
-            timeout = 500 if len(free) == len(assigned) else 20 if free else 0
+            patience = _POLL if len(free) == len(assigned) else 0.02 if free else 0
             try:
-                # A list of partitions, not pause(): that throws away what is already fetched.
-                found = await consumer.getmany(*(free or (_NOTHING,)), max_records=self._window, timeout_ms=timeout)
-            except KafkaError:
+                found = await self._source.poll(free, most=self._window, timeout=patience)
+            except (KafkaError, UnicodeDecodeError):
                 log.exception("poll failed", stream=self._stream.name)
+                failed += 1
                 await asyncio.sleep(1)
+                if failed == _POLLS_TO_REVIVE:
+                    await self._revive()
+                    failed = 0
                 continue
+            failed = 0
             for at, records in found.items():
                 self._take(at, records)
             self._workers.spawn()
 
+    def _has_room(self, partition: Partition) -> bool:
+        return len(partition.watermark) < self._window
+
     async def _wait_for_room(self) -> None:
+        """Until records were settled; but not so long that the group takes this member for dead."""
         self._room.clear()
-        timer = asyncio.get_running_loop().call_later(0.5, self._room.set)
+        timer = asyncio.get_running_loop().call_later(_POLL, self._room.set)
         await self._room.wait()
         timer.cancel()
 
-    def _partition(self, at: TopicPartition) -> Partition:
+    def _take(self, at: TopicPartition, records: list[Record]) -> None:
         partition = self._partitions.get(at)
         if partition is None:
             partition = self._partitions[at] = Partition()
-        return partition
-
-    def _take(self, at: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]) -> None:
-        partition = self._partition(at)
-        done = self._settled_ahead.get(at, frozenset())
+        settled = self._settled_ahead.get(at, frozenset())
         for record in records:
             try:
                 route = self._routes.get(read_type(record))
-            except Invalid:
-                item = Item(record, None, None)
+            except Invalid as error:
+                item = Item(record, refusal=error)
             else:
-                item = Item(record, *route) if route else Item(record, None, None, settled=True)
-            if item.settled or (record.offset, record.timestamp) in done:
-                self._unknown.inc(item.settled)
+                if route is None:
+                    self._measures.unknown.inc()
+                    partition.skip(Item(record))
+                    continue
+                item = Item(record, *route)
+            if settled and (record.offset, record.timestamp) in settled:
                 partition.skip(item)
             elif lane := partition.add(item):
                 self._workers.ready.put(lane)
         partition.watermark.advance()
 
-    async def _commit(self, consumer: AIOKafkaConsumer, partitions: Mapping[TopicPartition, Partition]) -> None:
-        ahead = {
-            at: partition.watermark.position
-            for at, partition in partitions.items()
-            if partition.watermark.position != partition.watermark.committed
-        }
-        if not ahead:
-            return
-        telemetry.points.reached("messaging.commit")
+    async def _commit(self, partitions: Mapping[TopicPartition, Partition]) -> None:
+        marks = {at: partition.watermark for at, partition in partitions.items()}
+        ahead = {at: mark.position for at, mark in marks.items() if mark.position not in (None, mark.committed)}
+        if ahead:
+            telemetry.points.reached("messaging.commit")
+            if await self._source.commit(ahead):
+                for at, position in ahead.items():
+                    marks[at].committed = position
+
+    async def _commit_often(self) -> None:
+        for ticks in count():
+            await asyncio.sleep(self._patience.commit)
+            await self._commit(dict(self._partitions))
+            if ticks % 5 == 0:
+                self._report()
+
+    def _report(self) -> None:
+        for at, partition in self._partitions.items():
+            end_of, position = self._source.end(at), partition.watermark.position
+            if end_of is not None and position is not None:
+                self._measures.lag(at, end_of - position)
+        self._measures.report(self._partitions, waiting=self._workers.asleep, stopped=self._limit.reached)
+
+    async def _leave(self) -> None:
         try:
-            await consumer.commit(ahead)
-        except (CommitFailedError, IllegalStateError):
-            log.warning("not committed: it will come again", stream=self._stream.name)
+            # aiokafka tries to commit for ever when the broker is away.
+            async with asyncio.timeout(2 * self._patience.grace + 10):
+                await self.on_partitions_revoked(None)
+                await self._source.stop()
+        except TimeoutError:
+            log.error("left without a commit, so that the last records will come again", stream=self._stream.name)
+
+    async def _revive(self) -> None:
+        """A new client in the place of one that fails for good, such as after a bug in its coordination."""
+        log.error("the client is made anew", stream=self._stream.name)
+        await self._leave()
+        try:
+            await self._source.start()
         except KafkaError:
-            log.exception("commit failed", stream=self._stream.name)
-        else:
-            for at, position in ahead.items():
-                partitions[at].watermark.committed = position
-
-    async def _commit_often(self, consumer: AIOKafkaConsumer) -> None:
-        while True:
-            await asyncio.sleep(self._patience.commit_every)
-            await self._commit(consumer, dict(self._partitions))
-
-    async def on_partitions_revoked(self, revoked: object) -> None:
-        """All partitions go: aiokafka rebalances eagerly. Ends within twice the grace."""
-        if self._consumer is not None:
-            await self._give_up(self._consumer)
-
-    async def on_partitions_assigned(self, assigned: object) -> None:
-        pass
-
-    async def _give_up(self, consumer: AIOKafkaConsumer) -> None:
-        until = time.monotonic() + self._patience.grace
-        while self._workers and (left := until - time.monotonic()) > 0:
-            await self._workers.rest(left)
-        partitions, self._partitions = self._partitions, {}
-        self._workers.ready.clear()
-        for partition in partitions.values():
-            partition.revoked = True
-        await self._workers.rest(self._patience.grace)
-        self._workers.cancel()
-        for at, partition in partitions.items():
-            # If it comes back to this process, that is not done again.
-            self._settled_ahead[at] = partition.watermark.settled_ahead()
-        await self._commit(consumer, partitions)
+            log.exception("no broker answers", stream=self._stream.name)

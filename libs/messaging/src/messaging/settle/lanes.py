@@ -3,13 +3,12 @@
 from collections import deque
 from typing import NamedTuple
 
-from aiokafka import ConsumerRecord
-
-from messaging.settle.watermark import Handler, Item, Watermark
+from messaging.settle.item import Handler, Item
+from messaging.settle.watermark import Watermark
 
 
 class Lane:
-    """The unsettled records of one key, in order. It is either in one worker's hands, or ready, or asleep."""
+    """The unsettled records of one key, in order. It is in one worker's hands, or ready, or asleep."""
 
     __slots__ = ("items", "key", "partition")
 
@@ -32,10 +31,11 @@ class Lane:
 
     def settle(self, count: int) -> None:
         """The first `count` records are settled."""
+        items = self.items
         for _ in range(count):
-            self.items.popleft().settled = True
+            items.popleft().settled = True
         self.partition.watermark.advance()
-        if not self.items:
+        if not items:
             del self.partition.lanes[self.key]
 
 
@@ -50,9 +50,11 @@ class Partition:
         self.revoked = False
 
     def add(self, item: Item) -> Lane | None:
-        """Puts a record into its lane; returns the lane when that was empty and so has to be made ready."""
+        """Puts a record into its lane; returns the lane when it is a new one, which has to be made ready."""
         self.watermark.take(item)
-        key = _lane_key(item.record)
+        record = item.record
+        # Records without a key have no order to keep: each is a lane of its own.
+        key = record.offset if record.key is None else record.key
         lane = self.lanes.get(key)
         if lane is not None:
             lane.items.append(item)
@@ -71,7 +73,9 @@ class Batch(NamedTuple):
     """Heads of lanes for one call of one handler."""
 
     handler: Handler | None
-    parts: list[tuple[Lane, list[Item]]]
+    items: list[Item]
+    lanes: list[tuple[Lane, int]]
+    """Whose they are, and how many of each, in the order of the items."""
 
 
 class Ready:
@@ -94,27 +98,24 @@ class Ready:
         self._lanes += 1
 
     def take(self) -> Batch:
-        """The heads of as many lanes as one call takes. There has to be one."""
-        turn = next(iter(self._queues))
+        """The heads of as many lanes as one call takes. There has to be a lane."""
+        turn, queue = next(iter(self._queues.items()))
         handler, alone = turn
-        queue = self._queues.pop(turn)
         room = 1 if alone or handler is None else self._batch
-        parts: list[tuple[Lane, list[Item]]] = []
-        while room and queue:
+        items: list[Item] = []
+        lanes: list[tuple[Lane, int]] = []
+        while queue and len(items) < room:
             lane = queue.popleft()
-            items = lane.prefix(room)
-            room -= len(items)
-            parts.append((lane, items))
-        self._lanes -= len(parts)
-        if queue:
-            self._queues[turn] = queue
-        return Batch(handler, parts)
+            prefix = lane.prefix(room - len(items))
+            items += prefix
+            lanes.append((lane, len(prefix)))
+        self._lanes -= len(lanes)
+        if not queue:
+            del self._queues[turn]
+        elif len(self._queues) > 1:
+            self._queues[turn] = self._queues.pop(turn)
+        return Batch(handler, items, lanes)
 
     def clear(self) -> None:
         self._queues.clear()
         self._lanes = 0
-
-
-def _lane_key(record: ConsumerRecord[bytes, bytes]) -> bytes | int:
-    """Records without a key have no order to keep: each is a lane of its own."""
-    return record.offset if record.key is None else record.key

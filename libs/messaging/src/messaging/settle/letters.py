@@ -1,63 +1,69 @@
 """Putting records that cannot be settled otherwise into the dead letters."""
 
+from asyncio import Lock
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from errors import RossioError
 
+from messaging.catalogue import Stream
 from messaging.kafka import Kafka
+from messaging.settle.item import Record
 
-HEADER_ROOM = 64 << 10
-"""Bytes that a dead letter may be larger than the largest record of its stream."""
+PREFIX = "x-"
+"""Of the headers that a dead letter has beside those of its record."""
 
 
 class LetterBox:
-    """Writes to one dead-letter topic; connects when there is a first letter."""
+    """Writes to the dead letters of one stream and service; it connects when there is a first letter."""
 
-    def __init__(self, kafka: Kafka, topic: str, service: str, *, max_request_bytes: int) -> None:
+    def __init__(self, kafka: Kafka, stream: Stream, service: str) -> None:
         self._kafka = kafka
-        self._topic = topic
+        self._topic = stream.dead_letters(service)
         self._service = service
-        self._max_request_bytes = max_request_bytes
+        self._max_request_bytes = stream.max_letter_bytes
         self._producer: AIOKafkaProducer | None = None
+        self._connecting = Lock()
 
-    async def put(self, record: ConsumerRecord[bytes, bytes], error: BaseException, attempts: int) -> None:
-        """Returns when the letter is durable: the record as it came, and why in further headers.
+    async def put(self, record: Record, error: BaseException, attempts: int) -> None:
+        """Returns when the letter is durable: the record as it came, with further headers that say why.
 
         Raises:
             KafkaError: it may not be.
         """
         producer = await self._connected()
         why = {
-            "x-reason": reason_of(error),
-            "x-detail": f"{type(error).__name__}: {error}"[:500],
-            "x-attempts": str(attempts),
-            "x-service": self._service,
-            "x-origin": f"{record.topic}:{record.partition}:{record.offset}",
-            "x-at": datetime.now(UTC).isoformat(),
+            "reason": reason_of(error),
+            "detail": f"{type(error).__name__}: {error}"[:500],
+            "attempts": str(attempts),
+            "service": self._service,
+            "origin": f"{record.topic}:{record.partition}:{record.offset}",
+            "at": datetime.now(UTC).isoformat(),
         }
-        headers = [*record.headers, *((name, text.encode(errors="replace")) for name, text in why.items())]
+        headers = [*record.headers, *((PREFIX + name, text.encode(errors="replace")) for name, text in why.items())]
+        # aiokafka takes no record that has neither key nor value.
         value = b"" if record.key is None and record.value is None else record.value
         await producer.send_and_wait(self._topic, value, key=record.key, headers=headers)
 
     async def stop(self) -> None:
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
+        producer, self._producer = self._producer, None
+        if producer is not None:
             await producer.stop()
 
     async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                **self._kafka.connection(),
-                acks="all",
-                enable_idempotence=self._kafka.idempotence,
-                max_request_size=self._max_request_bytes,
-            )
-            await producer.start()
-            self._producer = producer
-        return self._producer
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**self._kafka.producer(), max_request_size=self._max_request_bytes)
+                try:
+                    await producer.start()
+                except KafkaError:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
 
 
 def reason_of(error: BaseException) -> str:
-    """A stable word for why: the reason of one of ours, else "BUG"."""
+    """A stable word for why: the reason of a typed error, else "BUG"."""
     return error.reason if isinstance(error, RossioError) else "BUG"

@@ -1,33 +1,8 @@
 """What of a partition may be committed."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
-from aiokafka import ConsumerRecord
-from google.protobuf.message import Message
-
-from messaging.envelope import Delivery
-
-Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
-"""Does the work of events, so that it may be done again: what it raises decides what becomes of them."""
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """One record on its way to being settled."""
-
-    record: ConsumerRecord[bytes, bytes]
-    message_type: type[Message] | None
-    handler: Handler | None
-    """None, and no message type: the header that names the type cannot be read."""
-    failures: int = 0
-    """Attempts that ended as a bug."""
-    waits: int = 0
-    """Attempts after which it waited, for whatever reason."""
-    alone: bool = False
-    """It was in a batch that failed, and is tried by itself."""
-    settled: bool = False
+from messaging.settle.item import Item
 
 
 class Watermark:
@@ -42,7 +17,7 @@ class Watermark:
         self.committed: int | None = None
 
     def __len__(self) -> int:
-        """Records that are behind the position: unsettled ones, and settled ones behind these."""
+        """Records from the position on: unsettled ones, and settled ones behind these."""
         return len(self._items)
 
     @property

@@ -1,34 +1,37 @@
 """The workers that settle what is ready."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Sequence
 
 import telemetry
 from aiokafka.errors import KafkaError
-from errors import Invalid
-from telemetry import names, semconv
+from telemetry import semconv
 
-from messaging.envelope import Delivery, caused_by, read
+from messaging.catalogue import Stream
+from messaging.envelope import Delivery, cause, read
+from messaging.settle.item import Handler, Item
 from messaging.settle.lanes import Batch, Lane, Ready
 from messaging.settle.letters import LetterBox, reason_of
-from messaging.settle.verdict import Limit, Patience, Verdict, verdict
-from messaging.settle.watermark import Handler, Item
+from messaging.settle.limit import Limit
+from messaging.settle.measures import Measures
+from messaging.settle.verdict import Patience, Verdict, verdict
 
 log = telemetry.logger(__name__)
 
 
 class Workers:
-    """At most `concurrency` tasks that take batches of lanes until none is ready.
+    """At most `concurrency` tasks, each of which takes batches until no lane is ready.
 
     A lane that waits holds no worker: a timer puts it back.
     """
 
     def __init__(
         self,
-        stream: str,
+        stream: Stream,
         service: str,
         letters: LetterBox,
+        measures: Measures,
         *,
         batch: int,
         concurrency: int,
@@ -36,28 +39,30 @@ class Workers:
         limit: Limit,
         room: Callable[[], None],
     ) -> None:
+        """
+        Args:
+            room: Called when records were settled, so that there is room for others.
+        """
         self.ready = Ready(batch)
         self.asleep = 0
-        self._stream = stream
-        self._service = service
+        """Lanes that wait for their next attempt."""
         self._letters = letters
+        self._measures = measures
         self._batch = batch
         self._concurrency = concurrency
         self._patience = patience
         self._limit = limit
         self._room = room
         self._tasks: set[asyncio.Task[None]] = set()
-        self._metrics = _Metrics(stream, service)
-        self._span_name = f"process {stream}"
+        self._since: dict[asyncio.Task[None], float] = {}
+        self._overdue: set[asyncio.Task[None]] = set()
+        self._span = f"process {stream.name}"
         self._attributes = {
             semconv.MESSAGING_SYSTEM_NAME: "kafka",
             semconv.MESSAGING_OPERATION_TYPE: "process",
-            semconv.MESSAGING_DESTINATION_NAME: stream,
-            semconv.MESSAGING_CONSUMER_GROUP_NAME: f"{service}.{stream}",
+            semconv.MESSAGING_DESTINATION_NAME: stream.name,
+            semconv.MESSAGING_CONSUMER_GROUP_NAME: stream.group(service),
         }
-
-    def __len__(self) -> int:
-        return len(self._tasks)
 
     def spawn(self) -> None:
         """Starts as many workers as the ready lanes want."""
@@ -68,57 +73,68 @@ class Workers:
             task.add_done_callback(self._tasks.discard)
 
     async def rest(self, seconds: float) -> None:
-        """Waits until no worker has anything to do, at most so long."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        """Returns when no worker has anything to do, after so many seconds at the latest."""
+        until = time.monotonic() + seconds
+        while self._tasks and (left := until - time.monotonic()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
 
     def cancel(self) -> None:
+        """Breaks off what the workers do."""
         for task in self._tasks:
             task.cancel()
 
+    async def watch(self) -> None:
+        """Breaks off attempts that take too long. One loop for all: a timeout for each would cost 5 us an event."""
+        while True:
+            await asyncio.sleep(self._patience.attempt / 10)
+            begun = time.monotonic() - self._patience.attempt
+            for task, since in self._since.items():
+                if since < begun and task not in self._overdue:
+                    self._overdue.add(task)
+                    task.cancel()
+
     async def _work(self) -> None:
         task = asyncio.current_task()
+        assert task is not None
         try:
             while self.ready:
                 batch = self.ready.take()
-                await self._settle(batch)
+                error = await self._attempt(task, batch.handler, batch.items)
+                if error is None:
+                    self._done(batch)
+                elif len(batch.items) > 1:
+                    self._part(batch)
+                else:
+                    await self._judge(batch.lanes[0][0], batch.items[0], error)
         finally:
-            # Here and not only in the callback: that runs later, and spawn() would count a dead worker.
-            self._tasks.discard(task)  # type: ignore[arg-type]
+            # Here, not only in the callback: that runs later, and spawn() would count a worker that is gone.
+            self._tasks.discard(task)
 
-    async def _settle(self, batch: Batch) -> None:
-        """One call of the handler, and what it means for each lane."""
-        items = [item for _, part in batch.parts for item in part]
-        error = await self._attempt(batch.handler, items)
-        if error is None:
-            self._metrics.done.inc(len(items))
-            for lane, part in batch.parts:
-                for _ in part:
-                    self._limit.count(dead=False)
-                self._go_on(lane, len(part))
-        elif len(items) > 1:
-            for lane, part in batch.parts:
-                for item in part:
-                    item.alone = True
-                self._go_on(lane, 0)
-        else:
-            lane = batch.parts[0][0]
-            wait = await self._judge(items[0], error)
-            if wait:
-                self._sleep(lane, wait)
-            else:
-                self._go_on(lane, 1)
+    def _done(self, batch: Batch) -> None:
+        telemetry.points.reached("messaging.handled")
+        self._measures.done.inc(len(batch.items))
+        self._limit.done(len(batch.items))
+        for lane, count in batch.lanes:
+            self._go_on(lane, count)
+
+    def _part(self, batch: Batch) -> None:
+        """Each record of a batch that failed is tried by itself, so that one does not hold up or condemn the others."""
+        for item in batch.items:
+            item.alone = True
+        for lane, _ in batch.lanes:
+            self._go_on(lane, 0)
+        self.spawn()
 
     def _go_on(self, lane: Lane, settled: int) -> None:
         lane.settle(settled)
-        if lane.partition.revoked:
-            return
-        if settled:
+        if not lane.partition.revoked:
             self._room()
-        if lane.items:
-            self.ready.put(lane)
+            if lane.items:
+                self.ready.put(lane)
 
-    def _sleep(self, lane: Lane, seconds: float) -> None:
+    def _sleep(self, lane: Lane, item: Item) -> None:
+        seconds = self._patience.wait(item.waits)
+        item.waits += 1
         self.asleep += 1
         asyncio.get_running_loop().call_later(seconds, self._wake, lane)
 
@@ -128,87 +144,80 @@ class Workers:
             self.ready.put(lane)
             self.spawn()
 
-    async def _attempt(self, handler: Handler | None, items: Sequence[Item]) -> BaseException | None:
-        """How the handler ended."""
+    async def _attempt(
+        self, task: asyncio.Task[None], handler: Handler | None, items: Sequence[Item]
+    ) -> BaseException | None:
+        """How one call of the handler ended."""
+        self._since[task] = time.monotonic()
         try:
-            deliveries = [_delivery(item) for item in items]
-            assert handler is not None  # noqa: S101 - else _delivery() has raised
-            single = deliveries[0] if len(deliveries) == 1 else None
-            with (
-                telemetry.span(
-                    self._span_name,
-                    kind=telemetry.Kind.CONSUMER,
-                    attributes=self._attributes,
-                    parent=single.traceparent if single else None,
-                    links=() if single else tuple(delivery.traceparent for delivery in deliveries),
-                    done=self._metrics.handled,
-                ),
-                caused_by(single) if single else nullcontext(),
-            ):
-                async with asyncio.timeout(self._patience.attempt_seconds):
-                    await handler(deliveries)
+            if handler is None:
+                return items[0].refusal
+            deliveries = [read(item.record, item.message_type, item.waits + 1) for item in items]
+            if len(deliveries) == 1:
+                await self._handle(handler, deliveries, deliveries[0].traceparent, ())
+            else:
+                await self._handle(handler, deliveries, None, [delivery.traceparent for delivery in deliveries])
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if task in self._overdue:
+                return TimeoutError("the attempt took too long")
+            if task.cancelling():
                 raise
-            return error  # something inside was cancelled, not this attempt
+            return error  # Something inside was cancelled, not this attempt.
         except Exception as error:  # noqa: BLE001 - the verdict says what each means
             return error
+        finally:
+            del self._since[task]
+            if task in self._overdue:
+                self._overdue.remove(task)
+                task.uncancel()
         return None
 
-    async def _judge(self, item: Item, error: BaseException) -> float:
-        """Seconds to wait until the next attempt; 0: it is in the dead letters, and so settled."""
+    async def _handle(
+        self, handler: Handler, deliveries: list[Delivery], parent: str | None, links: Sequence[str]
+    ) -> None:
+        with telemetry.span(
+            self._span,
+            kind=telemetry.Kind.CONSUMER,
+            attributes=self._attributes,
+            parent=parent,
+            links=links,
+            done=self._measures.handled,
+        ) as span:
+            if span.sampled:
+                span.set(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
+            token = cause.set(deliveries[0].as_cause() if parent is not None else None)
+            try:
+                await handler(deliveries)
+            finally:
+                cause.reset(token)
+
+    async def _judge(self, lane: Lane, item: Item, error: BaseException) -> None:
+        """What becomes of a record by itself whose attempt failed."""
         said = verdict(error)
         item.failures += said is not Verdict.WAIT
-        if said is Verdict.REFUSE or (said is Verdict.REPEAT and item.failures >= self._patience.attempts):
-            if not self._limit.reached:
-                return await self._bury(item, error)
-            self._metrics.stopped.set(1)
-            log.error("too many dead letters: the line stops", stream=self._stream, service=self._service)
-        self._metrics.retried[said].inc()
-        item.waits += 1
-        return self._patience.wait(item.waits - 1)
+        final = said is Verdict.REFUSE or (said is Verdict.REPEAT and item.failures >= self._patience.attempts)
+        if final and not self._limit.reached and await self._bury(item, error):
+            self._go_on(lane, 1)
+        else:
+            self._measures.retried[said].inc()
+            self._sleep(lane, item)
 
-    async def _bury(self, item: Item, error: BaseException) -> float:
+    async def _bury(self, item: Item, error: BaseException) -> bool:
+        """Whether the record is in the dead letters."""
         try:
             await self._letters.put(item.record, error, max(1, item.failures))
         except KafkaError:
-            log.exception("dead letter not written", stream=self._stream)
-            item.waits += 1
-            return self._patience.wait(item.waits - 1)
-        telemetry.points.reached("messaging.dead-letter.written")
-        self._limit.count(dead=True)
-        self._metrics.dead(reason_of(error))
-        log.warning("dead letter", stream=self._stream, reason=reason_of(error), offset=item.record.offset)
-        return 0.0
-
-
-class _Metrics:
-    """The bound metrics of one consumer."""
-
-    def __init__(self, stream: str, service: str) -> None:
-        self._labels = {"stream": stream, "group": service}
-        self.done = names.CONSUMED.bind(**self._labels, outcome="done")
-        self._dead = names.CONSUMED.bind(**self._labels, outcome="dead")
-        self.stopped = names.STOPPED.bind(**self._labels)
-        self.retried = {said: names.RETRIED.bind(**self._labels, outcome=said.value) for said in Verdict}
-        self._handled = {"ok": names.HANDLED.bind(**self._labels, outcome="ok")}
-
-    def dead(self, reason: str) -> None:
-        self._dead.inc()
-        names.DEAD.bind(**self._labels, reason=reason).inc()
-
-    def handled(self, _: str, seconds: float, outcome: str) -> None:
-        spread = self._handled.get(outcome)
-        if spread is None:
-            spread = self._handled[outcome] = names.HANDLED.bind(**self._labels, outcome=outcome)
-        spread.observe(seconds)
-
-
-def _delivery(item: Item) -> Delivery:
-    if item.message_type is None:
-        raise Invalid("its type cannot be read", reason="TYPE_UNREADABLE")
-    return read(item.record, item.message_type, item.waits + 1)
-
-
-__all__ = ["Awaitable", "Workers"]
+            log.exception("dead letter not written")
+            return False
+        telemetry.points.reached("messaging.dead_letter.written")
+        self._limit.dead()
+        self._measures.dead(reason_of(error))
+        log.warning(
+            "dead letter",
+            stream=item.record.topic,
+            partition=item.record.partition,
+            offset=item.record.offset,
+            reason=reason_of(error),
+            error_type=type(error).__name__,
+        )
+        return True

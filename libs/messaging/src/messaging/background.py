@@ -1,0 +1,31 @@
+"""Loops that run as long as their owner does."""
+
+import asyncio
+from collections.abc import Coroutine
+
+import telemetry
+
+log = telemetry.logger(__name__)
+
+
+def keep(name: str, loop: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """Starts a loop that only its owner ends, by `end`.
+
+    When it ends by itself, that is a bug: it is logged, and the process is not ready from then on.
+    """
+    task = asyncio.create_task(loop, name=name)
+    task.add_done_callback(_ended)
+    return task
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancels the loops and waits until they are gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.exception("a loop died", task.exception(), loop=task.get_name())
+        telemetry.health.check(task.get_name(), lambda: "its loop died, which is a bug: restart the process")

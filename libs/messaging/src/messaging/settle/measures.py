@@ -1,0 +1,52 @@
+"""What a consumer tells about itself."""
+
+import time
+from collections.abc import Mapping
+
+import telemetry
+from aiokafka import TopicPartition
+from telemetry import names
+
+from messaging.settle.lanes import Partition
+from messaging.settle.verdict import Verdict
+
+log = telemetry.logger(__name__)
+
+
+class Measures:
+    """The metrics of one stream and service, bound in advance."""
+
+    def __init__(self, stream: str, service: str) -> None:
+        self._labels = {"stream": stream, "group": service}
+        self.done = names.CONSUMED.bind(**self._labels, outcome="done")
+        self.unknown = names.CONSUMED.bind(**self._labels, outcome="unknown")
+        self.retried = {said: names.RETRIED.bind(**self._labels, outcome=said.value) for said in Verdict}
+        self._dead = names.CONSUMED.bind(**self._labels, outcome="dead")
+        self._handled = {"ok": names.HANDLED.bind(**self._labels, outcome="ok")}
+        self._oldest = names.OLDEST.bind(**self._labels)
+        self._waiting = names.WAITING.bind(**self._labels)
+        self._stopped = names.STOPPED.bind(**self._labels)
+        self._was_stopped = False
+
+    def dead(self, reason: str) -> None:
+        self._dead.inc()
+        names.DEAD.bind(**self._labels, reason=reason).inc()
+
+    def handled(self, _: str, seconds: float, outcome: str) -> None:
+        spread = self._handled.get(outcome)
+        if spread is None:
+            spread = self._handled[outcome] = names.HANDLED.bind(**self._labels, outcome=outcome)
+        spread.observe(seconds)
+
+    def lag(self, at: TopicPartition, records: int) -> None:
+        names.LAG.bind(**self._labels, partition=str(at.partition)).set(records)
+
+    def report(self, partitions: Mapping[TopicPartition, Partition], *, waiting: int, stopped: bool) -> None:
+        """How the consumer stands, once in a while."""
+        oldest = [item.record.timestamp for each in partitions.values() if (item := each.watermark.oldest)]
+        self._oldest.set(max(0.0, time.time() - min(oldest) / 1000) if oldest else 0)
+        self._waiting.set(waiting)
+        self._stopped.set(stopped)
+        if stopped and not self._was_stopped:
+            log.error("too many dead letters: the line stops, and the rest waits for a better release", **self._labels)
+        self._was_stopped = stopped
