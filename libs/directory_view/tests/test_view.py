@@ -251,6 +251,7 @@ def test_the_view_answers_as_the_oracle_does(lives: list[list[Change]], expressi
     assert view.people_count == sum(person.state == PERSON_STATE_ACTIVE for person in people)
     for person in people:
         assert view.person(person.person_id) == person == view.by_number(person.number)
+        assert view.groups_of(person.person_id) == sorted(g for g in _GROUPS if oracle.in_group(g, person))
     for address in ("a@x", "b@x", "c@x", "l@x"):
         owners = [p for p in people if p.state == PERSON_STATE_ACTIVE and address in p.addresses]
         lists = [g for g in directory.groups.values() if address in g.addresses]

@@ -111,6 +111,17 @@ class View:
         """The numbers of the people in the group: static, nested and dynamic; empty for an unknown group."""
         return self._expanded().members(group_id).copy()
 
+    def groups_of(self, person_id: str) -> list[str]:
+        """The ids, sorted, of the groups that the person is in: directly, by nesting or by an expression.
+
+        Looks into every group: for lists that people ask for, not for each request.
+        """
+        number = self._number(person_id)
+        if number is None:
+            return []
+        expanded = self._expanded()
+        return sorted(group_id for group_id in self._groups if number in expanded.members(group_id))
+
     def external_members(self, group_id: str) -> tuple[str, ...]:
         """The addresses outside of the ministry in the group and the groups nested in it, sorted."""
         addresses: set[str] = set()
