@@ -63,6 +63,8 @@ class Delivery(NamedTuple):
     key: bytes | None = None
     attempt: int = 1
     """Counts from 1, the attempts of a batch that failed not among them."""
+    payload: bytes = b""
+    """The message as it came, byte for byte."""
 
     def as_cause(self) -> Cause:
         """What facts that follow from this event carry on."""
@@ -163,6 +165,7 @@ def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], atte
             record.offset,
             record.key,
             attempt,
+            payload,
         )
     except KeyError as error:
         raise Invalid(f"no {error.args[0]} header", reason="HEADER_MISSING") from error
