@@ -11,10 +11,8 @@ from document.domain.node import Act, Node, grant_of, shared
 from document.domain.permissions import Grant, Grantee, Role
 
 
-async def share(
-    nodes: Nodes, directory: Directory, act: Act, node_id: str, grantee: Grantee, role: Role
-) -> tuple[Node, Grant]:
-    """The node, and the grant on it.
+async def share(nodes: Nodes, directory: Directory, act: Act, node_id: str, grantee: Grantee, role: Role) -> Grant:
+    """The grant on the node.
 
     Raises:
         Invalid: the grantee is unknown.
@@ -28,4 +26,4 @@ async def share(
 
     node = await effects.change(nodes, act, node_id, Role.MANAGER, granting)
     points.reached("document.share.recorded")
-    return node, grant_of(node, act.act_id)
+    return grant_of(node, act.act_id)
