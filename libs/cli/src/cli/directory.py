@@ -1,18 +1,16 @@
 """`rossio directory`: look people and groups up, import CSV files."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from devstack import ministry
 from errors import Invalid
 from rossio.directory.v1 import service_pb2
 
-from cli.client import Client, connect
+from cli.client import connect
 from cli.command import As, console, sync, table
 
-TABLES = ("entities", "units", "people", "groups")
-CHUNK = 256 * 1024
 app = typer.Typer(no_args_is_help=True, help="Look up people and entities, import CSV files.")
 
 
@@ -57,7 +55,7 @@ async def import_(
     """Imports CSV files: all of them, or nothing when a row is bad."""
     options = service_pb2.ImportOptions(dry_run=dry_run, full=full)
     async with connect(caller) as client:
-        report = await import_folder(client, folder, options)
+        report = await ministry.import_folder(client.directory, folder, options)
     table(
         ("table", "added", "changed", "left", "same"),
         ((d.table, d.added, d.changed, d.left, d.same) for d in report.diffs),
@@ -66,23 +64,3 @@ async def import_(
         console.print(f"[red]{error.table}.csv:{error.line}[/] {error.column}: {error.message}")
     if report.errors:
         raise Invalid(f"{len(report.errors)} bad rows; nothing was changed")
-
-
-async def import_folder(client: Client, folder: Path, options: service_pb2.ImportOptions) -> service_pb2.ImportResponse:
-    """Streams the tables of a folder into the directory.
-
-    Raises:
-        Invalid: the folder holds none of the files.
-    """
-    files = [(table, folder / f"{table}.csv") for table in TABLES if (folder / f"{table}.csv").exists()]
-    if not files:
-        raise Invalid(f"{folder} holds none of {', '.join(table + '.csv' for table in TABLES)}")
-
-    async def parts() -> AsyncIterator[service_pb2.ImportRequest]:
-        yield service_pb2.ImportRequest(options=options)
-        for name, file in files:
-            with file.open("rb") as content:
-                while data := content.read(CHUNK):
-                    yield service_pb2.ImportRequest(chunk=service_pb2.ImportChunk(table=name, data=data))
-
-    return await client.directory.Import(parts())

@@ -1,0 +1,101 @@
+"""`rossio up`, `rossio demo`, `rossio token`: the whole suite on this machine."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import telemetry
+import typer
+from devstack.stack_file import Stack
+from devstack.suite import Suite
+from testkit import sms_provider
+from testkit.ministry import Ministry, write_csv
+
+from cli.client import token_for
+from cli.command import console, sync
+from cli.demo.stage import Cast, Stage
+from cli.demo.story import perform
+
+FOLDER = Path(".rossio")
+SEED = 1
+People = Annotated[int, typer.Option("--people", help="Size of the synthetic ministry; the real one has 126683.")]
+
+
+@sync
+async def up(people: People = 1200) -> None:
+    """Starts the suite, carries one of everything through it, and stays up until Ctrl-C."""
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    async with _suite() as suite:
+        story = asyncio.ensure_future(suite.watch_over(_story(suite, people)))
+        stop = asyncio.ensure_future(stopped.wait())
+        await asyncio.wait({story, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if story.done():
+            await story
+            await _invite(suite.stack)
+            await suite.watch_over(stopped.wait())
+        story.cancel()
+        console.print("\nstopping …")
+
+
+@sync
+async def demo(people: People = 1200) -> None:
+    """Starts the suite, checks every step of the demo, and stops; exit status 0 when all of them held."""
+    async with _suite() as suite:
+        held = await suite.watch_over(_story(suite, people))
+    raise typer.Exit(0 if held else 1)
+
+
+@sync
+async def token(
+    person: Annotated[str, typer.Argument(help="Address or id of a person of the embedded stack.")],
+) -> None:
+    """Prints a token for somebody of the embedded stack, valid for an hour."""
+    print(await token_for(person))
+
+
+def _suite() -> Suite:
+    started = time.monotonic()
+
+    def say(what: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/]  {what}")
+
+    return Suite(FOLDER, say=say, beside=[sms_provider.beside(FOLDER)])
+
+
+async def _story(suite: Suite, people: int) -> bool:
+    """Loads the ministry and carries the work through."""
+    with TemporaryDirectory() as folder:
+        ministry: Ministry = await asyncio.to_thread(write_csv, Path(folder), people, SEED)
+        with console.status(f"loading {people:,} people of {len(ministry.entities)} entities …"):
+            report = await suite.load(Path(folder))
+    loaded = ", ".join(f"{diff.added:,} {diff.table}" for diff in report.diffs)
+    console.print(f"the synthetic ministry is loaded: {loaded}")
+    started = telemetry.start("rossio-demo", version="0", otlp_endpoint=None, sample_ratio=1.0, log_level="warning")
+    try:
+        async with Stage.open(suite.stack, Cast(ministry)) as stage:
+            return await perform(stage, console)
+    finally:
+        started.shutdown()
+
+
+async def _invite(stack: Stack) -> None:
+    """What to try while the suite is up."""
+    cast = Cast(Ministry(1200, SEED))
+    someone = cast.clinician("e03").addresses[0]
+    console.rule("the suite is up until Ctrl-C")
+    console.print(f"SMTP {stack.smtp}   Kafka {stack.kafka}   MongoDB {stack.mongodb}")
+    for name, address in stack.endpoints.items():
+        console.print(f"{name:14} gRPC {address}   http://{stack.admin[name]}/metrics")
+    console.print(f"\na token of {someone}, for an hour:\n{await token_for(someone, stack)}", soft_wrap=True)
+    console.print("\ntry, in another terminal:")
+    for command in (
+        f"news feed --as {someone}",
+        f"mail resolve {cast.nested_list('e03').addresses[0]} --as {someone}",
+        f"audit verify --as {cast.auditor.addresses[0]}",
+    ):
+        console.print(f"  .venv/bin/rossio {command}", markup=False, soft_wrap=True)
