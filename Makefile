@@ -48,7 +48,7 @@ contracts: .venv/.dev
 protos-check: .venv/.dev
 	@$(VENV)/buf lint protos
 	@if git cat-file -e main:protos/buf.yaml 2>/dev/null; \
-	then $(VENV)/buf breaking protos --against '.git#branch=main,subdir=protos'; \
+	then $(VENV)/buf breaking protos --against "$$(git rev-parse --git-common-dir)#format=git,branch=main,subdir=protos"; \
 	else echo "no contracts on the branch main yet: nothing to compare with"; fi
 
 bench: .venv/.dev ## measures the mechanisms, into .bench/
@@ -80,6 +80,7 @@ $(UV):
 
 .venv/.run: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml) .venv/.protos | $(UV)
 	@$(UV) pip install --python $(VENV)/python -r requirements.lock
+	@echo "installing the $(words $(MEMBERS)) libs and services of this folder"
 	@$(UV) pip install --python $(VENV)/python -q --no-deps $(MEMBERS:%=-e %)
 	@touch $@
 
@@ -92,7 +93,6 @@ $(UV):
 	@$(UV) pip install --python $(VENV)/python -q --no-deps --reinstall-package rossio-protos -e protos
 	@touch $@
 
-# What tests need that no Python index has.
-tools: .venv/.dev
+tools: .venv/.dev ## what tests need beside Python: programs from Debian, Apache Kafka
 	@.ci/tools
 	@$(VENV)/python -m devstack.kafka

@@ -93,13 +93,12 @@ def fetch() -> Path:
 
 def main() -> None:
     """`python -m devstack.kafka`: fetches Kafka ahead of its first use, or says what is missing."""
-    if cached():
-        return
-    if (lack := missing()) is not None:
-        print(f"{lack} (tests on it fail in CI and are skipped elsewhere)", file=sys.stderr)
-        return
-    print(f"fetching Apache Kafka {VERSION} (43 MB, once)", file=sys.stderr)
-    fetch()
+    if not cached():
+        print(f"fetching Apache Kafka {VERSION} (43 MB, once)", file=sys.stderr)
+    try:
+        fetch()
+    except Missing as lack:
+        print(f"{lack}\nTests on it fail in CI and are skipped elsewhere.", file=sys.stderr)
 
 
 def _copy_jars(folder: Path) -> None:

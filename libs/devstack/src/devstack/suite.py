@@ -169,6 +169,8 @@ class Suite:
         if wanted not in {None, "kafka", "light"}:
             raise Invalid(f'ROSSIO_BROKER is "{wanted}"; it may be "kafka" or "light"')
         if wanted == "kafka" or (wanted is None and kafka.cached() and kafka.missing() is None):
+            if not kafka.cached():
+                self._say(f"Apache Kafka {kafka.VERSION} is fetched (43 MB, once)")
             return Kafka(self._state / "kafka")
         self._say("the broker is the light one, for development only: it keeps everything in memory")
         return Tansu(self._state / "tansu")
