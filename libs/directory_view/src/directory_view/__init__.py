@@ -7,6 +7,7 @@
 from pyroaring import BitMap as Bitmap
 
 from directory_view.audience import Expression, parse
+from directory_view.feed import DirectoryFeed
 from directory_view.view import DEFAULT_LOCALE, Change, View
 
-__all__ = ["DEFAULT_LOCALE", "Bitmap", "Change", "Expression", "View", "parse"]
+__all__ = ["DEFAULT_LOCALE", "Bitmap", "Change", "DirectoryFeed", "Expression", "View", "parse"]

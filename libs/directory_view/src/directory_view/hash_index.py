@@ -28,8 +28,15 @@ class HashIndex:
     def add(self, key: str, number: int) -> None:
         """Adds `number`, from 0 to 2**31 - 1, to those of the key; it must not be among them yet."""
         if self._filled * 3 >= self._mask * 2:
-            self._grow()
-        self._place(hash(key), number)
+            self._make_room()
+        numbers, mask = self._numbers, self._mask
+        hashed = hash(key)
+        slot = hashed & mask
+        while numbers[slot] != _EMPTY:
+            slot = (slot + 1) & mask
+        self._hashes[slot] = hashed
+        numbers[slot] = number
+        self._filled += 1
         self._size += 1
 
     def remove(self, key: str, number: int) -> None:
@@ -52,26 +59,23 @@ class HashIndex:
                 yield number
             slot = (slot + 1) & self._mask
 
-    def _place(self, hashed: int, number: int) -> None:
-        numbers = self._numbers
-        mask = self._mask
-        slot = hashed & mask
-        while numbers[slot] != _EMPTY:
-            slot = (slot + 1) & mask
-        self._filled += 1
-        self._hashes[slot] = hashed
-        numbers[slot] = number
-
     def _lay_out(self, slots: int) -> None:
         self._hashes = array("q", bytes(8 * slots))
         self._numbers = array("i", [_EMPTY]) * slots
         self._mask = slots - 1
         self._filled = 0
 
-    def _grow(self) -> None:
+    def _make_room(self) -> None:
         """Twice the slots, or as many when enough of them held what is gone."""
-        hashes, numbers = self._hashes, self._numbers
-        self._lay_out(len(numbers) * (2 if self._size * 4 > len(numbers) else 1))
-        for hashed, number in zip(hashes, numbers, strict=True):
+        old = zip(self._hashes, self._numbers, strict=True)
+        slots = len(self._numbers)
+        self._lay_out(slots * 2 if self._size * 4 > slots else slots)
+        hashes, numbers, mask = self._hashes, self._numbers, self._mask
+        for hashed, number in old:
             if number >= 0:
-                self._place(hashed, number)
+                slot = hashed & mask
+                while numbers[slot] != _EMPTY:
+                    slot = (slot + 1) & mask
+                hashes[slot] = hashed
+                numbers[slot] = number
+        self._filled = self._size
