@@ -1,0 +1,46 @@
+"""One whole suite on the real Kafka for all end-to-end tests: six programs, the synthetic ministry, the demo's stage."""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import telemetry
+from cli.demo.stage import Cast, Stage
+from devstack.suite import Suite
+from testkit import sms_provider
+from testkit.ministry import write_csv
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The suite, its stage, and where its programs write spans and logs."""
+
+    suite: Suite
+    stage: Stage
+    spans: Path
+
+    def logs(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in self.suite.folder.rglob("*.log"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """The suite with 1,200 people loaded, every trace sampled; KAFKA_BOOTSTRAP names the run's shared Kafka."""
+    folder = tmp_path_factory.mktemp("suite")
+    spans = folder / "spans.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "KAFKA_BOOTSTRAP", kafka)
+        patch.setitem(os.environ, "ROSSIO_SPAN_FILE", str(spans))
+        patch.setitem(os.environ, "TRACE_SAMPLE_RATIO", "1")
+        ministry = write_csv(folder / "csv")
+        own = telemetry.start("rossio-e2e", version="0", otlp_endpoint=None, sample_ratio=1.0, log_level="warning")
+        try:
+            async with Suite(folder, free_ports=True, beside=[sms_provider.beside(folder)]) as suite:
+                await suite.load(folder / "csv")
+                async with Stage.open(suite.stack, Cast(ministry)) as stage:
+                    yield Running(suite, stage, spans)
+        finally:
+            own.shutdown()

@@ -1,0 +1,42 @@
+"""One trace from the SMTP dialogue to the notice in the inbox, from what the programs exported."""
+
+from pathlib import Path
+
+import pytest
+from cli.demo.inbox import inbox
+from cli.demo.mail import mail
+from cli.demo.stage import until
+from conftest import Running
+from telemetry import capture
+from telemetry.capture import Exported
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+
+
+def story_of(trace_id: str, spans: Path) -> list[Exported]:
+    """The spans of a trace, and of those that it links to."""
+    exported = capture.read(spans)
+    ids = {trace_id}
+    for _ in range(5):
+        ids |= {span.trace_id for span in exported if any(linked in ids for linked, _ in span.links)}
+    return [span for span in exported if span.trace_id in ids]
+
+
+async def test_a_mail_is_one_trace_from_smtp_to_the_notice(running: Running) -> None:
+    shown = await mail(running.stage)
+    await inbox(running.stage)
+
+    async def whole() -> list[Exported] | None:
+        found = story_of(shown.trace_id, running.spans)
+        return found if {"mail-routing", "notification"} <= {span.service for span in found} else None
+
+    spans = await until("the notice is part of the trace", whole)
+    known = {(span.trace_id, span.span_id) for span in spans}
+    roots = [span for span in spans if not span.parent_id and not span.links]
+    assert len(roots) == 1, f"everything hangs on one root: {[span.name for span in roots]}"
+    assert roots[0].service == "mail-routing"
+    for span in spans:
+        if span.parent_id:
+            assert (span.trace_id, span.parent_id) in known, f"{span.name} hangs on a span that nobody exported"
+        for link in span.links:
+            assert link in known or link[0] != shown.trace_id, f"{span.name} links to a span that nobody exported"
