@@ -1,9 +1,7 @@
-"""One whole suite on the real Kafka for all end-to-end tests: six programs, the synthetic ministry, the demo's stage."""
+"""One whole suite on the real Kafka for all end-to-end tests: six programs and the synthetic ministry."""
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,17 +11,7 @@ from devstack.suite import Suite
 from testkit import sms_provider
 from testkit.ministry import write_csv
 
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """The suite, its stage, and where its programs write spans and logs."""
-
-    suite: Suite
-    stage: Stage
-    spans: Path
-
-    def logs(self) -> str:
-        return "".join(path.read_text(errors="replace") for path in self.suite.folder.rglob("*.log"))
+from tests.e2e.running import Running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

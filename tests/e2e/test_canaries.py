@@ -5,7 +5,8 @@ import urllib.request
 import pytest
 from cli.demo.mail import SUBJECT
 from cli.demo.story import STEPS
-from conftest import Running
+
+from tests.e2e.running import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 

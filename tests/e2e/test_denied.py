@@ -7,7 +7,6 @@ from typing import Any
 import grpc.aio
 import pytest
 import rpc
-from conftest import Running
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from rossio.authz.v1 import authz_pb2
@@ -17,6 +16,8 @@ from rossio.governance.v1 import service_pb2 as governance_pb2
 from rossio.mail.v1 import service_pb2 as mail_pb2
 from rossio.news.v1 import service_pb2 as news_pb2
 from rossio.notification.v1 import service_pb2 as notification_pb2
+
+from tests.e2e.running import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 

@@ -2,7 +2,8 @@
 
 import pytest
 from cli.demo.story import STEPS, Step
-from conftest import Running
+
+from tests.e2e.running import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 

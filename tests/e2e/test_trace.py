@@ -6,9 +6,10 @@ import pytest
 from cli.demo.inbox import inbox
 from cli.demo.mail import mail
 from cli.demo.stage import until
-from conftest import Running
 from telemetry import capture
 from telemetry.capture import Exported
+
+from tests.e2e.running import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 
