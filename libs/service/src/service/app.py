@@ -1,0 +1,131 @@
+"""What a service's main.py wires: settings in, components out."""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import rpc
+import store
+from google.protobuf.message import Message
+from grpc import aio
+from messaging import Consumer, Handler, Kafka, Producer, Relay
+from store import Collection, Database, Index
+
+from service.lifecycle import Component, Lifecycle, Stage
+from service.parts import Calls, Peer, Store
+from service.settings import AnySettings, WrongSettings
+
+if TYPE_CHECKING:
+    from directory_view import DirectoryFeed
+
+AnyComponent = TypeVar("AnyComponent", bound=Component)
+
+
+class App(Generic[AnySettings]):
+    """One process of a service, while it is being wired.
+
+    Everything that is asked for here is started and stopped with the process, in the order that
+    lifecycle.py explains; what is not asked for is not there.
+    """
+
+    def __init__(self, name: str, settings: AnySettings, lifecycle: Lifecycle, roles: Sequence[str]) -> None:
+        self.name = name
+        self.settings = settings
+        self._lifecycle = lifecycle
+        self._roles = frozenset(roles)
+        self._served: list[tuple[Any, Callable[[Any, Any], None], str]] = []
+        if strange := settings.roles - self._roles:
+            known = ", ".join(roles) or "none"
+            raise WrongSettings(f"ROLES: {name} has no role {', '.join(sorted(strange))}; it has {known}")
+
+    @cached_property
+    def instance(self) -> str:
+        """The name of this process, which no other one has or had."""
+        return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def plays(self, role: str) -> bool:
+        """Whether this process plays the role: ROLES names it, or names none."""
+        assert role in self._roles, f"{role} is not among the roles given to service.run"
+        return not self.settings.roles or role in self.settings.roles
+
+    def add(self, component: AnyComponent, name: str, stage: Stage = Stage.RESOURCE) -> AnyComponent:
+        """Has a component of the service's own started and stopped with the rest; returns it."""
+        self._lifecycle.add(component, name, stage)
+        return component
+
+    @cached_property
+    def _store(self) -> Store:
+        database = self.settings.mongodb_database or f"rossio_{self.name.replace('-', '_')}"
+        return self.add(Store(store.connect(self.settings.mongodb_uri, database)), "store")
+
+    @property
+    def database(self) -> Database:
+        """The database of this service."""
+        return self._store.database
+
+    def collection(self, name: str, indexes: Sequence[Index] = ()) -> Collection:
+        """A collection whose indexes are there before anything else starts."""
+        collection = self.database.collection(name)
+        self._store.index(collection, indexes)
+        return collection
+
+    @cached_property
+    def kafka(self) -> Kafka:
+        """How to reach the broker, for clients that are not offered here."""
+        return Kafka(
+            bootstrap=self.settings.kafka_bootstrap,
+            client_id=f"rossio-{self.name}",
+            idempotence=self.settings.kafka_idempotence,
+        )
+
+    @cached_property
+    def producer(self) -> Producer:
+        """Publishes what is not recorded in the store first."""
+        return self.add(Producer(self.kafka), "producer")
+
+    def relay(self, *collections: Collection) -> Relay:
+        """Publishes the facts that are recorded in these collections. One call for all of a service."""
+        return self.add(Relay(self.database, collections, self.producer, lease=f"relay:{self.name}"), "relay")
+
+    def feed(self) -> "DirectoryFeed":
+        """The service's copy of the directory; nothing is served before it is complete."""
+        from directory_view import DirectoryFeed  # noqa: PLC0415 - services without it do not pay for it
+
+        return self.add(DirectoryFeed(self.kafka, self.name), "directory view")
+
+    def consumer(self, stream: str, handlers: Mapping[type[Message], Handler], **options: Any) -> Consumer:
+        """Settles a stream; `batch` and the further options are those of `messaging.Consumer`."""
+        consumer = Consumer(self.kafka, stream, self.name, handlers, **options)
+        return self.add(consumer, f"consumer of {stream}", Stage.CONSUMER)
+
+    def grpc(self, servicer: Any, add: Callable[[Any, Any], None], full_name: str) -> None:
+        """Serves a gRPC service; `add` is the generated function that adds the servicer to a server."""
+        self._served.append((servicer, add, full_name))
+
+    def channel(self, address: str) -> aio.Channel:
+        """A channel to another service, which is told the token of this one."""
+        path = self.settings.service_token_file
+        channel = rpc.channel(address, token=rpc.token_file(path) if path else None)
+        return self.add(Peer(channel), f"channel to {address}").channel
+
+    def assemble(self) -> None:
+        """Puts together what was collected; called once, after the service has wired itself."""
+        if self._served:
+            self.add(self._calls(), "gRPC", Stage.SERVER)
+
+    def _calls(self) -> Calls:
+        settings = self.settings
+        missing = [name for name in ("oidc_issuer", "oidc_jwks") if not getattr(settings, name)]
+        if missing:
+            raise WrongSettings(
+                "\n".join(f"{name.upper()}: needed, since this process serves gRPC" for name in missing)
+            )
+        tls = None
+        if settings.grpc_tls_certificate is not None:
+            tls = rpc.Tls(settings.grpc_tls_authority, settings.grpc_tls_certificate, settings.grpc_tls_key)
+        verifier = rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience)
+        server = rpc.Server(self._served, verifier, address=settings.grpc_address, tls=tls)
+        return Calls(server, settings.grpc_address, settings.drain_seconds)

@@ -1,0 +1,127 @@
+"""How a process starts, waits for what it needs, and ends without losing work.
+
+Started in this order, ended in the reverse one: what work rests on (store, producer, relay, views), in
+the order in which it was added; servers; consumers. So at the end the process first says that it is
+not ready, then takes no further records and finishes those in hand, then calls, then publishes what
+they recorded, and telemetry goes last.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, Protocol
+
+import telemetry
+from errors import Transient
+
+log = telemetry.logger(__name__)
+
+_FIRST_WAIT: Final = 0.1
+_LONGEST_WAIT: Final = 3.0
+_LEAST_FOR_A_STOP: Final = 1.0
+
+
+class Component(Protocol):
+    """A part of a process with a beginning and an end.
+
+    `start` raises `Transient` when what it needs is not there yet; it is called again then. `stop` ends
+    the work in hand, and can be called after a start that failed.
+    """
+
+    async def start(self) -> Any: ...
+    async def stop(self) -> Any: ...
+
+
+class Stage(IntEnum):
+    """When a component starts; the last to start is the first to stop."""
+
+    RESOURCE = 0
+    """What work rests on."""
+    SERVER = 1
+    """What takes calls."""
+    CONSUMER = 2
+    """What takes work by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    component: Component
+    stage: Stage
+
+
+class Lifecycle:
+    """The components of a process, and the one way through their lives."""
+
+    def __init__(self, *, drain_seconds: float, lame_duck_seconds: float = 0.0) -> None:
+        self._drain_seconds = drain_seconds
+        self._lame_duck_seconds = lame_duck_seconds
+        self._parts: list[_Part] = []
+        self._asked_to_stop = asyncio.Event()
+        self._trouble: str | None = "starting"
+        self._deadline: float | None = None
+        telemetry.health.check("service", lambda: self._trouble)
+
+    def add(self, component: Component, name: str, stage: Stage = Stage.RESOURCE) -> None:
+        self._parts.append(_Part(name, component, stage))
+
+    def stop(self) -> None:
+        """Asks the process to end, from a signal handler or from within."""
+        self._asked_to_stop.set()
+
+    async def run(self) -> None:
+        """Lives until `stop` is called; an error of a component that is no `Transient` ends it too."""
+        async with AsyncExitStack() as started:
+            starting = asyncio.create_task(self._start_all(started))
+            stopping = asyncio.create_task(self._asked_to_stop.wait())
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+                self._trouble = None
+                log.info("ready")
+                await stopping
+                self._trouble = "draining"
+                log.info("draining")
+                await asyncio.sleep(self._lame_duck_seconds)
+            await _cancelled(starting, stopping)
+        log.info("stopped")
+
+    async def _start_all(self, started: AsyncExitStack) -> None:
+        for part in sorted(self._parts, key=lambda part: part.stage):
+            started.push_async_callback(self._stop, part)
+            await self._start(part)
+
+    async def _start(self, part: _Part) -> None:
+        """Starts a component as often as it takes, and says for each new reason what it waits for."""
+        wait, said = _FIRST_WAIT, ""
+        while True:
+            try:
+                await part.component.start()
+            except Transient as error:
+                self._trouble = f"{part.name} waits: {error}"
+                if said != error.reason:
+                    said = error.reason
+                    log.warning("waits for a dependency", component=part.name, reason=error.reason, why=str(error))
+            else:
+                log.info("started", component=part.name)
+                self._trouble = "starting"
+                return
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _stop(self, part: _Part) -> None:
+        """Stops a component before the deadline; one that hangs does not keep the others from theirs."""
+        now = asyncio.get_running_loop().time()
+        self._deadline = self._deadline or now + self._drain_seconds
+        try:
+            async with asyncio.timeout(max(self._deadline - now, _LEAST_FOR_A_STOP)):
+                await part.component.stop()
+        except TimeoutError:
+            log.exception("not drained in time", component=part.name)
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

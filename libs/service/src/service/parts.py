@@ -1,0 +1,87 @@
+"""The components that every service is made of."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import rpc
+import telemetry
+from errors import Transient
+from grpc import aio
+from store import Collection, Database, Index
+
+from service.addresses import binding
+
+log = telemetry.logger(__name__)
+
+_LOOK_EVERY_SECONDS: Final = 5.0
+
+
+class Store:
+    """The database: its indexes are there before anything uses it, and it is watched while it is used."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._indexes: list[tuple[Collection, Sequence[Index]]] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
+
+    def index(self, collection: Collection, indexes: Sequence[Index]) -> None:
+        """Has these indexes created at the start."""
+        self._indexes.append((collection, indexes))
+
+    async def start(self) -> None:
+        await self.database.ping()
+        for collection, indexes in self._indexes:
+            await self.database.ensure(collection, indexes)
+        telemetry.health.check("store", lambda: self._trouble)
+        self._watch = asyncio.create_task(self._keep_looking(), name="store watch")
+
+    async def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        await self.database.close()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            try:
+                await self.database.ping()
+            except Transient as error:
+                if self._trouble is None:
+                    log.warning("the store is away", reason=error.reason)
+                self._trouble = str(error)
+            else:
+                if self._trouble is not None:
+                    log.info("the store is back")
+                self._trouble = None
+
+
+class Calls:
+    """The gRPC server."""
+
+    def __init__(self, server: rpc.Server, address: str, drain_seconds: float) -> None:
+        self._server = server
+        self._address = address
+        self._drain_seconds = drain_seconds
+
+    async def start(self) -> None:
+        with binding(self._address, "GRPC_ADDRESS"):
+            port = await self._server.start()
+        log.info("serves gRPC", port=port)
+
+    async def stop(self) -> None:
+        await self._server.stop(self._drain_seconds)
+
+
+class Peer:
+    """A channel to another service, closed at the end."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self.channel = channel
+
+    async def start(self) -> Any:
+        """Nothing: it connects when the first call is made."""
+
+    async def stop(self) -> None:
+        await self.channel.close()

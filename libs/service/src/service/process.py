@@ -1,0 +1,95 @@
+"""From `python -m` to the exit code."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+import telemetry
+
+from service.addresses import CannotStart
+from service.admin import Admin
+from service.app import App
+from service.lifecycle import Lifecycle
+from service.settings import AnySettings, WrongSettings, read
+
+EXIT_CANNOT_START = 1
+EXIT_WRONG_SETTINGS = 2
+
+
+def run(
+    name: str,
+    settings: type[AnySettings],
+    build: Callable[[App[AnySettings]], object],
+    *,
+    roles: Sequence[str] = (),
+) -> NoReturn:
+    """Runs a service until SIGTERM or SIGINT, and exits.
+
+    Args:
+        name: the service, as topics.yaml and the charts have it.
+        settings: read from the environment.
+        build: wires the service; it runs inside the event loop and starts nothing.
+        roles: the parts that processes of this service can play; the setting ROLES chooses.
+
+    The exit code is 0 after a drain, 1 when the process cannot run here, such as when a port is in
+    use, and 2 when settings are wrong; either is said in a line each on stderr.
+    """
+    try:
+        told = read(settings)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_live(name, told, build, roles))
+    except WrongSettings as error:
+        _exit(name, error, EXIT_WRONG_SETTINGS)
+    except CannotStart as error:
+        _exit(name, error, EXIT_CANNOT_START)
+    sys.exit(0)
+
+
+async def _live(
+    name: str, settings: AnySettings, build: Callable[[App[AnySettings]], object], roles: Sequence[str]
+) -> None:
+    with telemetry.start(
+        name,
+        version=_version(name),
+        otlp_endpoint=settings.otlp_endpoint,
+        sample_ratio=settings.trace_sample_ratio,
+        log_level=settings.log_level,
+    ):
+        lifecycle = Lifecycle(drain_seconds=settings.drain_seconds, lame_duck_seconds=settings.lame_duck_seconds)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lifecycle.stop)
+        app = App(name, settings, lifecycle, roles)
+        build(app)
+        app.assemble()
+        admin = Admin(settings.admin_address)
+        await admin.start()
+        try:
+            await lifecycle.run()
+        finally:
+            await admin.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The factory of uvloop where that is installed, else the standard one."""
+    try:
+        import uvloop  # noqa: PLC0415 - there is none for some platforms
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _version(name: str) -> str:
+    try:
+        return version(f"rossio-{name}")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _exit(name: str, error: Exception, code: int) -> NoReturn:
+    for line in str(error).splitlines():
+        sys.stderr.write(f"{name}: {line}\n")
+    sys.exit(code)
