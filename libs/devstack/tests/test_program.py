@@ -1,5 +1,10 @@
 """A program is started, waited for and ended, and says what went wrong."""
 
+import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +56,45 @@ def test_output_is_that_of_the_last_start_alone(tmp_path: Path) -> None:
 
 def test_free_ports_are_free() -> None:
     assert not listens(free_port())
+
+
+STARTS_AND_WAITS = """
+import sys, time
+from pathlib import Path
+from devstack.program import Program
+
+class Sleeper(Program):
+    def command(self):
+        return ["sleep", "600"]
+
+    def ready(self):
+        return True
+
+sleeper = Sleeper("sleeper", Path(sys.argv[1]))
+sleeper.start()
+print(sleeper.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the leash is util-linux's setpriv")
+def test_a_program_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_AND_WAITS, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        assert _runs(pid)
+        os.kill(starter.pid, 9)
+    deadline = time.monotonic() + 10
+    while _runs(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

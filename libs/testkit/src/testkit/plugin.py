@@ -26,6 +26,7 @@ from devstack.services import SERVICES, ServiceProgram, Surroundings
 _P = TypeVar("_P", bound=Program)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java."""
     for item in items:
