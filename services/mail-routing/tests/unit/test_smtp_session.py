@@ -86,9 +86,11 @@ def test_ehlo_offers_what_we_do():
 DIALOGUES = (
     OPEN + b"DATA\r\n.\r\nQUIT\r\n",
     OPEN + b"DATA\r\n..\r\n...\r\nx\r\n.x\r\n.\r\nNOOP\r\n",
-    OPEN + b"DATA\r\nbare\nlf\r\n.\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@y.test>\r\nBDAT 5\r\nab\r\nc\r\nBDAT 4 LAST\r\n\r\nzQ",
+    OPEN
+    + b"DATA\r\nbare\nlf\r\n.\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@y.test>\r\nBDAT 5\r\nab\r\nc\r\nBDAT 4 LAST\r\n\r\nzQ",
     OPEN + b"BDAT 6\r\na\r\n.\r\nBDAT 2 LAST\r\n\r\nRCPT TO:<late@y.test>\r\nNOOP\r\n",
-    HELLO + b"MAIL FROM:<a@x.test> SIZE=999\r\nBDAT 3 LAST\r\nabcNOOP\r\nMAIL FROM:<a@x.test>\r\nHELO again\r\nQUIT\r\n",
+    HELLO
+    + b"MAIL FROM:<a@x.test> SIZE=999\r\nBDAT 3 LAST\r\nabcNOOP\r\nMAIL FROM:<a@x.test>\r\nHELO again\r\nQUIT\r\n",
     OPEN + b"DATA\r\nfirst\r\n.\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\nsecond\r\n.\r\nQUIT\r\n",
     HELLO + b"NOOP\nMAIL FROM:<a@x.test>\r\n",
 )
@@ -179,9 +181,12 @@ def test_the_largest_mail_is_taken_and_one_octet_more_is_not():
         data = Peer(Limits(mail_octets=limit)).send(OPEN + b"DATA\r\n" + content + b".\r\n")
         assert data.codes[-1] == code
     assert Peer(Limits(mail_octets=100)).send(OPEN + b"BDAT 100 LAST\r\n" + content).codes[-1] == "250 2.0.0"
-    assert Peer(Limits(mail_octets=100)).send(OPEN + b"BDAT 60\r\n" + b"x" * 60 + b"BDAT 60 LAST\r\n" + b"x" * 60).codes[
-        -1
-    ] == "552 5.3.4"
+    assert (
+        Peer(Limits(mail_octets=100))
+        .send(OPEN + b"BDAT 60\r\n" + b"x" * 60 + b"BDAT 60 LAST\r\n" + b"x" * 60)
+        .codes[-1]
+        == "552 5.3.4"
+    )
     huge = Peer(Limits(mail_octets=100)).send(OPEN + b"BDAT 999999999999 LAST\r\n")
     assert (huge.codes[-1], huge.closed) == ("552 5.3.4", True)
 

@@ -25,8 +25,8 @@ class Origin(StrEnum):
     DSN = "dsn"
 
     @property
-    def submitted(self) -> bool:
-        """It is handed in by its author, so that missing trace fields are ours to add (RFC 6409 section 8)."""
+    def trusted(self) -> bool:
+        """We know that the sender is who they say: authenticated, of a trusted network, or ourselves."""
         return self is not Origin.SMTP
 
 
@@ -66,6 +66,12 @@ class Message:
     dsn_return: str = ""
 
 
+def sound(content: bytes | bytearray) -> bool:
+    """Whether every CR and LF of it stands in a CR LF, and no octet is NUL (RFC 5321 section 2.3.8)."""
+    ends = content.count(b"\r\n")
+    return ends == content.count(b"\n") and ends == content.count(b"\r") and b"\0" not in content
+
+
 def received(message: Message, hostname: str) -> bytes:
     """The Received field of this hop (RFC 5321 section 4.4); the same message gives the same bytes."""
     protocol = "UTF8SMTP" if message.smtputf8 else "ESMTP"
@@ -76,9 +82,12 @@ def received(message: Message, hostname: str) -> bytes:
 
 
 def added_fields(message: Message, present: Headers, hostname: str) -> bytes:
-    """What this hop puts before the content: Received, and the Date and Message-ID that an author left out."""
+    """What this hop puts before the content: Received, and the Date and Message-ID that an author left out.
+
+    What is handed in by its author is ours to complete, what passes through is not (RFC 6409 section 8).
+    """
     fields = received(message, hostname)
-    if message.origin.submitted:
+    if message.origin.trusted:
         if not present.has("date"):
             fields += f"Date: {format_datetime(message.accepted_at)}\r\n".encode()
         if not present.has("message-id"):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import service
 import telemetry
 from mail_routing.entrypoints.smtp.grammar import Reply
 from mail_routing.entrypoints.smtp.session import Accept, Action, Close, Judge, Limits, Send, Session, Transaction
@@ -45,7 +46,7 @@ class SmtpServer:
 
     def __init__(
         self,
-        address: tuple[str, int],
+        address: str,
         hostname: str,
         take: Take,
         judge_of: JudgeOf,
@@ -72,8 +73,9 @@ class SmtpServer:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        host, port = self._address
-        self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=512)
+        host, port = service.host_and_port(self._address)
+        with service.binding(self._address, "SMTP_ADDRESS"):
+            self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=512)
 
     async def stop(self) -> None:
         """Take no new connection, end the idle ones with 421, and see the mails in hand through."""

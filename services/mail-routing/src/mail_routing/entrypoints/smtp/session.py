@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mail_routing.domain.message import Recipient
+from mail_routing.domain.message import Recipient, sound
 from mail_routing.entrypoints.smtp import grammar
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Refused, Reply
 
@@ -73,12 +73,6 @@ _TOO_LONG = Reply(500, "5.5.2", "The line is too long")
 _TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than we take")
 _BAD_LINE = Reply(521, "5.5.2", "Lines end in CR LF; bare CR, bare LF and NUL are refused")
 _BAD_CONTENT = Reply(550, "5.6.0", "The mail has a bare CR, a bare LF or a NUL")
-
-
-def sound(content: bytes | bytearray) -> bool:
-    """Whether every CR and LF of it stands in a CR LF, and no octet is NUL (RFC 5321 section 2.3.8)."""
-    ends = content.count(b"\r\n")
-    return ends == content.count(b"\n") and ends == content.count(b"\r") and b"\0" not in content
 
 
 class Session:

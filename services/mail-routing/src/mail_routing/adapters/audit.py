@@ -1,0 +1,29 @@
+"""Looks at the mail of others, recorded before they are answered."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import messaging
+import telemetry
+from rpc import Caller
+
+
+class PublishedAudit:
+    """`trace.Audit`: a read has no write of its own to ride in, so its record goes to the stream directly."""
+
+    def __init__(self, producer: messaging.Producer, *, now: Callable[[], datetime]) -> None:
+        self._producer = producer
+        self._now = now
+
+    async def __call__(self, caller: Caller, message_id: str) -> None:
+        at = self._now()
+        record = telemetry.audit.action(
+            "mail.message.trace",
+            id=messaging.new_id(),
+            at=at,
+            entity_id=caller.entity_id,
+            actor=caller.subject,
+            actor_entity_id=caller.entity_id,
+            resource=message_id,
+        )
+        await self._producer.publish([messaging.fact(record, id=record.audit_id, at=at)])

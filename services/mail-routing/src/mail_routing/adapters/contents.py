@@ -1,0 +1,50 @@
+"""Mail content: in the message, or in the blob store when it is large or has to wait."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import errors
+from blobs import Blobs
+
+from mail_routing.domain.message import BlobContent, Message
+
+_PIECE = 256 * 1024
+_AT_ONCE = 8  # large mails in memory
+
+
+class BlobContents:
+    """`Contents` on a blob store; a mail lies in the scope of its sender's entity."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def kept_outside(self, message: Message) -> Message:
+        if isinstance(message.content, BlobContent):
+            return message
+        stored = await self._blobs.put(_scope(message), _pieces(message.content))
+        return replace(message, content=BlobContent(stored.ref))
+
+    async def read(self, message: Message) -> bytes:
+        """`Invalid` (CONTENT_MISSING) when it is not there: then no repeat helps."""
+        if not isinstance(message.content, BlobContent):
+            return message.content
+        try:
+            async with self._room:
+                pieces = self._blobs.get(_scope(message), message.content.ref)
+                content = b"".join([piece async for piece in pieces])
+        except errors.NotFound:
+            raise errors.Invalid("the content of the mail is not in the blob store", reason="CONTENT_MISSING") from None
+        if len(content) != message.size:
+            raise errors.Invalid("the content of the mail has another size", reason="CONTENT_DIFFERS")
+        return content
+
+
+def _scope(message: Message) -> str:
+    return message.entity_id or "outside"
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(content), _PIECE):
+        yield content[at : at + _PIECE]

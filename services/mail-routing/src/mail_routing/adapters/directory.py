@@ -1,0 +1,62 @@
+"""The route's questions, answered by the directory view that every service holds."""
+
+from collections.abc import Iterable, Iterator
+
+from directory_view import View
+from rossio.directory.v1 import directory_pb2
+
+from mail_routing.domain.route import MailList, Person
+
+
+class ViewDirectory:
+    """`route.Directory` over the live view."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def entity_of_domain(self, domain: str) -> str | None:
+        entity = self._view.entity_of_domain(domain)
+        return entity.entity_id if entity else None
+
+    def person_at(self, address: str) -> Person | None:
+        found = self._view.by_address(address)
+        return _person(found) if isinstance(found, directory_pb2.Person) else None
+
+    def list_at(self, address: str) -> MailList | None:
+        found = self._view.by_address(address)
+        return _list(found) if isinstance(found, directory_pb2.Group) else None
+
+    def catch_all(self, entity_id: str) -> Person | None:
+        found = self._view.catch_all(entity_id)
+        return _person(found) if found and found.addresses else None
+
+    def members(self, group_id: str) -> Iterator[Person]:
+        # Somebody without an address has no mailbox.
+        return (_person(found) for found in self._view.people(self._view.members(group_id)) if found.addresses)
+
+    def outside_members(self, group_id: str) -> Iterable[str]:
+        return self._view.external_members(group_id)
+
+    def nested(self, group_id: str) -> Iterable[MailList]:
+        group = self._view.group(group_id)
+        inner = (self._view.group(member.group_id) for member in group.members if member.group_id) if group else ()
+        return [_list(found) for found in inner if found]
+
+    def may_send(self, person: Person | None, group_id: str) -> bool:
+        group = self._view.group(group_id)
+        sender = self._view.person(person.person_id) if person else None
+        return group is not None and self._view.may_send(group, sender)
+
+    def addresses_of(self, person_id: str) -> tuple[str, ...]:
+        """All addresses of a person who works in the ministry, the primary one first; none for others."""
+        person = self._view.person(person_id)
+        active = person is not None and person.state == directory_pb2.PERSON_STATE_ACTIVE
+        return tuple(person.addresses) if person and active else ()
+
+
+def _person(found: directory_pb2.Person) -> Person:
+    return Person(found.person_id, found.entity_id, found.addresses[0])
+
+
+def _list(found: directory_pb2.Group) -> MailList:
+    return MailList(found.group_id, found.name, restricted=bool(found.sender_group_ids))

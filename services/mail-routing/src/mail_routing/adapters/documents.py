@@ -1,0 +1,161 @@
+"""Shards as documents.
+
+    {_id, version, message_id, number, plan: {id, shards}, due, parties: [...], accepted_at,
+     message: {...}, content: bytes | blob: ref, deliveries: [{...}], outbox: [...]}
+
+`due` stands only while a recipient waits, so that its sparse index holds nothing else; the content of a small
+mail stands as long. `parties` are the addresses, entities and principals that may ask what became of the mail.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mail_routing.domain.address import canonical
+from mail_routing.domain.delivery import Delivery, Plan, Shard, State
+from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
+from mail_routing.domain.route import Destination, Kind
+
+Document = dict[str, Any]
+
+
+def address_party(address: str) -> str:
+    return f"a:{canonical(address)}"
+
+
+def entity_party(entity_id: str) -> str:
+    return f"e:{entity_id}"
+
+
+def principal_party(principal: str) -> str:
+    return f"p:{principal}"
+
+
+def shard_document(shard: Shard) -> Document:
+    message = shard.message
+    document: Document = {
+        "_id": shard.id,
+        "message_id": message.message_id,
+        "number": shard.number,
+        "parties": sorted(set(_parties(shard))),
+        "accepted_at": message.accepted_at,
+        "message": _message_document(message),
+        "deliveries": [delivery_document(delivery) for delivery in shard.deliveries],
+    }
+    if shard.plan is not None:
+        document["plan"] = {"id": shard.plan.id, "shards": shard.plan.shards}
+    if shard.due is not None:
+        document["due"] = shard.due
+    if isinstance(message.content, BlobContent):
+        document["blob"] = message.content.ref
+    elif shard.waiting:
+        document["content"] = message.content
+    return document
+
+
+def shard(document: Document) -> Shard:
+    plan = document.get("plan")
+    return Shard(
+        message=_message(document),
+        number=document["number"],
+        deliveries=tuple(_delivery(found) for found in document["deliveries"]),
+        due=document.get("due"),
+        version=document["version"],
+        plan=Plan(plan["id"], plan["shards"]) if plan else None,
+    )
+
+
+def delivery_document(delivery: Delivery) -> Document:
+    to = delivery.destination
+    document = {
+        "kind": to.kind.value,
+        "address": to.address,
+        "target": to.target,
+        "original": to.original,
+        "person_id": to.person_id,
+        "entity_id": to.entity_id,
+        "refusal": to.status,
+        "notify": list(to.notify),
+        "state": delivery.state.value,
+        "status": delivery.status,
+        "reply": delivery.reply,
+        "attempts": delivery.attempts,
+        "at": delivery.at,
+    }
+    return {name: value for name, value in document.items() if value not in ("", [], None)}
+
+
+def _delivery(document: Document) -> Delivery:
+    text = document.get
+    destination = Destination(
+        kind=Kind(document["kind"]),
+        address=text("address", ""),
+        target=text("target", ""),
+        original=text("original", ""),
+        person_id=text("person_id", ""),
+        entity_id=text("entity_id", ""),
+        status=text("refusal", ""),
+        notify=tuple(document.get("notify", ())),
+    )
+    return Delivery(
+        destination=destination,
+        state=State(document["state"]),
+        status=text("status", ""),
+        reply=text("reply", ""),
+        attempts=document["attempts"],
+        at=document.get("at"),
+    )
+
+
+def _message_document(message: Message) -> Document:
+    document: Document = {
+        "entity_id": message.entity_id,
+        "sender": message.sender,
+        "size": message.size,
+        "class": message.message_class.value,
+        "origin": message.origin.value,
+        "client": message.client,
+        "smtputf8": message.smtputf8,
+        "principal": message.principal,
+        "envelope_id": message.envelope_id,
+        "dsn_return": message.dsn_return,
+    }
+    if len(message.recipients) == 1:  # the Received field names it; a longer list stands in the deliveries
+        document["recipient"] = message.recipients[0].address
+    return document
+
+
+def _message(document: Document) -> Message:
+    envelope = document["message"]
+    blob = document.get("blob")
+    return Message(
+        message_id=document["message_id"],
+        entity_id=envelope["entity_id"],
+        sender=envelope["sender"],
+        recipients=(Recipient(envelope["recipient"]),) if "recipient" in envelope else (),
+        content=BlobContent(blob) if blob else document.get("content", b""),
+        size=envelope["size"],
+        message_class=MessageClass(envelope["class"]),
+        accepted_at=document["accepted_at"],
+        origin=Origin(envelope["origin"]),
+        client=envelope["client"],
+        smtputf8=envelope["smtputf8"],
+        principal=envelope["principal"],
+        envelope_id=envelope["envelope_id"],
+        dsn_return=envelope["dsn_return"],
+    )
+
+
+def _parties(shard: Shard) -> Iterator[str]:
+    message = shard.message
+    if message.sender:
+        yield address_party(message.sender)
+    if message.entity_id:
+        yield entity_party(message.entity_id)
+    if message.principal:
+        yield principal_party(message.principal)
+    for delivery in shard.deliveries:
+        to = delivery.destination
+        yield address_party(to.address)
+        yield address_party(to.original)
+        if to.entity_id:
+            yield entity_party(to.entity_id)

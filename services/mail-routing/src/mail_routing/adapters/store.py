@@ -1,0 +1,101 @@
+"""The store of shards: one document each, written in groups, with the facts that follow in its outbox."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import errors
+import messaging
+import telemetry
+from store import Change, Collection, Index, Insert, OutboxRecord
+
+from mail_routing.adapters import documents, wire
+from mail_routing.adapters.accepted_log import accepted_fact
+from mail_routing.adapters.grouped import Grouped
+from mail_routing.domain.delivery import Progress, Shard, shard_id
+from mail_routing.domain.message import Message
+
+INDEXES = (
+    Index(["due"], sparse=True),
+    Index(["parties", "-accepted_at"]),
+    Index(["message_id", "number"]),
+)
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class StoredDeliveries:
+    """`Deliveries` in one collection, which has INDEXES."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._seen = Grouped(self._which_seen)
+        self._insert = Grouped(self._insert_all, lanes=2)
+
+    async def seen(self, message_id: str) -> bool:
+        return await self._seen(shard_id(message_id, 0))
+
+    async def begin(self, progress: Progress, report: Message | None = None) -> None:
+        shard = progress.shard
+        await self._insert(Insert(documents.shard_document(shard), _facts(progress, report)))
+
+    async def plan(self, shard: Shard) -> None:
+        await self._insert(Insert(documents.shard_document(shard)))
+
+    async def release(self, first: Shard, now: datetime) -> None:
+        assert first.plan is not None
+        ids = [f"{first.message.message_id}/{first.plan.id}/{n}" for n in range(1, first.plan.shards)]
+        # Version 1 and not due: nobody has had it in hand yet.
+        untouched = {"version": 1, "due": None}
+        await self.collection.bulk([Change(one, {"$set": {"due": now}}, untouched) for one in ids])
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        query = {"due": {"$gt": _EPOCH, "$lte": now}}
+        return [found["_id"] async for found in self.collection.find(query, limit=limit, projection={"_id": True})]
+
+    async def claim(self, shard_id: str, now: datetime, until: datetime) -> Shard | None:
+        try:
+            await self.collection.update(shard_id, {"$set": {"due": until}}, where={"due": {"$lte": now}})
+        except (errors.Conflict, errors.NotFound):
+            return None
+        found = await self.collection.get(shard_id)
+        # Whoever reads after a claim of their own that ran out meanwhile sees another's `due`.
+        return documents.shard(found) if found and found.get("due") == until else None
+
+    async def record(self, progress: Progress, report: Message | None = None) -> None:
+        shard = progress.shard
+        document = documents.shard_document(shard)
+        change = {"$set": {"deliveries": document["deliveries"]}}
+        if shard.due is None:
+            change["$unset"] = {"due": "", "content": ""}
+        else:
+            change["$set"]["due"] = shard.due
+        await self.collection.update(shard.id, change, version=shard.version, facts=_facts(progress, report))
+
+    async def trace(self, *, message_id: str = "", parties: Sequence[str] = (), limit: int) -> AsyncIterator[Shard]:
+        query: documents.Document = {"message_id": message_id} if message_id else {"parties": {"$all": list(parties)}}
+        sort = (("number", 1),) if message_id else (("accepted_at", -1),)
+        hidden = {"outbox": False, "content": False}
+        async for found in self.collection.find(query, sort=sort, limit=limit, projection=hidden):
+            yield documents.shard(found)
+
+    async def _which_seen(self, ids: Sequence[str]) -> Sequence[bool]:
+        query = {"_id": {"$in": list(ids)}}
+        seen = {found["_id"] async for found in self.collection.find(query, projection={"_id": True})}
+        return [one in seen for one in ids]
+
+    async def _insert_all(self, inserts: Sequence[Insert]) -> Sequence[None]:
+        # A refused one is there already: a repeat, whose facts are recorded with the first.
+        await self.collection.bulk(inserts)
+        telemetry.points.reached("mail.store.inserted")
+        return [None] * len(inserts)
+
+
+def _facts(progress: Progress, report: Message | None) -> list[OutboxRecord]:
+    message = progress.shard.message
+    facts = []
+    if progress.changed:
+        at = max((d.at for d in progress.changed if d.at), default=message.accepted_at)
+        facts.append(messaging.fact(wire.reported(message, progress.changed), id=messaging.new_id(), at=at))
+    if report is not None:
+        facts.append(accepted_fact(report))
+    return facts

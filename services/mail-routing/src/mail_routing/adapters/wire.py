@@ -1,0 +1,139 @@
+"""Contracts to domain and back."""
+
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Final
+
+import errors
+from rossio.mail.v1 import events_pb2, service_pb2
+
+from mail_routing.domain.delivery import Delivery, Shard, State
+from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
+from mail_routing.domain.route import Destination, Step
+
+STREAMS: Final = {
+    MessageClass.NORMAL: "mail.message.v1",
+    MessageClass.URGENT: "mail.message.urgent.v1",
+    MessageClass.BULK: "mail.message.bulk.v1",
+}
+"""The stream of accepted mail of each class."""
+
+_CLASSES: Final = {
+    events_pb2.MESSAGE_CLASS_UNSPECIFIED: MessageClass.NORMAL,
+    events_pb2.MESSAGE_CLASS_NORMAL: MessageClass.NORMAL,
+    events_pb2.MESSAGE_CLASS_URGENT: MessageClass.URGENT,
+    events_pb2.MESSAGE_CLASS_BULK: MessageClass.BULK,
+}
+_WIRE_CLASSES: Final = {
+    MessageClass.NORMAL: events_pb2.MESSAGE_CLASS_NORMAL,
+    MessageClass.URGENT: events_pb2.MESSAGE_CLASS_URGENT,
+    MessageClass.BULK: events_pb2.MESSAGE_CLASS_BULK,
+}
+_STATES: Final = {
+    State.DEFERRED: events_pb2.DELIVERY_STATE_DEFERRED,
+    State.DELIVERED: events_pb2.DELIVERY_STATE_DELIVERED,
+    State.BOUNCED: events_pb2.DELIVERY_STATE_BOUNCED,
+    State.QUARANTINED: events_pb2.DELIVERY_STATE_QUARANTINED,
+    State.DROPPED: events_pb2.DELIVERY_STATE_DROPPED,
+}
+
+
+def message_class(wire: events_pb2.MessageClass) -> MessageClass:
+    if wire not in _CLASSES:
+        raise errors.Invalid("the class of the mail is not known", reason="CLASS_UNKNOWN")
+    return _CLASSES[wire]
+
+
+def accepted(message: Message) -> events_pb2.MessageAccepted:
+    wire = events_pb2.MessageAccepted(
+        message_id=message.message_id,
+        entity_id=message.entity_id,
+        sender=message.sender,
+        recipients=[
+            events_pb2.Recipient(address=r.address, original=r.original, notify=r.notify) for r in message.recipients
+        ],
+        size=message.size,
+        origin=message.origin.value,
+        client=message.client,
+        smtputf8=message.smtputf8,
+        principal=message.principal,
+        envelope_id=message.envelope_id,
+        dsn_return=message.dsn_return,
+    )
+    setattr(wire, "class", _WIRE_CLASSES[message.message_class])  # a word of Python's own
+    wire.accepted_at.FromDatetime(message.accepted_at)
+    if isinstance(message.content, BlobContent):
+        wire.blob = message.content.ref
+    else:
+        wire.inline = message.content
+    return wire
+
+
+def message(wire: events_pb2.MessageAccepted) -> Message:
+    """`Invalid` for a record that says of itself what cannot be."""
+    try:
+        origin = Origin(wire.origin)
+    except ValueError:
+        raise errors.Invalid("the origin of the mail is not known", reason="ORIGIN_UNKNOWN") from None
+    return Message(
+        message_id=wire.message_id,
+        entity_id=wire.entity_id,
+        sender=wire.sender,
+        recipients=tuple(Recipient(r.address, r.original, tuple(r.notify)) for r in wire.recipients),
+        content=BlobContent(wire.blob) if wire.WhichOneof("content") == "blob" else wire.inline,
+        size=wire.size,
+        message_class=message_class(getattr(wire, "class")),
+        accepted_at=wire.accepted_at.ToDatetime(UTC),
+        origin=origin,
+        client=wire.client,
+        smtputf8=wire.smtputf8,
+        principal=wire.principal,
+        envelope_id=wire.envelope_id,
+        dsn_return=wire.dsn_return,
+    )
+
+
+def reported(message: Message, changed: Iterable[Delivery]) -> events_pb2.DeliveryReported:
+    wire = events_pb2.DeliveryReported(
+        message_id=message.message_id, entity_id=message.entity_id, outcomes=map(_outcome, changed)
+    )
+    setattr(wire, "class", _WIRE_CLASSES[message.message_class])
+    return wire
+
+
+def traced(shard: Shard) -> service_pb2.TraceResponse:
+    wire = service_pb2.TraceResponse(
+        message_id=shard.message.message_id,
+        sender=shard.message.sender,
+        size=shard.message.size,
+        origin=shard.message.origin.value,
+        outcomes=map(_outcome, shard.deliveries),
+    )
+    setattr(wire, "class", _WIRE_CLASSES[shard.message.message_class])
+    wire.accepted_at.FromDatetime(shard.message.accepted_at)
+    return wire
+
+
+def step(step: Step) -> service_pb2.ResolveStep:
+    return service_pb2.ResolveStep(kind=step.kind, subject=step.subject, result=step.result)
+
+
+def destination(destination: Destination) -> service_pb2.Destination:
+    return service_pb2.Destination(address=destination.address, kind=destination.kind.value, target=destination.target)
+
+
+def _outcome(delivery: Delivery) -> events_pb2.Outcome:
+    to = delivery.destination
+    wire = events_pb2.Outcome(
+        address=to.address,
+        original=to.original,
+        person_id=to.person_id,
+        entity_id=to.entity_id,
+        state=_STATES[delivery.state],
+        status=delivery.status,
+        reply=delivery.reply,
+        attempts=delivery.attempts,
+    )
+    if delivery.at is not None:
+        wire.at.FromDatetime(delivery.at)
+    return wire

@@ -1,0 +1,49 @@
+"""Take a mail in: the one way for SMTP, Submit and our own reports."""
+
+from dataclasses import dataclass
+
+import errors
+import telemetry
+from mail_routing.application.ports import AcceptedLog, Contents
+from mail_routing.domain import headers, message
+from mail_routing.domain.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptLimits:
+    """Octets of content that travel in the record itself, and hops after which a mail is going round."""
+
+    inline_octets: int = 256 * 1024
+    hops: int = 50
+
+
+class Accept:
+    """Returns when the mail is durable; from then on it is delivered, bounced or quarantined, whatever dies.
+
+    `Invalid` for a mail that cannot be read (MALFORMED_MAIL, HEADER_TOO_LARGE) or that goes round (MAIL_LOOP),
+    `Transient` when it could not be made durable.
+    """
+
+    def __init__(self, log: AcceptedLog, contents: Contents, limits: AcceptLimits | None = None) -> None:
+        self._log = log
+        self._contents = contents
+        self._limits = limits or AcceptLimits()
+        self._size = telemetry.names.MAIL_SIZE.bind()
+
+    async def __call__(self, mail: Message) -> None:
+        with telemetry.observe("mail.accept"):
+            accepted = await self.prepare(mail)
+            telemetry.points.reached("mail.accept.stored")
+            await self._log.append(accepted)
+            telemetry.points.reached("mail.accept.durable")
+        lane, channel = mail.message_class.value, mail.origin.value
+        telemetry.names.MAIL_ACCEPTED.bind(lane=lane, channel=channel).inc()
+        self._size.observe(mail.size)
+
+    async def prepare(self, mail: Message) -> Message:
+        """Check it, and store content that is too large for a record: what is left to do is to make it durable."""
+        assert isinstance(mail.content, bytes)
+        present = headers.read(mail.content)
+        if message.hops(present) > self._limits.hops:
+            raise errors.Invalid("the mail has passed too many servers", reason="MAIL_LOOP")
+        return mail if mail.size <= self._limits.inline_octets else await self._contents.kept_outside(mail)

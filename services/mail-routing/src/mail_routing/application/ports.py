@@ -1,0 +1,84 @@
+"""What the use cases ask of the world."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mail_routing.domain.delivery import Progress, Result, Shard
+from mail_routing.domain.message import Message
+from mail_routing.domain.route import Directory
+
+
+class People(Directory, Protocol):
+    """The directory, as those who ask about people need it."""
+
+    def addresses_of(self, person_id: str) -> tuple[str, ...]: ...
+
+
+class AcceptedLog(Protocol):
+    """The durable log of accepted mail."""
+
+    async def append(self, message: Message) -> None:
+        """Return when the mail is replicated; `Transient` leaves open whether it is in."""
+
+
+class Contents(Protocol):
+    """The places where mail content lies."""
+
+    async def kept_outside(self, message: Message) -> Message:
+        """The message with its content in the blob store; as it is when it lies there already."""
+
+    async def read(self, message: Message) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxMail:
+    """One mail for one mailbox; the same name in the same mailbox is the same mail, and stored once."""
+
+    mailbox: str
+    name: str
+    content: bytes
+
+
+class Mailboxes(Protocol):
+    """Where the mail of our own people ends."""
+
+    async def deliver(self, mail: MailboxMail) -> Result: ...
+
+
+class NextHop(Protocol):
+    """Hands mail over to other servers."""
+
+    async def send(
+        self, hop: str, sender: str, recipients: Sequence[str], content: bytes, *, smtputf8: bool
+    ) -> Mapping[str, Result]:
+        """A result for each recipient; trouble on the way is a deferral, never an exception."""
+
+
+class Deliveries(Protocol):
+    """The store of shards. What is recorded is so together with the facts that follow from it."""
+
+    async def seen(self, message_id: str) -> bool:
+        """Whether the first shard of the mail is there."""
+
+    async def begin(self, progress: Progress, report: Message | None = None) -> None:
+        """Record a new shard after its first attempt, and its report; nothing when it is there already."""
+
+    async def plan(self, shard: Shard) -> None:
+        """Record a shard of which nothing was tried; one that is there already stays as it is."""
+
+    async def release(self, first: Shard, now: datetime) -> None:
+        """Make the other shards of the first one's plan due."""
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        """Ids of shards whose time has come."""
+
+    async def claim(self, shard_id: str, now: datetime, until: datetime) -> Shard | None:
+        """The shard, which is not due for others before `until`; None when another was faster."""
+
+    async def record(self, progress: Progress, report: Message | None = None) -> None:
+        """Record a claimed shard after an attempt; `Conflict` when somebody else has claimed it since."""
+
+    def trace(self, *, message_id: str = "", parties: Sequence[str] = (), limit: int) -> AsyncIterator[Shard]:
+        """Shards, newest first, of a mail or of those in which each of the parties takes part."""

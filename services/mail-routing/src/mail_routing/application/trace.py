@@ -1,0 +1,107 @@
+"""Trace: what became of mails; one's own, or those of the entity for its mail administrators."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import errors
+from mail_routing.application.ports import Deliveries, People
+from mail_routing.domain.address import canonical
+from mail_routing.domain.delivery import Delivery, Shard
+from rpc import Caller
+
+ADMIN = "mail.admin"
+_DEFAULT_LIMIT = 100
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which mails; what is empty does not restrict."""
+
+    message_id: str = ""
+    sender: str = ""
+    recipient: str = ""
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """How the store names those who take part in a mail."""
+
+    address: Callable[[str], str]
+    entity: Callable[[str], str]
+    principal: Callable[[str], str]
+
+
+Audit = Callable[[Caller, str], Awaitable[None]]
+"""Record durably that the caller looks at the mail, given by id, of others."""
+
+
+class Trace:
+    """Answers shard by shard, newest first: a mail of many recipients comes in several answers.
+
+    A sender sees all recipients, a recipient only themself, and an administrator what touches the entity. A mail
+    that the caller may not see is not there.
+    """
+
+    def __init__(self, deliveries: Deliveries, people: People, parties: Parties, audit: Audit) -> None:
+        self._deliveries = deliveries
+        self._people = people
+        self._parties = parties
+        self._audit = audit
+
+    async def __call__(self, caller: Caller, question: Question) -> AsyncIterator[Shard]:
+        if question.limit < 0:
+            raise errors.Invalid("limit is negative", reason="LIMIT")
+        own = frozenset(self._people.addresses_of(caller.subject)) if caller.kind == "person" else frozenset()
+        found = audited = ""
+        limit = min(question.limit or _DEFAULT_LIMIT, _MOST)
+        for party in self._visible_parties(caller, question, own):
+            filters = (*self._asked(question), party) if party else self._asked(question)
+            async for shard in self._deliveries.trace(message_id=question.message_id, parties=filters, limit=limit):
+                visible, others = self._visible(caller, own, shard)
+                if not visible or not _matches(question, shard):
+                    continue
+                if others and audited != shard.message.message_id:
+                    audited = shard.message.message_id
+                    await self._audit(caller, audited)
+                found = shard.message.message_id
+                yield replace(shard, deliveries=visible)
+        if question.message_id and not found:
+            raise errors.NotFound("there is no such mail")
+
+    def _asked(self, question: Question) -> tuple[str, ...]:
+        return tuple(self._parties.address(each) for each in (question.sender, question.recipient) if each)
+
+    def _visible_parties(self, caller: Caller, question: Question, own: frozenset[str]) -> Sequence[str]:
+        """The party that each query starts with, so that it reads no more than the caller may see."""
+        asked = {canonical(each) for each in (question.sender, question.recipient) if each}
+        if question.message_id or asked & own:
+            return ("",)
+        if caller.has(ADMIN):
+            return (self._parties.entity(caller.entity_id),)
+        if caller.kind == "service":
+            return (self._parties.principal(caller.subject),)
+        return tuple(self._parties.address(each) for each in sorted(own))
+
+    def _visible(self, caller: Caller, own: frozenset[str], shard: Shard) -> tuple[tuple[Delivery, ...], bool]:
+        """The deliveries that the caller may see, and whether that is by office."""
+        message = shard.message
+        if canonical(message.sender) in own or message.principal == caller.subject:
+            return shard.deliveries, False
+        mine = tuple(
+            d for d in shard.deliveries if d.destination.person_id == caller.subject and caller.kind == "person"
+        )
+        if mine or not caller.has(ADMIN):
+            return mine, False
+        if caller.may_act_for(message.entity_id):
+            return shard.deliveries, True
+        return tuple(d for d in shard.deliveries if caller.may_act_for(d.destination.entity_id)), True
+
+
+def _matches(question: Question, shard: Shard) -> bool:
+    sender, recipient = canonical(question.sender), canonical(question.recipient)
+    if sender and canonical(shard.message.sender) != sender:
+        return False
+    to = (name for d in shard.deliveries for name in (d.destination.address, d.destination.original))
+    return not recipient or any(canonical(name) == recipient for name in to)

@@ -1,0 +1,137 @@
+"""What has become of a mail, recipient by recipient: the state that survives restarts.
+
+A shard is up to a thousand recipients of one mail, in one document. It is due when a recipient waits; whoever
+claims it carries on, and no pod owns it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from mail_routing.domain import retry
+from mail_routing.domain.message import Message
+from mail_routing.domain.route import Destination, Kind
+
+SHARD_RECIPIENTS = 1000
+
+
+class State(Enum):
+    """Where the mail of one recipient is; all but DEFERRED are final."""
+
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    QUARANTINED = "quarantined"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one attempt ended: enhanced status (RFC 3463) and the reply or reason in words."""
+
+    state: State
+    status: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One recipient's state."""
+
+    destination: Destination
+    state: State = State.DEFERRED
+    status: str = "4.0.0"
+    reply: str = ""
+    attempts: int = 0
+    at: datetime | None = None
+
+    @property
+    def wants_report(self) -> bool:
+        """Whether the sender hears of a failure (RFC 3461 section 4.1)."""
+        notify = self.destination.notify
+        return not notify or "FAILURE" in notify
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One expansion of a mail that needs several shards: those after the first wait to be released.
+
+    Shard 0 is written last and only once, so that of two expansions (a worker died, the directory changed)
+    one alone is delivered.
+    """
+
+    id: str
+    shards: int  # up to this one; shard 0 knows how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `number` of the recipients of `message`; `due` is None once all of them are final."""
+
+    message: Message
+    number: int
+    deliveries: tuple[Delivery, ...]
+    due: datetime | None
+    version: int = 1
+    plan: Plan | None = None
+
+    @property
+    def id(self) -> str:
+        return shard_id(self.message.message_id, self.number, self.plan)
+
+    @property
+    def waiting(self) -> tuple[Delivery, ...]:
+        return tuple(delivery for delivery in self.deliveries if delivery.state is State.DEFERRED)
+
+
+def shard_id(message_id: str, number: int, plan: Plan | None = None) -> str:
+    """Shard 0 is the one that says that a mail was seen, so that its id depends on the mail alone."""
+    return f"{message_id}/{plan.id}/{number}" if plan and number else f"{message_id}/0"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A shard after an attempt, and the deliveries that the attempt changed."""
+
+    shard: Shard
+    changed: tuple[Delivery, ...]
+
+    @property
+    def bounced(self) -> tuple[Delivery, ...]:
+        """The failures that the sender is told of."""
+        return tuple(d for d in self.changed if d.state is State.BOUNCED and d.wants_report)
+
+
+def attempted(shard: Shard, results: Mapping[str, Result], now: datetime, jitter: float) -> Progress:
+    """The shard after an attempt at its waiting recipients, with a result for each by address.
+
+    What is deferred again after five days is bounced with the last word of the other side.
+    """
+    deliveries = [_after(delivery, results, now) for delivery in shard.deliveries]
+    attempts = max((d.attempts for d in deliveries if d.state is State.DEFERRED), default=0)
+    due = retry.next_attempt(shard.message.accepted_at, now, attempts, jitter) if attempts else None
+    if attempts and due is None:
+        deliveries = [_expired(delivery) for delivery in deliveries]
+    changed = tuple(new for old, new in zip(shard.deliveries, deliveries, strict=True) if new is not old)
+    return Progress(replace(shard, deliveries=tuple(deliveries), due=due), changed)
+
+
+def _after(delivery: Delivery, results: Mapping[str, Result], now: datetime) -> Delivery:
+    result = results.get(delivery.destination.address)
+    if delivery.state is not State.DEFERRED or result is None:
+        return delivery
+    return replace(
+        delivery,
+        state=result.state,
+        status=result.status,
+        reply=result.reply,
+        attempts=delivery.attempts + 1,
+        at=now,
+    )
+
+
+def _expired(delivery: Delivery) -> Delivery:
+    if delivery.state is not State.DEFERRED:
+        return delivery
+    return replace(delivery, state=State.BOUNCED, status="4.4.7", reply=f"Given up after five days: {delivery.reply}")

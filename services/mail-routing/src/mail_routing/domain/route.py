@@ -1,0 +1,301 @@
+"""Where a mail goes: one table, read from top to bottom, the first row that answers holds.
+
+    elsewhere     not a domain of ours: to its next hop, from those who may relay
+    at_address    a person or a list has the address
+    without_tag   the same without "+tag"
+    postmaster    every domain has one (RFC 5321 section 4.5.1)
+    catch_all     the mailbox for whatever else comes to the entity
+    nobody        unknown
+
+SMTP's RCPT, the worker and `Resolve` ask the same rows. A list stands for its members, whatever its nesting
+(the directory answers with all of them); each mailbox has the mail once, under the first recipient that led
+there. A sender-restricted list vouches for the lists nested in it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from mail_routing.domain.address import canonical, split
+from mail_routing.domain.message import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who works in the ministry and has a mailbox."""
+
+    person_id: str
+    entity_id: str
+    address: str  # the primary one
+
+
+@dataclass(frozen=True, slots=True)
+class MailList:
+    """A group that has an address."""
+
+    group_id: str
+    name: str
+    restricted: bool = False  # not everybody may send to it
+
+
+class Directory(Protocol):
+    """What the route asks of the directory; answered from memory. Addresses and domains are canonical."""
+
+    def entity_of_domain(self, domain: str) -> str | None: ...
+    def person_at(self, address: str) -> Person | None: ...
+    def list_at(self, address: str) -> MailList | None: ...
+    def catch_all(self, entity_id: str) -> Person | None: ...
+    def members(self, group_id: str) -> Iterator[Person]: ...
+    def outside_members(self, group_id: str) -> Iterable[str]: ...
+    def nested(self, group_id: str) -> Iterable[MailList]: ...
+    def may_send(self, person: Person | None, group_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NextHops:
+    """Who takes mail for other domains: "host:port" by domain, else the smart host; "" is none."""
+
+    by_domain: Mapping[str, str] = field(default_factory=dict)
+    smart_host: str = ""
+
+    def to(self, domain: str) -> str:
+        return self.by_domain.get(domain, self.smart_host)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The reverse path, and whether we know that it is theirs (authenticated, or from a trusted network)."""
+
+    address: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an explanation: what was looked at, and what followed from it."""
+
+    kind: str
+    subject: str
+    result: str
+
+
+class Kind(Enum):
+    """What is done for a destination."""
+
+    MAILBOX = "mailbox"
+    RELAY = "relay"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One resolved recipient; `target` is the mailbox, the next hop "host:port", or the reason of the refusal."""
+
+    kind: Kind
+    address: str
+    target: str
+    original: str = ""
+    person_id: str = ""
+    entity_id: str = ""
+    status: str = ""  # of a refusal (RFC 3463)
+    notify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The directory and the settings that a route rests on."""
+
+    directory: Directory
+    next_hops: NextHops = field(default_factory=NextHops)
+    postmaster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    next_hop: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an address is not taken: status of RFC 3463 and a sentence that names nobody."""
+
+    status: str
+    reason: str
+
+
+Finding = Person | MailList | Elsewhere | Refusal
+Row = Callable[[Route, Sender, str], Finding | None]
+Tell = Callable[[Step], None]
+
+
+def _elsewhere(route: Route, sender: Sender, address: str) -> Finding | None:
+    domain = split(address)[1]
+    if route.directory.entity_of_domain(domain) is not None:
+        return None
+    if not sender.trusted:
+        return Refusal("5.7.1", "Relaying is not allowed: the domain is not one of ours")
+    hop = route.next_hops.to(domain)
+    return Elsewhere(hop) if hop else Refusal("5.4.4", "No next hop is known for the domain")
+
+
+def _at_address(route: Route, sender: Sender, address: str) -> Finding | None:
+    if person := route.directory.person_at(address):
+        return person
+    found = route.directory.list_at(address)
+    if found is None or _may_send(route.directory, sender, found):
+        return found
+    return Refusal("5.7.1", "The sender may not send to this list")
+
+
+def _without_tag(route: Route, sender: Sender, address: str) -> Finding | None:
+    local, domain = split(address)
+    user, plus, _ = local.partition("+")
+    return _at_address(route, sender, f"{user}@{domain}") if plus and user else None
+
+
+def _postmaster(route: Route, sender: Sender, address: str) -> Finding | None:
+    wanted = split(address)[0] == "postmaster" and route.postmaster not in {"", address}
+    return _at_address(route, sender, canonical(route.postmaster)) if wanted else None
+
+
+def _catch_all(route: Route, _sender: Sender, address: str) -> Finding | None:
+    entity_id = route.directory.entity_of_domain(split(address)[1])
+    return route.directory.catch_all(entity_id) if entity_id else None
+
+
+def _nobody(_route: Route, _sender: Sender, _address: str) -> Finding | None:
+    return Refusal("5.1.1", "There is nobody of that address")
+
+
+TABLE: tuple[tuple[str, Row], ...] = (
+    ("elsewhere", _elsewhere),
+    ("address", _at_address),
+    ("plus-tag", _without_tag),
+    ("postmaster", _postmaster),
+    ("catch-all", _catch_all),
+    ("unknown", _nobody),
+)
+
+
+def find(route: Route, sender: Sender, address: str, tell: Tell | None = None) -> Finding:
+    """What stands at an address, lists not expanded."""
+    wanted = canonical(address)
+    for kind, row in TABLE:
+        finding = row(route, sender, wanted)
+        if finding is not None:
+            if tell:
+                tell(_step(kind, wanted, finding))
+            return finding
+    raise AssertionError("the last row answers always")
+
+
+def resolve(
+    route: Route, sender: Sender, recipients: Iterable[Recipient], tell: Tell | None = None
+) -> Iterator[Destination]:
+    """The destinations of a mail, each once, in the order of its recipients; made as they are asked for."""
+    seen: set[str] = set()
+    for recipient in recipients:
+        for destination in _destinations(route, sender, recipient, set(), tell):
+            key = destination.person_id or destination.address
+            if key not in seen:
+                seen.add(key)
+                yield destination
+            elif tell:
+                tell(Step("duplicate", destination.address, "has the mail already"))
+
+
+def _destinations(
+    route: Route, sender: Sender, recipient: Recipient, lists: set[str], tell: Tell | None
+) -> Iterator[Destination]:
+    address = canonical(recipient.address)
+    match find(route, sender, address, tell):
+        case Person() as person:
+            yield _mailbox(person, recipient)
+        case Elsewhere(next_hop):
+            # The local part of another's address is theirs to read: its case is kept.
+            yield Destination(Kind.RELAY, recipient.address, next_hop, _original(recipient), notify=recipient.notify)
+        case Refusal(status, reason):
+            yield Destination(
+                Kind.REFUSED, address, reason, _original(recipient), status=status, notify=recipient.notify
+            )
+        case MailList() as found if found.group_id in lists:
+            if tell:
+                tell(Step("cycle", address, "this list is being expanded already"))
+        case MailList() as found:
+            lists.add(found.group_id)
+            yield from _members(route, found, recipient, lists, tell)
+
+
+def _members(
+    route: Route, found: MailList, recipient: Recipient, lists: set[str], tell: Tell | None
+) -> Iterator[Destination]:
+    if tell:
+        _tell_nesting(route.directory, found, tell)
+    empty = True
+    for person in route.directory.members(found.group_id):
+        empty = False
+        yield _mailbox(person, recipient)
+    voucher = Sender("", trusted=True)  # the list's owner put these in: they may be elsewhere
+    for address in route.directory.outside_members(found.group_id):
+        empty = False
+        member = Recipient(address, _original(recipient), recipient.notify)
+        yield from _destinations(route, voucher, member, lists, tell)
+    if empty:
+        reason = "The list has no members"
+        yield Destination(
+            Kind.REFUSED, recipient.address, reason, _original(recipient), status="5.2.4", notify=recipient.notify
+        )
+
+
+def _mailbox(person: Person, recipient: Recipient) -> Destination:
+    return Destination(
+        Kind.MAILBOX,
+        person.address,
+        f"{person.entity_id}/{person.person_id}",
+        _original(recipient),
+        person.person_id,
+        person.entity_id,
+        notify=recipient.notify,
+    )
+
+
+def _original(recipient: Recipient) -> str:
+    return recipient.original or recipient.address
+
+
+def _may_send(directory: Directory, sender: Sender, found: MailList) -> bool:
+    if not found.restricted:
+        return True
+    person = directory.person_at(canonical(sender.address)) if sender.trusted else None
+    return directory.may_send(person, found.group_id)
+
+
+def _step(kind: str, address: str, finding: Finding) -> Step:
+    match finding:
+        case Person() as person if kind == "address" and person.address != address:
+            return Step("alias", address, f"is the mailbox of {person.address}")
+        case Person() as person:
+            return Step("person" if kind == "address" else kind, address, f"goes to the mailbox of {person.address}")
+        case MailList() as found:
+            who = "its senders are named, and this is one" if found.restricted else "everybody may send to it"
+            return Step("list" if kind == "address" else kind, address, f'is the list "{found.name}"; {who}')
+        case Elsewhere(next_hop):
+            return Step("relay", address, f"goes to {next_hop}")
+        case Refusal(status, reason):
+            return Step("refused" if kind == "address" else kind, address, f"{status} {reason}")
+
+
+def _tell_nesting(directory: Directory, top: MailList, tell: Tell) -> None:
+    """The nesting of a list, in words; what it holds was asked of the directory as a whole."""
+    seen = {top.group_id}
+    waiting = [top]
+    while waiting:
+        outer = waiting.pop()
+        for inner in directory.nested(outer.group_id):
+            if inner.group_id in seen:
+                tell(Step("cycle", outer.name, f'holds "{inner.name}", which was seen already'))
+            else:
+                seen.add(inner.group_id)
+                tell(Step("nested-list", outer.name, f'holds "{inner.name}"'))
+                waiting.append(inner)

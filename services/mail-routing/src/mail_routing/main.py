@@ -1,0 +1,99 @@
+"""mail-routing: settings -> adapters -> use cases -> entrypoints. Roles: smtp, api, worker, retry."""
+
+import random
+import ssl
+from datetime import UTC, datetime
+
+import messaging
+import service
+from rossio.mail.v1 import events_pb2, service_pb2_grpc
+
+from mail_routing.adapters import documents, wire
+from mail_routing.adapters.accepted_log import KafkaAcceptedLog
+from mail_routing.adapters.audit import PublishedAudit
+from mail_routing.adapters.contents import BlobContents
+from mail_routing.adapters.directory import ViewDirectory
+from mail_routing.adapters.maildir import Maildir
+from mail_routing.adapters.smtp_client import SmtpClient
+from mail_routing.adapters.store import INDEXES, StoredDeliveries
+from mail_routing.application.accept import Accept, AcceptLimits
+from mail_routing.application.attempt import Attempt
+from mail_routing.application.deliver import Deliver
+from mail_routing.application.resume import Resume
+from mail_routing.application.submit import Submit
+from mail_routing.application.trace import Parties, Trace
+from mail_routing.domain.route import NextHops, Route
+from mail_routing.entrypoints import grpc
+from mail_routing.entrypoints.consumers import deliver_accepted
+from mail_routing.entrypoints.smtp.reception import Reception
+from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
+from mail_routing.entrypoints.smtp.session import Limits
+from mail_routing.settings import Settings
+
+ROLES = ("smtp", "api", "worker", "retry")
+
+
+def now() -> datetime:
+    """The time in whole milliseconds, as the store keeps it."""
+    at = datetime.now(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def build(app: service.App[Settings]) -> None:
+    settings = app.settings
+    feed = app.feed()
+    people = ViewDirectory(feed.view)
+    the_route = Route(people, NextHops(settings.next_hops, settings.smart_host), settings.postmaster)
+    deliveries = StoredDeliveries(app.collection("deliveries", INDEXES))
+    contents = BlobContents(app.blobs())
+    accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))
+
+    if app.plays("smtp"):
+        reception = Reception(the_route, accept, settings.trusted_networks, now=now, new_id=messaging.new_id)
+        app.add(smtp_server(settings, reception), "SMTP", service.Stage.SERVER)
+
+    if app.plays("api"):
+        submit = Submit(the_route, people, accept, settings.service_senders, now=now)
+        parties = Parties(documents.address_party, documents.entity_party, documents.principal_party)
+        trace = Trace(deliveries, people, parties, PublishedAudit(app.producer, now=now))
+        app.grpc(
+            grpc.MailApi(the_route, submit, trace), service_pb2_grpc.add_MailServiceServicer_to_server, grpc.SERVICE
+        )
+
+    if app.plays("worker") or app.plays("retry"):
+        next_hop = app.add(SmtpClient(settings.smtp_hostname), "SMTP client")
+        mailboxes = Maildir(settings.data_path / "maildirs")
+        attempt = Attempt(
+            contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=random.SystemRandom().random
+        )
+        app.relay(deliveries.collection)
+        if app.plays("worker"):
+            deliver = Deliver(the_route, attempt, contents, deliveries, now=now, new_id=messaging.new_id)
+            for stream in wire.STREAMS.values():
+                app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
+        if app.plays("retry"):
+            app.add(Resume(deliveries, attempt, now=now), "retry", service.Stage.CONSUMER)
+
+
+def smtp_server(settings: Settings, reception: Reception) -> SmtpServer:
+    limits = ServerLimits(
+        connections=settings.smtp_max_connections,
+        connections_per_address=settings.smtp_max_connections_per_address,
+        idle_seconds=settings.smtp_idle_seconds,
+        session=Limits(mail_octets=settings.smtp_max_octets),
+    )
+    tls = None
+    if settings.smtp_tls_certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(settings.smtp_tls_certificate, settings.smtp_tls_key)
+    return SmtpServer(
+        settings.smtp_address, settings.smtp_hostname, reception.take, reception.judge_of, limits=limits, tls=tls
+    )
+
+
+def main() -> None:
+    service.run("mail-routing", Settings, build, roles=ROLES)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Group commit: one piece of work for all who wait, and each their own answer."""
+
+import asyncio
+
+import pytest
+from mail_routing.adapters.grouped import Grouped
+
+
+class Slow:
+    """Doubles numbers; each group waits for the gate."""
+
+    def __init__(self):
+        self.groups: list[list[int]] = []
+        self.gate = asyncio.Event()
+
+    async def __call__(self, items):
+        self.groups.append(list(items))
+        await self.gate.wait()
+        if 13 in items:
+            raise OSError("unlucky")
+        return [2 * item for item in items]
+
+
+async def test_who_comes_while_others_are_worked_on_shares_the_next_group():
+    work = Slow()
+    grouped = Grouped(work, most=3)
+    first = asyncio.create_task(grouped(1))
+    while not work.groups:
+        await asyncio.sleep(0)
+    rest = [asyncio.create_task(grouped(n)) for n in range(2, 7)]
+    work.gate.set()
+    assert await asyncio.gather(first, *rest) == [2, 4, 6, 8, 10, 12]
+    assert work.groups == [[1], [2, 3, 4], [5, 6]]
+
+
+async def test_a_failure_is_everybodys_in_the_group_and_nobody_elses():
+    work = Slow()
+    work.gate.set()
+    grouped = Grouped(work, most=2)
+    answers = await asyncio.gather(*(grouped(n) for n in (13, 1, 2)), return_exceptions=True)
+    assert [type(a) for a in answers] == [OSError, OSError, int]
+
+
+async def test_one_who_gives_up_stops_nobody():
+    work = Slow()
+    grouped = Grouped(work)
+    impatient, patient = asyncio.create_task(grouped(1)), asyncio.create_task(grouped(2))
+    while not work.groups:
+        await asyncio.sleep(0)
+    impatient.cancel()
+    work.gate.set()
+    assert await patient == 4
+    with pytest.raises(asyncio.CancelledError):
+        await impatient

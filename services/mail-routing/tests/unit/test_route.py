@@ -1,0 +1,166 @@
+"""Where mail goes: each row of the table, lists of every kind, and what is told of it."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from mail_routing.application.resolve import resolve as explain
+from mail_routing.domain.message import Recipient
+from mail_routing.domain.route import Destination, Kind, MailList, NextHops, Person, Route, Sender, resolve
+
+
+@dataclass
+class Book:
+    """A small directory: `people` by address, lists with people, outside addresses and nested lists."""
+
+    domains: dict[str, str] = field(default_factory=lambda: {"a.test": "ea", "b.test": "eb"})
+    people: dict[str, Person] = field(default_factory=dict)
+    lists: dict[str, MailList] = field(default_factory=dict)
+    static: dict[str, list[str]] = field(default_factory=dict)
+    outside: dict[str, list[str]] = field(default_factory=dict)
+    inner: dict[str, list[str]] = field(default_factory=dict)
+    senders: dict[str, set[str]] = field(default_factory=dict)
+    catch: dict[str, str] = field(default_factory=dict)
+
+    def person(self, address: str, *aliases: str) -> Person:
+        entity = self.domains[address.split("@")[1]]
+        person = Person(f"p-{address.split('@')[0]}", entity, address)
+        self.people |= dict.fromkeys((address, *aliases), person)
+        return person
+
+    def put_list(self, group_id: str, *members: str, address: str = "", senders: set[str] | None = None) -> None:
+        self.lists[address or f"{group_id}@a.test"] = MailList(group_id, group_id, restricted=senders is not None)
+        self.senders[group_id] = senders or set()
+        self.static[group_id] = [m for m in members if m in self.people]
+        self.outside[group_id] = [m for m in members if "@" in m and m not in self.people]
+        self.inner[group_id] = [m for m in members if "@" not in m]
+
+    def _all(self, group_id: str) -> list[str]:
+        found, waiting = [], [group_id]
+        while waiting:
+            one = waiting.pop(0)
+            if one not in found and one in self.static:
+                found.append(one)
+                waiting += self.inner[one]
+        return found
+
+    def entity_of_domain(self, domain: str) -> str | None:
+        return self.domains.get(domain)
+
+    def person_at(self, address: str) -> Person | None:
+        return self.people.get(address)
+
+    def list_at(self, address: str) -> MailList | None:
+        return self.lists.get(address)
+
+    def catch_all(self, entity_id: str) -> Person | None:
+        return self.people.get(self.catch.get(entity_id, ""))
+
+    def members(self, group_id: str):
+        addresses = {a for one in self._all(group_id) for a in self.static[one]}
+        return (self.people[a] for a in sorted(addresses))
+
+    def outside_members(self, group_id: str):
+        return sorted({a for one in self._all(group_id) for a in self.outside[one]})
+
+    def nested(self, group_id: str):
+        return [m for m in self.lists.values() if m.group_id in self.inner.get(group_id, [])]
+
+    def may_send(self, person: Person | None, group_id: str) -> bool:
+        return person is not None and person.address in self.senders[group_id]
+
+
+@pytest.fixture
+def book() -> Book:
+    book = Book()
+    book.person("ana@a.test", "ana.silva@a.test")
+    book.person("rui@b.test")
+    return book
+
+
+OUTSIDE = Sender("someone@else.test", trusted=False)
+HOPS = NextHops({"partner.test": "mx.partner.test:25"}, "smart.test:25")
+
+
+def where(book: Book, *to: str, sender: Sender = OUTSIDE, hops: NextHops = HOPS, postmaster: str = ""):
+    found = resolve(Route(book, hops, postmaster), sender, map(Recipient, to))
+    return [(d.kind.value, d.address, d.status or d.target) for d in found]
+
+
+def test_an_address_an_alias_a_tag_and_another_case_lead_to_one_mailbox(book: Book):
+    for address in ("ana@a.test", "ana.silva@a.test", "ana+bills@a.test", "ANA@A.TEST", "Ana.Silva+x+y@a.test"):
+        assert where(book, address) == [("mailbox", "ana@a.test", "ea/p-ana")]
+    assert len(where(book, "ana@a.test", "ana+x@a.test", "ana.silva@a.test")) == 1
+
+
+def test_unknown_is_refused_unless_somebody_catches_all(book: Book):
+    assert where(book, "nobody@a.test") == [("refused", "nobody@a.test", "5.1.1")]
+    assert where(book, "+tag@a.test") == [("refused", "+tag@a.test", "5.1.1")]
+    book.catch["ea"] = "ana@a.test"
+    assert where(book, "nobody@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
+    assert where(book, "nobody@b.test") == [("refused", "nobody@b.test", "5.1.1")]
+
+
+def test_other_domains_are_relayed_for_those_we_trust_alone(book: Book):
+    trusted = Sender("ana@a.test", trusted=True)
+    assert where(book, "Joe@partner.test") == [("refused", "joe@partner.test", "5.7.1")]
+    assert where(book, "Joe@partner.test", sender=trusted) == [("relay", "Joe@partner.test", "mx.partner.test:25")]
+    assert where(book, "joe@far.test", sender=trusted) == [("relay", "joe@far.test", "smart.test:25")]
+    assert where(book, "joe@far.test", sender=trusted, hops=NextHops()) == [("refused", "joe@far.test", "5.4.4")]
+
+
+def test_postmaster_of_every_domain(book: Book):
+    assert where(book, "postmaster@b.test") == [("refused", "postmaster@b.test", "5.1.1")]
+    assert where(book, "Postmaster@b.test", postmaster="ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
+
+
+def test_a_nested_cyclic_list_reaches_each_member_once_and_says_who_was_written_to(book: Book):
+    book.put_list("staff", "ana@a.test", "inner")
+    book.put_list("inner", "rui@b.test", "joe@far.test", "staff")
+    found = list(resolve(Route(book, HOPS), OUTSIDE, [Recipient("staff@a.test"), Recipient("rui@b.test")]))
+    assert [(d.kind, d.address, d.original) for d in found] == [
+        (Kind.MAILBOX, "ana@a.test", "staff@a.test"),
+        (Kind.MAILBOX, "rui@b.test", "staff@a.test"),
+        (Kind.RELAY, "joe@far.test", "staff@a.test"),
+    ]
+
+
+def test_an_outside_member_that_is_a_list_of_ours_is_expanded_and_circles_end(book: Book):
+    book.put_list("one", "two@a.test")
+    book.put_list("two", "one@a.test", "rui@b.test")
+    assert where(book, "one@a.test") == [("mailbox", "rui@b.test", "eb/p-rui")]
+
+
+def test_orcpt_is_kept_through_a_list(book: Book):
+    book.put_list("staff", "ana@a.test")
+    found = list(resolve(Route(book), OUTSIDE, [Recipient("staff@a.test", "rfc822;all@old.test", ("NEVER",))]))
+    assert found == [
+        Destination(Kind.MAILBOX, "ana@a.test", "ea/p-ana", "rfc822;all@old.test", "p-ana", "ea", notify=("NEVER",))
+    ]
+
+
+def test_a_restricted_list_takes_its_senders_and_believes_no_forged_one(book: Book):
+    book.put_list("board", "rui@b.test", senders={"ana@a.test"})
+    assert where(book, "board@a.test", sender=Sender("ana@a.test", trusted=True))[0][0] == "mailbox"
+    for sender in (Sender("ana@a.test", trusted=False), Sender("rui@b.test", trusted=True), Sender("", trusted=True)):
+        assert where(book, "board@a.test", sender=sender) == [("refused", "board@a.test", "5.7.1")]
+
+
+def test_a_list_without_members_is_refused_and_not_swallowed(book: Book):
+    book.put_list("empty")
+    assert where(book, "empty@a.test") == [("refused", "empty@a.test", "5.2.4")]
+
+
+def test_the_explanation_says_each_step(book: Book):
+    book.put_list("staff", "ana@a.test", "inner")
+    book.put_list("inner", "rui@b.test", "staff")
+    explanation = explain(Route(book, HOPS), "x@far.test", "staff+news@a.test")
+    assert [(s.kind, s.subject) for s in explanation.steps] == [
+        ("plus-tag", "staff+news@a.test"),
+        ("nested-list", "staff"),
+        ("cycle", "inner"),
+    ]
+    assert explanation.count == len(explanation.destinations) == 2
+    kinds = {to: explain(Route(book, HOPS), "", to).steps[0].kind for to in ("ana@a.test", "ana.silva@a.test")}
+    assert kinds == {"ana@a.test": "person", "ana.silva@a.test": "alias"}
+    assert explain(Route(book, HOPS), "", "no@a.test").steps[0].kind == "unknown"
+    assert explain(Route(book, HOPS), "", "joe@far.test").steps[0].kind == "relay"

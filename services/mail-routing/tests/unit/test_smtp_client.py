@@ -1,0 +1,197 @@
+"""Our client against our server, and against servers that misbehave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from mail_routing.adapters.smtp_client import SmtpClient
+from mail_routing.domain.delivery import State
+from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
+from mail_routing.entrypoints.smtp.server import Client, SmtpServer
+from mail_routing.entrypoints.smtp.session import Judge, Transaction
+
+CONTENT = b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\nend\r\n"
+
+
+class Sink:
+    """A next hop that keeps what it takes; `replies` answer recipients by address."""
+
+    def __init__(self, replies: dict[str, Reply] | None = None, at_end: Reply | None = None) -> None:
+        self.replies = replies or {}
+        self.at_end = at_end or Reply(250, "2.0.0", "kept")
+        self.mails: list[tuple[str, list[str], bytes]] = []
+
+    def judge_of(self, client: str) -> Judge:
+        return self
+
+    def sender(self, mail: MailFrom) -> Reply | None:
+        return None
+
+    def recipient(self, mail: MailFrom, address: str) -> Reply | None:
+        return self.replies.get(address)
+
+    async def take(self, transaction: Transaction, client: Client) -> Reply:
+        if self.at_end.code == 250:
+            self.mails.append((transaction.mail.sender, list(transaction.recipients), bytes(transaction.content)))
+        return self.at_end
+
+
+@asynccontextmanager
+async def listening(sink: Sink) -> AsyncIterator[str]:
+    server = SmtpServer("127.0.0.1:0", "sink.test", sink.take, sink.judge_of)
+    await server.start()
+    try:
+        yield f"127.0.0.1:{server.port}"
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def client(**options: float) -> AsyncIterator[SmtpClient]:
+    smtp = SmtpClient("mx.test", **{"connect_seconds": 5.0, "reply_seconds": 5.0, **options})  # type: ignore[arg-type]
+    await smtp.start()
+    try:
+        yield smtp
+    finally:
+        await smtp.stop()
+
+
+async def test_bytes_arrive_as_they_were_and_connections_are_used_again():
+    sink = Sink()
+    async with listening(sink) as hop, client() as smtp:
+        for _ in range(3):
+            results = await smtp.send(hop, "a@x.test", ["b@y.test", "c@y.test"], CONTENT, smtputf8=False)
+            assert {r.state for r in results.values()} == {State.DELIVERED}
+        assert len(smtp._hops[hop].idle) == 1
+        assert smtp._hops[hop].idle[0].mails == 3
+    assert sink.mails == [("a@x.test", ["b@y.test", "c@y.test"], CONTENT)] * 3
+
+
+async def test_each_recipient_has_its_own_result():
+    sink = Sink({"no@y.test": Reply(550, "5.1.1", "nobody"), "later@y.test": Reply(451, "4.2.0", "busy")})
+    async with listening(sink) as hop, client() as smtp:
+        to = ["no@y.test", "b@y.test", "later@y.test"]
+        results = await smtp.send(hop, "", to, CONTENT, smtputf8=False)
+        assert [(r.state, r.status) for r in results.values()] == [
+            (State.BOUNCED, "5.1.1"),
+            (State.DELIVERED, "2.0.0"),
+            (State.DEFERRED, "4.2.0"),
+        ]
+        assert results["no@y.test"].reply == "550 5.1.1 nobody"
+        # None is taken: nothing is sent, and the connection can be used for the next.
+        results = await smtp.send(hop, "", ["no@y.test"], CONTENT, smtputf8=False)
+        assert results["no@y.test"].status == "5.1.1"
+        await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+    assert len(sink.mails) == 2
+
+
+async def test_more_than_a_hundred_recipients_go_in_several_mails():
+    sink = Sink()
+    async with listening(sink) as hop, client() as smtp:
+        to = [f"u{n}@y.test" for n in range(250)]
+        results = await smtp.send(hop, "", to, CONTENT, smtputf8=False)
+    assert len(results) == 250
+    assert sorted(len(mail[1]) for mail in sink.mails) == [50, 100, 100]
+
+
+async def test_a_refusal_at_the_end_of_data_is_everybodys():
+    async with listening(Sink(at_end=Reply(554, "5.7.1", "spam"))) as hop, client() as smtp:
+        results = await smtp.send(hop, "", ["b@y.test", "c@y.test"], CONTENT, smtputf8=False)
+    assert {(r.state, r.status) for r in results.values()} == {(State.BOUNCED, "5.7.1")}
+
+
+async def test_a_closed_port_defers_and_is_left_alone_for_a_while():
+    async with client(away_seconds=60.0) as smtp:
+        listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        hop = "127.0.0.1:%d" % listener.sockets[0].getsockname()[1]
+        listener.close()
+        await listener.wait_closed()
+        for _ in range(3):
+            results = await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+            assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.1")
+        assert smtp._hops[hop].failures == 1
+
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def scripted(talk: Talk) -> AsyncIterator[str]:
+    talks: set[asyncio.Task[None]] = set()
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        await talk(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(run, "127.0.0.1", 0)
+    try:
+        yield "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.gather(*talks)
+
+
+async def test_a_server_without_extensions_is_spoken_to_step_by_step():
+    heard: list[bytes] = []
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 old\r\n")
+        for reply in (b"250 old\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            heard.append(await reader.readline())
+            writer.write(reply)
+        heard.append(await reader.readuntil(b"\r\n.\r\n"))
+        writer.write(b"250 done\r\n")
+
+    async with scripted(old) as hop, client() as smtp:
+        results = await smtp.send(hop, "a@x.test", ["b@y.test"], CONTENT, smtputf8=True)
+    assert results["b@y.test"].state is State.DELIVERED
+    assert results["b@y.test"].status == "2.0.0"
+    assert heard[1:4] == [b"MAIL FROM:<a@x.test>\r\n", b"RCPT TO:<b@y.test>\r\n", b"DATA\r\n"]
+
+
+async def test_a_connection_that_drops_after_data_is_a_deferral_and_not_repeated_at_once():
+    connections = 0
+
+    async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"220 x\r\n")
+        for reply in (b"250 x\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            await reader.readline()
+            writer.write(reply)
+        await reader.readuntil(b"\r\n.\r\n")
+
+    async with scripted(drop) as hop, client() as smtp:
+        results = await smtp.send(hop, "a@x.test", ["b@y.test"], CONTENT, smtputf8=False)
+    assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.2")
+    assert connections == 1
+
+
+async def test_an_idle_connection_that_was_closed_is_replaced():
+    sink = Sink()
+    async with client() as smtp:
+        async with listening(sink) as hop:
+            await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+            port = hop.rpartition(":")[2]
+        again = SmtpServer(f"127.0.0.1:{port}", "sink.test", sink.take, sink.judge_of)
+        await again.start()
+        results = await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+        assert results["b@y.test"].state is State.DELIVERED
+        await again.stop()
+    assert len(sink.mails) == 2
+
+
+async def test_international_addresses_need_a_next_hop_that_takes_them():
+    async def ascii_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(b"250-x\r\n250 PIPELINING\r\n")
+        await reader.read()
+
+    async with scripted(ascii_only) as hop, client() as smtp:
+        results = await smtp.send(hop, "", ["joão@y.test"], CONTENT, smtputf8=True)
+        assert results["joão@y.test"].status == "5.6.7"
