@@ -1,4 +1,4 @@
-"""`start-up` and `memory`: what each service costs until it is ready, beside a process that only imports the drivers."""
+"""`start-up` and `memory`: each service until it is ready, beside a process that only imports the drivers."""
 
 import asyncio
 import os

@@ -1,0 +1,215 @@
+"""What a caller may not see does not exist: ids of another entity's things are NOT_FOUND, method by method."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+import pytest
+import pytest_asyncio
+from cli.client import Client
+from cli.demo.stage import Cast
+from google.protobuf.descriptor import MethodDescriptor
+from rossio.document.v1 import document_pb2
+from rossio.document.v1 import service_pb2 as doc
+from rossio.governance.v1 import service_pb2 as governance
+from rossio.mail.v1 import service_pb2 as mail
+from rossio.news.v1 import news_pb2
+from rossio.news.v1 import service_pb2 as news
+from rossio.notification.v1 import service_pb2 as notification
+
+from tests.e2e.running import Running
+from tests.e2e.test_denied import METHODS
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What people of e01 have made and nobody else may know of."""
+
+    space_id: str
+    file_id: str
+    grant_id: str
+    draft: news_pb2.Post
+    post: news_pb2.Post
+    message_id: str
+    prescription_id: str
+
+
+def one() -> str:
+    return str(uuid4())
+
+
+async def upload(client: Client, folder: str, name: str) -> str:
+    content = b"confidencial"
+
+    async def parts() -> Any:
+        yield doc.UploadRequest(
+            header=doc.UploadHeader(request_id=one(), parent_id=folder, name=name, size=len(content))
+        )
+        yield doc.UploadRequest(chunk=content)
+
+    return (await client.document.Upload(parts())).node.node_id
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def things(running: Running) -> Things:
+    cast = running.stage.cast
+    editor, doctor = cast.person("e01", "news.editor"), cast.person("e01", "prescriber")
+    client, prescribing = await running.stage.client(editor), await running.stage.client(doctor)
+    space = (
+        await client.document.CreateSpace(doc.CreateSpaceRequest(request_id=one(), name=one(), personal=True))
+    ).space
+    file_id = await upload(client, space.space_id, "segredo.txt")
+    grant = (
+        await client.document.Share(
+            doc.ShareRequest(
+                request_id=one(),
+                node_id=file_id,
+                grantee=document_pb2.Grantee(person_id=doctor.person_id),
+                role=document_pb2.ROLE_READER,
+            )
+        )
+    ).grant
+    variants = [news_pb2.Variant(locale="pt-PT", title="Só para a casa", body="Texto.")]
+    posts = []
+    for _ in range(2):
+        request = news.CreatePostRequest(request_id=one(), variants=variants, audience='entity = "e01"', mandatory=True)
+        request.acknowledge_by.FromDatetime(datetime.now(UTC) + timedelta(days=3))
+        posts.append((await client.news.CreatePost(request)).post)
+    draft, post = posts
+    publish = news.PublishPostRequest(request_id=one(), post_id=post.post_id, etag=post.etag)
+    post = (await client.news.PublishPost(publish)).post
+    address = editor.addresses[0]
+    content = f"From: {address}\r\nSubject: x\r\n\r\nx\r\n".encode()
+    submit = mail.SubmitRequest(request_id=one(), sender=address, recipients=[doctor.addresses[0]], content=content)
+    sent = await prescribing.notification.SendPrescription(
+        notification.SendPrescriptionRequest(
+            request_id=one(),
+            prescription_number="1" * 19,
+            access_code="123456",
+            option_code="1234",
+            mobile="+351912345678",
+        )
+    )
+    return Things(
+        space.space_id,
+        file_id,
+        grant.grant_id,
+        draft,
+        post,
+        (await client.mail.Submit(submit)).message_id,
+        sent.notification_id,
+    )
+
+
+async def _upload_into(client: Client, **header: str) -> None:
+    async def parts() -> Any:
+        yield doc.UploadRequest(header=doc.UploadHeader(request_id=one(), size=1, **header))
+        yield doc.UploadRequest(chunk=b"x")
+
+    await client.document.Upload(parts())
+
+
+async def _drain(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
+Call = Callable[[Client, Things, Cast], Awaitable[Any]]
+FOREIGN: dict[str, Call] = {
+    "DocumentService.CreateFolder": lambda c, t, _: c.document.CreateFolder(
+        doc.CreateFolderRequest(request_id=one(), parent_id=t.space_id, name="x")
+    ),
+    "DocumentService.ListFolder": lambda c, t, _: c.document.ListFolder(doc.ListFolderRequest(node_id=t.space_id)),
+    "DocumentService.GetNode": lambda c, t, _: c.document.GetNode(doc.GetNodeRequest(node_id=t.file_id)),
+    "DocumentService.Upload": lambda c, t, _: _upload_into(c, parent_id=t.space_id, name="x"),
+    "DocumentService.Upload of a version": lambda c, t, _: _upload_into(c, node_id=t.file_id),
+    "DocumentService.Download": lambda c, t, _: _drain(c.document.Download(doc.DownloadRequest(node_id=t.file_id))),
+    "DocumentService.ListVersions": lambda c, t, _: c.document.ListVersions(doc.ListVersionsRequest(node_id=t.file_id)),
+    "DocumentService.Share": lambda c, t, cast: c.document.Share(
+        doc.ShareRequest(
+            request_id=one(),
+            node_id=t.file_id,
+            grantee=document_pb2.Grantee(person_id=cast.person("e02").person_id),
+            role=document_pb2.ROLE_READER,
+        )
+    ),
+    "DocumentService.Unshare": lambda c, t, _: c.document.Unshare(
+        doc.UnshareRequest(request_id=one(), node_id=t.file_id, grant_id=t.grant_id)
+    ),
+    "DocumentService.ListGrants": lambda c, t, _: c.document.ListGrants(doc.ListGrantsRequest(node_id=t.file_id)),
+    "DocumentService.Trash": lambda c, t, _: c.document.Trash(doc.TrashRequest(request_id=one(), node_id=t.file_id)),
+    "NewsService.UpdatePost": lambda c, t, _: c.news.UpdatePost(
+        news.UpdatePostRequest(
+            request_id=one(),
+            post_id=t.draft.post_id,
+            etag=t.draft.etag,
+            variants=[news_pb2.Variant(locale="pt-PT", title="x", body="x")],
+            audience="all",
+        )
+    ),
+    "NewsService.PublishPost": lambda c, t, _: c.news.PublishPost(
+        news.PublishPostRequest(request_id=one(), post_id=t.draft.post_id, etag=t.draft.etag)
+    ),
+    "NewsService.RetractPost": lambda c, t, _: c.news.RetractPost(
+        news.RetractPostRequest(request_id=one(), post_id=t.post.post_id, reason="x")
+    ),
+    "NewsService.GetPost": lambda c, t, _: c.news.GetPost(news.GetPostRequest(post_id=t.post.post_id)),
+    "NewsService.Acknowledge": lambda c, t, _: c.news.Acknowledge(
+        news.AcknowledgeRequest(request_id=one(), post_id=t.post.post_id, text_version=t.post.text_version)
+    ),
+    "NewsService.ListMissing": lambda c, t, _: c.news.ListMissing(news.ListMissingRequest(post_id=t.post.post_id)),
+    "NotificationService.Why": lambda c, t, _: c.notification.Why(
+        notification.WhyRequest(notification_id=t.prescription_id)
+    ),
+    "MailService.Trace": lambda c, t, _: _drain(c.mail.Trace(mail.TraceRequest(message_id=t.message_id))),
+    "GovernanceService.ListAuditRecords": lambda c, _, __: _drain(
+        c.governance.ListAuditRecords(governance.ListAuditRecordsRequest(entity_id="e01"))
+    ),
+}
+# One ministry, one address book: these name people, groups and entities, which everybody may look up.
+OPEN = {"ListPeople", "PutPerson", "PutGroup", "GetPerson", "GetGroup", "MarkRead", "WatchInbox"}
+
+
+def ids(method: MethodDescriptor) -> set[str]:
+    fields = list(method.input_type.fields)
+    fields += [
+        f for field in fields if field.name == "header" and field.message_type for f in field.message_type.fields
+    ]
+    return {field.name for field in fields if field.name.endswith(("_id", "_ids")) and field.name != "request_id"}
+
+
+async def test_every_method_that_takes_an_id_has_a_row() -> None:
+    named = {row.split()[0] for row in FOREIGN}
+    asked = {f"{m.containing_service.name}.{m.name}" for _, m, _ in METHODS if ids(m) and m.name not in OPEN}
+    assert asked == named
+
+
+@pytest.mark.parametrize("row", FOREIGN)
+async def test_what_another_entity_has_does_not_exist(running: Running, things: Things, row: str) -> None:
+    """The caller has every role that the method asks for, in another entity."""
+    roles = {"news.editor", "mail.admin", "governance.auditor", "prescriber"}
+    stranger = running.stage.cast.person("e02")
+    token = running.suite.issuer.token(stranger.person_id, entity="e02", roles=roles)
+    async with Client(running.stage.stack.endpoints, lambda: token) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await FOREIGN[row](client, things, running.stage.cast)
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND, refused.value.details()
+
+
+async def test_people_are_changed_by_their_own_entity_only(running: Running) -> None:
+    from rossio.directory.v1 import service_pb2 as directory
+
+    person = running.stage.cast.person("e01")
+    token = running.suite.issuer.token("p999999", entity="e02", roles=["directory.admin"])
+    async with Client(running.stage.stack.endpoints, lambda: token) as client:
+        known = (await client.directory.GetPerson(directory.GetPersonRequest(name=person.person_id))).person
+        known.family_name = "Outro"
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await client.directory.PutPerson(directory.PutPersonRequest(request_id=one(), person=known))
+    assert refused.value.code() in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED}
