@@ -7,7 +7,7 @@ be asked which content is referred to.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from store import Database, Document, Index
+from store import Collection, Document, Index
 
 from document.adapters import wire
 from document.application.ports import NodePage, Position
@@ -15,7 +15,7 @@ from document.domain.deeds import Deed
 from document.domain.node import MAX_DEPTH, Kind, Node, Version
 from document.domain.permissions import Grant, Grantee, GranteeKind, Role
 
-_INDEXES = (
+INDEXES = (
     Index(["shelf", "key"], unique=True),
     Index(["grants.to", "space_id"]),
     Index(["versions.blob"], sparse=True),
@@ -24,23 +24,16 @@ _LISTED = {"versions": {"$slice": -1}, "outbox": False}
 
 
 class NodeStore:
-    """The port `Nodes`; `collection` is what the relay publishes from."""
+    """The port `Nodes`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.collection = database.collection("nodes")
-
-    async def start(self) -> None:
-        await self._database.ensure(self.collection, _INDEXES)
-
-    async def stop(self) -> None:
-        pass
+    def __init__(self, nodes: Collection) -> None:
+        self._nodes = nodes
 
     async def path(self, node_id: str) -> tuple[Node, ...]:
         """One look-up a level; `MAX_DEPTH` bounds them whatever the parents say."""
         upwards = list[Node]()
         while node_id and len(upwards) <= MAX_DEPTH:
-            document = await self.collection.get(node_id)
+            document = await self._nodes.get(node_id)
             if document is None:
                 return ()
             upwards.append(_node(document))
@@ -48,24 +41,24 @@ class NodeStore:
         return tuple(reversed(upwards))
 
     async def named(self, parent_id: str, folded: str) -> Node | None:
-        document = await self.collection.find_one({"shelf": parent_id, "key": folded}, projection=_LISTED)
+        document = await self._nodes.find_one({"shelf": parent_id, "key": folded}, projection=_LISTED)
         return _node(document) if document else None
 
     async def children(self, parent_id: str, after: Position | None, limit: int) -> NodePage:
-        page = await self.collection.page({"shelf": parent_id}, "key", after, limit, projection=_LISTED)
+        page = await self._nodes.page({"shelf": parent_id}, "key", after, limit, projection=_LISTED)
         return NodePage([_node(document) for document in page.documents], page.after)
 
     async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
         query = {"grants.to": {"$in": [str(grantee) for grantee in grantees]}}
-        page = await self.collection.page(query, "space_id", after, limit, projection=_LISTED)
+        page = await self._nodes.page(query, "space_id", after, limit, projection=_LISTED)
         return NodePage([_node(document) for document in page.documents], page.after)
 
     async def add(self, node: Node, deed: Deed) -> None:
-        await self.collection.insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed))
+        await self._nodes.insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed))
 
     async def change(self, before: Node, after: Node, deed: Deed) -> None:
         facts = wire.facts(after, deed)
-        await self.collection.update(after.node_id, _difference(before, after), version=before.revision, facts=facts)
+        await self._nodes.update(after.node_id, _difference(before, after), version=before.revision, facts=facts)
 
 
 def _difference(before: Node, after: Node) -> Mapping[str, Mapping[str, Any]]:

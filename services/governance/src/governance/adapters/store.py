@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from errors import Conflict
-from store import Database, Index, Insert
+from store import Collection, Index, Insert
 
 from governance.domain.chain import Entry, Head, Link
 
+INDEXES = (Index(["entity", "sequence"], unique=True), Index(["opens"], sparse=True))
 _PAGE = 500
 
 
@@ -18,17 +19,9 @@ class ChainStore:
     each chain have no fork, whatever writes at the same time.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._records = database.collection("records")
+    def __init__(self, records: Collection) -> None:
+        self._records = records
         self._heads: dict[str, Head] = {}
-
-    async def start(self) -> None:
-        indexes = [Index(["entity", "sequence"], unique=True), Index(["opens"], sparse=True)]
-        await self._database.ensure(self._records, indexes)
-
-    async def stop(self) -> None:
-        pass
 
     async def known(self, audit_ids: Sequence[str]) -> set[str]:
         found = self._records.find({"_id": {"$in": list(audit_ids)}}, projection={"_id": True})

@@ -8,7 +8,7 @@ from governance.adapters import wire
 from governance.application.append import append
 from governance.application.ports import Chains
 
-STREAM = "audit.v1"
+AUDIT_STREAM = "audit.v1"
 
 
 class AuditConsumer:

@@ -1,0 +1,165 @@
+"""The service as a program on a real Kafka and store, and people of two entities who speak to it over gRPC."""
+
+import hashlib
+import sysconfig
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import messaging
+import pytest
+import rpc
+from devstack.issuer import Issuer
+from devstack.services import ServiceProgram
+from google.protobuf.message import Message
+from rossio.directory.v1 import directory_pb2, events_pb2
+from rossio.document.v1 import document_pb2
+from rossio.document.v1 import service_pb2 as pb
+from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
+
+CHUNK = 256 * 1024
+
+PEOPLE = {"doc-ana": "doc-a", "doc-rui": "doc-a", "doc-eva": "doc-b", "doc-nuno": "doc-b"}
+"""Person -> entity; the numbers are far from those of other tests on the same streams."""
+
+
+def directory() -> Iterator[Message]:
+    for entity_id in ("doc-a", "doc-b"):
+        yield events_pb2.EntityChanged(entity=directory_pb2.Entity(entity_id=entity_id, name=entity_id, version=1))
+    for number, (person_id, entity_id) in enumerate(PEOPLE.items(), start=200_001):
+        person = directory_pb2.Person(
+            person_id=person_id, number=number, entity_id=entity_id, state=directory_pb2.PERSON_STATE_ACTIVE, version=1
+        )
+        yield events_pb2.PersonChanged(person=person)
+    ward = directory_pb2.Group(
+        group_id="doc-ward", entity_id="doc-b", members=[directory_pb2.Member(person_id="doc-nuno")], version=1
+    )
+    all_wards = directory_pb2.Group(
+        group_id="doc-wards", entity_id="doc-b", members=[directory_pb2.Member(group_id="doc-ward")], version=1
+    )
+    yield events_pb2.GroupChanged(group=ward)
+    yield events_pb2.GroupChanged(group=all_wards)
+
+
+@pytest.fixture
+async def ministry(streams: str) -> None:
+    """Two entities, two people in each, and a group nested in another, on the directory's streams."""
+    producer = messaging.Producer(messaging.Kafka(streams))
+    await producer.start()
+    now = datetime.now(UTC)
+    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in directory()])
+    await producer.stop()
+
+
+class Person:
+    """Somebody's stub, and the longer conversations in short."""
+
+    def __init__(self, stub: Any) -> None:
+        self.stub = stub
+
+    async def space(self, name: str = "Relatórios", *, personal: bool = False) -> str:
+        request = pb.CreateSpaceRequest(request_id=new_id(), name=name, personal=personal)
+        return (await self.stub.CreateSpace(request)).space.space_id
+
+    async def folder(self, parent_id: str, name: str) -> document_pb2.Node:
+        request = pb.CreateFolderRequest(request_id=new_id(), parent_id=parent_id, name=name)
+        return (await self.stub.CreateFolder(request)).node
+
+    async def put(self, content: bytes, **header: Any) -> document_pb2.Node:
+        """Uploads; what the header does not say is true of the content."""
+        said = {"request_id": new_id(), "size": len(content), "sha256": sha256(content), **header}
+        return (
+            await self.stub.Upload(parts([content[i : i + CHUNK] for i in range(0, len(content), CHUNK)], said))
+        ).node
+
+    async def get(self, node_id: str, **rest: Any) -> bytes:
+        return b"".join([part.chunk async for part in self.stub.Download(pb.DownloadRequest(node_id=node_id, **rest))])
+
+    async def names(self, node_id: str) -> list[str]:
+        return [node.name for node in (await self.stub.ListFolder(pb.ListFolderRequest(node_id=node_id))).nodes]
+
+    async def share(self, node_id: str, role: document_pb2.Role.ValueType = document_pb2.ROLE_READER, **to: str) -> Any:
+        request = pb.ShareRequest(request_id=new_id(), node_id=node_id, grantee=document_pb2.Grantee(**to), role=role)
+        return (await self.stub.Share(request)).grant
+
+    async def unshare(self, node_id: str, grant_id: str) -> None:
+        await self.stub.Unshare(pb.UnshareRequest(request_id=new_id(), node_id=node_id, grant_id=grant_id))
+
+    async def trash(self, node_id: str) -> None:
+        await self.stub.Trash(pb.TrashRequest(request_id=new_id(), node_id=node_id))
+
+
+async def parts(chunks: Iterable[bytes], header: dict[str, Any]) -> AsyncIterator[pb.UploadRequest]:
+    yield pb.UploadRequest(header=pb.UploadHeader(**header))
+    for chunk in chunks:
+        yield pb.UploadRequest(chunk=chunk)
+
+
+As = Callable[[ServiceProgram, str], Person]
+
+
+@pytest.fixture
+async def caller(issuer: Issuer) -> AsyncIterator[As]:
+    """`caller(program, person_id)` is that person, speaking to the program."""
+    async with AsyncExitStack() as channels:
+        opened: list[Any] = []
+
+        def speak(program: ServiceProgram, person_id: str) -> Person:
+            token = issuer.token(person_id, entity=PEOPLE[person_id])
+            channel = rpc.channel(program.grpc, token=lambda: token)
+            opened.append(channel)
+            channels.push_async_callback(channel.close)
+            return Person(DocumentServiceStub(channel))
+
+        yield speak
+
+
+@pytest.fixture(scope="session")
+def real_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 MiB of real content: Python's own sources, one after the other."""
+    path = tmp_path_factory.mktemp("real") / "python.txt"
+    left = 64 << 20
+    with path.open("wb") as out:
+        while left:
+            for source in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+                piece = source.read_bytes()[:left]
+                out.write(piece)
+                left -= len(piece)
+    return path
+
+
+def new_id() -> str:
+    return uuid4().hex
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class refused:  # noqa: N801 - it reads as a word
+    """`with refused(code, reason):` what is inside is refused in that way."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str = "") -> None:
+        self.code, self.reason = code, reason
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        assert error is not None, f"not refused; {self.code} was expected"
+        if not isinstance(error, grpc.aio.AioRpcError):
+            return False
+        assert error.code() == self.code, error
+        assert not self.reason or rpc.error_of(error).reason == self.reason, error
+        return True
+
+
+NOT_FOUND = grpc.StatusCode.NOT_FOUND
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+EXISTS = grpc.StatusCode.ALREADY_EXISTS
+ABORTED = grpc.StatusCode.ABORTED

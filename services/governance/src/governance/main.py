@@ -1,0 +1,29 @@
+"""The composition root of governance."""
+
+import service
+from rossio.governance.v1.audit_pb2 import ActionAudited
+from rossio.governance.v1.service_pb2_grpc import add_GovernanceServiceServicer_to_server
+
+from governance.adapters.store import INDEXES, ChainStore
+from governance.entrypoints.consumers import AUDIT_STREAM, AuditConsumer
+from governance.entrypoints.grpc import SERVICE, GovernanceApi
+from governance.settings import Settings
+
+_BATCH = 500
+
+
+def build(app: service.App[Settings]) -> None:
+    """Wires one process."""
+    chains = ChainStore(app.collection("records", INDEXES))
+    if app.plays("consumer"):
+        app.consumer(AUDIT_STREAM, {ActionAudited: AuditConsumer(chains).handle}, batch=_BATCH)
+    if app.plays("api"):
+        app.grpc(GovernanceApi(chains), add_GovernanceServiceServicer_to_server, SERVICE)
+
+
+def main() -> None:
+    service.run("governance", Settings, build, roles=("consumer", "api"))
+
+
+if __name__ == "__main__":
+    main()
