@@ -25,6 +25,17 @@ class HashIndex:
     def __len__(self) -> int:
         return self._size
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there are candidates for the key."""
+        hashes, numbers, mask = self._hashes, self._numbers, self._mask
+        hashed = hash(key)
+        slot = hashed & mask
+        while (number := numbers[slot]) != _EMPTY:
+            if hashes[slot] == hashed and number >= 0:
+                return True
+            slot = (slot + 1) & mask
+        return False
+
     def add(self, key: str, number: int) -> None:
         """Adds `number`, from 0 to 2**31 - 1, to those of the key; it must not be among them yet."""
         if self._filled * 3 >= self._mask * 2:

@@ -16,6 +16,8 @@ from directory_view.hash_index import HashIndex
 Change = EntityChanged | UnitChanged | PersonChanged | GroupChanged
 
 DEFAULT_LOCALE: Final = "pt-PT"
+# The attributes that have a bitmap for each value.
+_INDEXED: Final = ("entity", "unit", "profession", "locale", "role")
 # A number beyond it is a broken record: the view keeps a slot for every number up to the highest.
 _HIGHEST_NUMBER: Final = 2**23
 
@@ -40,7 +42,7 @@ class View:
         self._groups: dict[str, bytes] = {}
         self._groups_by_address: defaultdict[str, set[str]] = defaultdict(set)
         self._everybody = BitMap()
-        self._holders: defaultdict[tuple[str, str], BitMap] = defaultdict(BitMap)
+        self._holders: dict[str, defaultdict[str, BitMap]] = {name: defaultdict(BitMap) for name in _INDEXED}
         self._expansion: Expansion | None = None
 
     # Look-ups
@@ -176,38 +178,43 @@ class View:
         number = person.number
         held = self.by_number(number)
         if held is None:
-            self._make_room(person)
-            self._numbers.add(person.person_id, number)
+            self._make_room(person.person_id, number)
         elif held.person_id != person.person_id:
             raise Invalid("two people have one number", reason="NUMBER_TAKEN", number=str(number))
         elif held.version >= person.version:
             return
-        else:
-            self._drop(held)
+        elif held.state == PERSON_STATE_ACTIVE:
+            for bitmap in self._bitmaps(held):
+                bitmap.discard(number)
+            for address in set(held.addresses):
+                self._people_by_address.remove(address, number)
         self._people[number] = person.SerializeToString()
         if person.state == PERSON_STATE_ACTIVE:
-            self._everybody.add(number)
-            for key in _attributes(person):
-                self._holders[key].add(number)
+            for bitmap in self._bitmaps(person):
+                bitmap.add(number)
             for address in set(person.addresses):
                 self._people_by_address.add(address, number)
         self._changed()
 
-    def _make_room(self, person: Person) -> None:
-        if self._number(person.person_id) is not None or person.number > _HIGHEST_NUMBER:
+    def _make_room(self, person_id: str, number: int) -> None:
+        """Room for somebody new."""
+        if number > _HIGHEST_NUMBER or (person_id in self._numbers and self._number(person_id) is not None):
             raise Invalid("a person's number is none that the directory gives", reason="NUMBER_WRONG")
-        missing = person.number + 1 - len(self._people)
+        missing = number + 1 - len(self._people)
         if missing > 0:
             self._people += [None] * missing
+        self._numbers.add(person_id, number)
 
-    def _drop(self, held: Person) -> None:
-        if held.state != PERSON_STATE_ACTIVE:
-            return
-        self._everybody.discard(held.number)
-        for key in _attributes(held):
-            self._holders[key].discard(held.number)
-        for address in set(held.addresses):
-            self._people_by_address.remove(address, held.number)
+    def _bitmaps(self, person: Person) -> Iterator[BitMap]:
+        """Those that hold the person while they work here."""
+        holders = self._holders
+        yield self._everybody
+        yield holders["entity"][person.entity_id]
+        yield holders["unit"][person.unit_id]
+        yield holders["profession"][person.profession]
+        yield holders["locale"][person.locale or DEFAULT_LOCALE]
+        for role in person.roles:
+            yield holders["role"][role]
 
     def _put_group(self, group: Group) -> None:
         raw = self._groups.get(group.group_id)
@@ -270,8 +277,8 @@ class View:
             number = self._number(value)
             return BitMap() if number is None else BitMap([number]) & self._everybody
         if attribute == "unit":
-            return BitMap.union(BitMap(), *(self._holders.get(("unit", unit), BitMap()) for unit in self._below(value)))
-        return self._holders.get((attribute, value), BitMap())
+            return BitMap.union(*(self._holders["unit"].get(unit, BitMap()) for unit in self._below(value)))
+        return self._holders[attribute].get(value, BitMap())
 
     def _below(self, unit_id: str) -> set[str]:
         """The unit and all below it."""
@@ -296,13 +303,3 @@ class View:
         except Invalid:
             expression = None
         return GroupParts(people, nested, expression)
-
-
-def _attributes(person: Person) -> Iterator[tuple[str, str]]:
-    """The attributes that have a bitmap for each value."""
-    yield "entity", person.entity_id
-    yield "unit", person.unit_id
-    yield "profession", person.profession
-    yield "locale", person.locale or DEFAULT_LOCALE
-    for role in person.roles:
-        yield "role", role
