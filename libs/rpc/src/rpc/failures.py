@@ -74,8 +74,7 @@ def internal(trace_id: str) -> Failure:
     return Failure(StatusCode.INTERNAL, "internal error", "INTERNAL", {"trace_id": trace_id} if trace_id else {})
 
 
-def out_of_time(seconds: float) -> Failure:
-    return Failure(StatusCode.DEADLINE_EXCEEDED, f"the method did not end within {seconds:g} s", "DEADLINE", {})
+OUT_OF_TIME = Failure(StatusCode.DEADLINE_EXCEEDED, "the method did not end in time", "DEADLINE", {})
 
 
 def error_of(error: aio.AioRpcError) -> RossioError:

@@ -9,7 +9,7 @@ import telemetry
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rpc.interceptor import Load
+from rpc.load import Load
 
 SERVICE = "grpc.health.v1.Health"
 _LOOK_EVERY = 0.5

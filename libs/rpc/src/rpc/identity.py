@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
+from rpc.failures import Failure
+
 PrincipalKind = Literal["person", "citizen", "service"]
 MINISTRY_ADMIN = "ministry.admin"
 
@@ -36,16 +38,18 @@ class Caller:
         return bool(entity_id) and entity_id == self.entity_id
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """What the interceptor knows about the call in hand."""
 
     caller: Caller
     method: str
     """As on the wire: "/rossio.mail.v1.MailService/Submit"."""
-    request_id: str = ""
-    ends_at: float | None = None
+    ends_at: float | None
     """The deadline, on the monotonic clock; None where there is none."""
+    request_id: str = ""
+    ended: Failure | None = None
+    """How the server has ended the call before its handler did."""
 
 
 _call: ContextVar[Call] = ContextVar("rpc_call")

@@ -5,22 +5,23 @@ span and the duration metric. It takes the place of the handler that the generat
 a call pays for no chain of interceptors, and nothing of a request is parsed before its caller is known.
 """
 
-import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 import telemetry
-from errors import Invalid, RossioError, Transient
+from errors import Invalid, RossioError
 from google.protobuf.message import DecodeError, Message
 from grpc import StatusCode, aio
 from telemetry import semconv
 
-from rpc.failures import SERVER_FAULTS, Failure, failure_of, internal, out_of_time
+from rpc.failures import SERVER_FAULTS, Failure, failure_of, internal
 from rpc.identity import Call, enter
+from rpc.load import Load
 from rpc.rules import Method
 from rpc.validation import checks, invalid_fields, validate
 from rpc.verifier import Verifier
@@ -29,33 +30,8 @@ log = telemetry.logger(__name__)
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = aio.ServicerContext[Any, Any]
-Work = Callable[[Call], Awaitable[Any]]
-
-
-class Load:
-    """The calls that a server has in hand, and the way to end those that would not end by themselves."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.draining = asyncio.Event()
-        self._endless: set[asyncio.Task[Any]] = set()
-
-    def drain(self) -> None:
-        """Ends the calls that have no deadline, such as a watch of an inbox; their callers come again."""
-        self.draining.set()
-        for task in self._endless:
-            task.cancel()
-
-    @contextlib.contextmanager
-    def endless(self) -> Iterator[None]:
-        """Marks the call in hand as one that has no deadline."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._endless.add(task)
-        try:
-            yield
-        finally:
-            self._endless.discard(task)
+Work = Callable[[Any, Context, Call], Awaitable[Any]]
+"""Runs a handler: on the request as bytes, or on the stream of them."""
 
 
 class Interceptor:
@@ -74,41 +50,35 @@ class Interceptor:
     def around(self, handler: Handler) -> Handler:
         """Returns a handler that takes requests as bytes and runs the given one behind this way."""
         serialize = handler.response_serializer
+        if self._method.client_streaming and self._method.server_streaming:
+            serve = partial(self._serve, self._stream_into(_streamed(handler.stream_stream)))
+            return grpc.stream_stream_rpc_method_handler(serve, response_serializer=serialize)
         if self._method.client_streaming:
-            if self._method.server_streaming:
-                serve = self._streaming_request(_streamed(handler.stream_stream))
-                return grpc.stream_stream_rpc_method_handler(serve, response_serializer=serialize)
-            serve = self._streaming_request(handler.stream_unary)
+            serve = partial(self._serve, self._stream_into(handler.stream_unary))
             return grpc.stream_unary_rpc_method_handler(serve, response_serializer=serialize)
         if self._method.server_streaming:
-            serve = self._single_request(_streamed(handler.unary_stream))
+            serve = partial(self._serve, self._message_into(_streamed(handler.unary_stream)))
             return grpc.unary_stream_rpc_method_handler(serve, response_serializer=serialize)
-        serve = self._single_request(handler.unary_unary)
+        serve = partial(self._serve, self._message_into(handler.unary_unary))
         return grpc.unary_unary_rpc_method_handler(serve, response_serializer=serialize)
 
-    def _single_request(self, handler: Any) -> Any:
-        async def serve(raw: bytes, context: Context) -> Any:
-            async def work(call: Call) -> Any:
-                return await handler(self._read(raw, call, first=True), context)
+    def _message_into(self, handler: Any) -> Work:
+        async def work(raw: bytes, context: Context, call: Call) -> Any:
+            return await handler(self._read(raw, call, first=True), context)
 
-            return await self._serve(context, work)
+        return work
 
-        return serve
+    def _stream_into(self, handler: Any) -> Work:
+        async def work(raw: AsyncIterator[bytes], context: Context, call: Call) -> Any:
+            messages = self._messages(raw, call)
+            if self._door.writes:
+                first = await anext(messages, None)
+                if first is None:
+                    raise Invalid("the stream ended before its first message", reason="EMPTY_STREAM")
+                messages = _chained(first, messages)
+            return await handler(messages, context)
 
-    def _streaming_request(self, handler: Any) -> Any:
-        async def serve(raw: AsyncIterator[bytes], context: Context) -> Any:
-            async def work(call: Call) -> Any:
-                messages = self._messages(raw, call)
-                if self._door.writes:
-                    first = await anext(messages, None)
-                    if first is None:
-                        raise Invalid("the stream ended before its first message", reason="EMPTY_STREAM")
-                    messages = _chained(first, messages)
-                return await handler(messages, context)
-
-            return await self._serve(context, work)
-
-        return serve
+        return work
 
     async def _messages(self, raw: AsyncIterator[bytes], call: Call) -> AsyncIterator[Message]:
         first = True
@@ -134,83 +104,62 @@ class Interceptor:
                 raise invalid_fields({self._method.request_id_path: "is required: the method writes (AIP-155)"})
         return message
 
-    async def _serve(self, context: Context, work: Work) -> Any:
-        started = time.perf_counter()
+    async def _serve(self, work: Work, raw: Any, context: Context) -> Any:
+        started = time.monotonic()
         token, traceparent = _metadata(context)
-        failure: Failure | None = None
-        response = None
-        code = StatusCode.CANCELLED
-        self._load.count += 1
+        span = telemetry.begin(
+            self._method.name, kind=telemetry.Kind.SERVER, attributes=self._attributes, parent=traceparent
+        )
+        telemetry.enter(span)
+        call, code = None, StatusCode.OK
         try:
-            with telemetry.span(
-                self._method.name, kind=telemetry.Kind.SERVER, attributes=self._attributes, parent=traceparent
-            ) as span:
-                try:
-                    response = await self._admitted(context, token, work)
-                    code = StatusCode.OK
-                except aio.AbortError:
-                    code = context.code()
-                    raise
-                except RossioError as error:
-                    failure = failure_of(error)
-                except _OutOfTime as error:
-                    failure = out_of_time(error.seconds)
-                except asyncio.CancelledError:
-                    if not self._load.draining.is_set() or context.cancelled():
-                        raise
-                    _uncancel()
-                    failure = failure_of(Transient("the server is going down; call again", reason="DRAINING"))
-                except Exception:
-                    log.exception("a handler failed", rpc_method=self._method.name)
-                    failure = internal(span.trace_id)
-                if failure is not None:
-                    code = failure.code
-                    if code in SERVER_FAULTS:
-                        span.fail(failure.reason)
-                span.set(semconv.RPC_STATUS_CODE, code.name)
+            caller = self._verifier.known(token) or await self._verifier.verify(token)
+            self._door.admit(caller)
+            call = self._load.begin(caller, self._method.path, self._ends_at(context, started))
+            enter(call)
+            response = await work(raw, context, call)
+        except BaseException as error:
+            ended = self._load.end(call) if call is not None else None
+            failure = ended or self._failure(error, span)
+            if failure is None:
+                code = context.code() if isinstance(error, aio.AbortError) else StatusCode.CANCELLED
+                raise
+            code = failure.code
+        else:
+            self._load.end(call)
+            return response
         finally:
-            self._load.count -= 1
-            self._duration(code).observe(time.perf_counter() - started)
-        if failure is not None:
-            await context.abort(failure.code, failure.message, failure.trailer())
-        return response
+            self._conclude(span, code, time.monotonic() - started)
+        return await context.abort(failure.code, failure.message, failure.trailer())
 
-    async def _admitted(self, context: Context, token: str, work: Work) -> Any:
-        caller = self._verifier.known(token) or await self._verifier.verify(token)
-        self._door.admit(caller)
-        call = Call(caller, self._method.path)
-        enter(call)
+    def _failure(self, error: BaseException, span: telemetry.Span) -> Failure | None:
+        """Returns what the caller is told; None when the caller hung up, or a handler has told it already."""
+        if isinstance(error, RossioError):
+            return failure_of(error)
+        if isinstance(error, aio.AbortError) or not isinstance(error, Exception):
+            return None
+        log.error("a handler failed", exc=error, rpc_method=self._method.name)
+        return internal(span.trace_id)
+
+    def _conclude(self, span: telemetry.Span, code: StatusCode, seconds: float) -> None:
+        duration = self._durations.get(code)
+        if duration is None:
+            duration = telemetry.names.RPC_SERVER.bind(rpc_method=self._method.name, rpc_status_code=code.name)
+            self._durations[code] = duration
+        duration.observe(seconds)
+        if span.recording:
+            span.set(semconv.RPC_STATUS_CODE, code.name)
+            if code in SERVER_FAULTS:
+                span.fail(code.name)
+            telemetry.finish(span)
+
+    def _ends_at(self, context: Context, started: float) -> float | None:
+        """Returns the earlier of the caller's deadline and the rule's, on the monotonic clock."""
         left: float | None = context.time_remaining()
-        seconds = self._door.seconds
-        if left is not None and (seconds is None or left <= seconds):
-            call.ends_at = time.monotonic() + left
-            return await work(call)  # gRPC itself ends the call when the caller's deadline is over
-        if seconds is None:
-            with self._load.endless():
-                return await work(call)
-        call.ends_at = time.monotonic() + seconds
-        try:
-            async with asyncio.timeout(seconds) as timer:
-                return await work(call)
-        except TimeoutError:
-            if timer.expired():
-                raise _OutOfTime(seconds) from None
-            raise
-
-    def _duration(self, code: StatusCode) -> telemetry.Spread:
-        found = self._durations.get(code)
-        if found is None:
-            found = telemetry.names.RPC_SERVER.bind(rpc_method=self._method.name, rpc_status_code=code.name)
-            self._durations[code] = found
-        return found
-
-
-class _OutOfTime(Exception):
-    """The rule's deadline is over."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
+        limit = self._door.seconds
+        if left is None or (limit is not None and limit < left):
+            left = limit
+        return None if left is None else started + left
 
 
 def _metadata(context: Context) -> tuple[str, str | None]:
@@ -241,9 +190,3 @@ async def _chained(first: Message, rest: AsyncIterator[Message]) -> AsyncIterato
     yield first
     async for message in rest:
         yield message
-
-
-def _uncancel() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    task.uncancel()

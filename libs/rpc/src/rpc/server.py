@@ -13,7 +13,8 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # its stubs leave this module out
 
 from rpc import health
-from rpc.interceptor import Handler, Interceptor, Load
+from rpc.interceptor import Handler, Interceptor
+from rpc.load import Load
 from rpc.rules import method, methods
 from rpc.tls import Tls
 from rpc.verifier import Verifier
@@ -83,8 +84,9 @@ class Server:
         reflection.enable_server_reflection((*self._handlers, health.SERVICE, reflection.SERVICE_NAME), server)
         port = self._bind(server)
         await self._verifier.start()
+        await self._load.start()
         telemetry.health.check(_TOKEN_KEYS, self._verifier.trouble)
-        telemetry.names.RPC_IN_FLIGHT.bind().set_function(lambda: self._load.count)
+        telemetry.names.RPC_IN_FLIGHT.bind().set_function(self._load.__len__)
         await server.start()
         self._server = server
         return port
@@ -100,6 +102,7 @@ class Server:
         server, self._server = self._server, None
         self._load.drain()
         await server.stop(grace)
+        await self._load.stop()
         telemetry.health.forget(_TOKEN_KEYS)
         await self._verifier.stop()
 

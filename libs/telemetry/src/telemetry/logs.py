@@ -62,12 +62,13 @@ class Logger:
         if _output.level <= 30:
             _write("warning", self._name, event, fields, None)
 
-    def error(self, event: str, **fields: Any) -> None:
-        _write("error", self._name, event, fields, None)
+    def error(self, event: str, *, exc: BaseException | None = None, **fields: Any) -> None:
+        """Writes an error; with `exc` also what was raised and where."""
+        _write("error", self._name, event, fields, exc)
 
-    def exception(self, event: str, *, exc: BaseException | None = None, **fields: Any) -> None:
-        """Writes an error with where it was raised: `exc`, or the one that is being handled."""
-        _write("error", self._name, event, fields, exc or sys.exception())
+    def exception(self, event: str, **fields: Any) -> None:
+        """Writes an error with the exception that is being handled."""
+        _write("error", self._name, event, fields, sys.exception())
 
 
 def logger(name: str) -> Logger:

@@ -29,15 +29,32 @@ class Kind(IntEnum):
 
 
 class Span:
-    """A position in a trace that is not recorded here: unsampled, or of another process."""
+    """A position in a trace that is not recorded here: unsampled, or of another process.
 
-    __slots__ = ("sampled", "span_id", "trace_id")
+    The ids of one that begins here are drawn when somebody asks for them.
+    """
+
+    __slots__ = ("_span_id", "_trace_id", "sampled")
     recording = False
 
-    def __init__(self, trace_id: str, span_id: str, *, sampled: bool) -> None:
-        self.trace_id = trace_id
-        self.span_id = span_id
+    def __init__(self, trace_id: str = "", span_id: str = "", *, sampled: bool = False) -> None:
+        self._trace_id = trace_id
+        self._span_id = span_id
         self.sampled = sampled
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits."""
+        if not self._trace_id:
+            self._trace_id = _hex(128)
+        return self._trace_id
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits."""
+        if not self._span_id:
+            self._span_id = _hex(64)
+        return self._span_id
 
     @property
     def traceparent(self) -> str:
@@ -60,7 +77,7 @@ class Recording(Span):
     recording = True
 
     def __init__(self, name: str, kind: Kind, parent: Span | None, links: Sequence[Span]) -> None:
-        super().__init__(parent.trace_id if parent else _hex(128), _hex(64), sampled=True)
+        super().__init__(parent.trace_id if parent else "", sampled=True)
         self.name = name
         self.kind = kind
         self.parent_id = parent.span_id if parent else ""
@@ -147,10 +164,10 @@ def begin(
     links: Sequence[Span | str] = (),
 ) -> Span:
     """Begins a span without making it the current one; `finish` ends it. For what has no block of its own."""
-    if isinstance(parent, str):
-        parent = context_from(parent)
     if parent is None:
         parent = _active.get()
+    elif isinstance(parent, str):
+        parent = context_from(parent)
     positions = [at for at in map(_position, links) if at is not None] if links else ()
     if parent is not None:
         sampled = parent.sampled
@@ -159,11 +176,16 @@ def begin(
     else:
         sampled = recorder.ratio > 0 and random.random() < recorder.ratio  # noqa: S311 - sampling
     if not sampled or recorder.sink is None:
-        return parent or Span(_hex(128), _hex(64), sampled=sampled)
+        return parent or Span(sampled=sampled)
     span = Recording(name, kind, parent, positions)
     for key, value in (attributes or {}).items():
         span.set(key, value)
     return span
+
+
+def enter(span: Span) -> None:
+    """Makes a span the current one for the rest of the task; where that has a smaller scope, use `span`."""
+    _active.set(span)
 
 
 def finish(span: Span, error: BaseException | None = None) -> None:

@@ -1,0 +1,77 @@
+"""The calls that a server has in hand, and the ending of those that do not end by themselves."""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from errors import Transient
+
+from rpc.failures import OUT_OF_TIME, Failure, failure_of
+from rpc.identity import Call, Caller
+
+_SWEEP = 0.05
+"""Seconds between two looks for calls that are out of time."""
+_DRAINING = failure_of(Transient("the server is going down; call again", reason="DRAINING"))
+
+
+class Load:
+    """The calls in hand.
+
+    One task looks after all deadlines: a timer for each call would cost more than the rest of the
+    interceptor, because nearly every timer is cancelled and yet stays in the loop's heap.
+    """
+
+    def __init__(self) -> None:
+        self.draining = asyncio.Event()
+        self._calls: dict[Call, asyncio.Task[Any]] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    async def start(self) -> None:
+        self._sweeper = asyncio.create_task(self._sweep(), name="rpc deadlines")
+
+    async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+
+    def begin(self, caller: Caller, method: str, ends_at: float | None) -> Call:
+        """Notes that the current task works on a call."""
+        task = asyncio.current_task()
+        assert task is not None
+        call = Call(caller, method, ends_at)
+        self._calls[call] = task
+        return call
+
+    def end(self, call: Call) -> Failure | None:
+        """Takes the work on a call as done; returns how the server has ended it before, if it has."""
+        task = self._calls.pop(call)
+        if call.ended is not None:
+            task.uncancel()
+        return call.ended
+
+    def drain(self) -> None:
+        """Ends the calls that have no deadline, such as a watch of an inbox; their callers come again."""
+        self.draining.set()
+        for call, task in self._calls.items():
+            if call.ends_at is None:
+                _end(call, task, _DRAINING)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            now = time.monotonic()
+            for call, task in self._calls.items():
+                if call.ends_at is not None and call.ends_at <= now:
+                    _end(call, task, OUT_OF_TIME)
+
+
+def _end(call: Call, task: asyncio.Task[Any], failure: Failure) -> None:
+    """Cancels the work on a call, once; the interceptor then answers with the failure."""
+    if call.ended is None:
+        call.ended = failure
+        task.cancel()
