@@ -55,7 +55,7 @@ async def test_a_holder_that_fell_silent_has_lost_it_before_another_comes_in(dat
     clock.now += 0.02
     assert first.lost
     async with asyncio.timeout(10):
-        while not await second.acquire():  # noqa: ASYNC110 - the server's clock ends it
+        while not await second.acquire():
             await asyncio.sleep(0.02)
     assert second.fence == first.fence + 1
     assert not await first.acquire()  # it comes back too late

@@ -19,6 +19,7 @@ from service.parts import Calls, Peer, Store
 from service.settings import AnySettings, WrongSettings
 
 if TYPE_CHECKING:
+    from blobs import Blobs
     from directory_view import DirectoryFeed
 
 AnyComponent = TypeVar("AnyComponent", bound=Component)
@@ -95,6 +96,12 @@ class App(Generic[AnySettings]):
         from directory_view import DirectoryFeed  # noqa: PLC0415 - services without it do not pay for it
 
         return self.add(DirectoryFeed(self.kafka, self.name), "directory view")
+
+    def blobs(self) -> "Blobs":
+        """Content storage, where BLOBS says: in DATA_PATH or in the database."""
+        from service.content import Content, chosen  # noqa: PLC0415 - services without content do not pay for it
+
+        return self.add(Content(chosen(self.settings, lambda: self.database)), "content").blobs
 
     def consumer(self, stream: str, handlers: Mapping[type[Message], Handler], **options: Any) -> Consumer:
         """Settles a stream; `batch` and the further options are those of `messaging.Consumer`."""

@@ -5,7 +5,7 @@ unique; here an upload holds what its caller hands over, and the file is there, 
 is there only once, with the single write that ends the upload.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,7 +80,7 @@ class Files:
             return None
         return StoredFile(found["_id"], name, found["length"], found["chunkSize"], found["metadata"])
 
-    async def read(self, file: StoredFile, first: int, count: int, *, ahead: int = 4) -> AsyncIterator[bytes]:
+    async def read(self, file: StoredFile, first: int, count: int, *, ahead: int = 4) -> AsyncGenerator[bytes, None]:
         """The chunks `first` to `first + count - 1` (from 0), `ahead` of them a round trip.
 
         NotFound CONTENT_MISSING when one of them is not there.
