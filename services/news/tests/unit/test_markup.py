@@ -11,7 +11,8 @@ ALLOWED = {"a", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", 
 }
 PIECES = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "![p](http://t/p.gif)",
-    "[b](data:text/html,x)", "<a href='javascript:x'>", "`code`", "**b**", "\n\n# h\n", "- item\n", "[r]: http://x 'y'\n",
+    "[b](data:text/html,x)", "<a href='javascript:x'>", "`code`", "**b**", "\n\n# h\n", "- item\n",
+    "[r]: http://x 'y'\n",
     "[r]", "<http://x>", "<javascript:alert(1)>", "\x00", "&lt;script&gt;", "<!--", "<style>", "<svg/onload=x>", "> q\n",
 ]  # fmt: skip
 
@@ -21,8 +22,8 @@ class Seen(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict]] = []
 
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
 
 
 def seen(html: str) -> list[tuple[str, dict]]:

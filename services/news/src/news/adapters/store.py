@@ -1,14 +1,15 @@
 """Posts and acknowledgements in MongoDB."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
+from collections.abc import Collection as Several
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from directory_view import Bitmap
 from errors import Conflict, NotFound
-from store import Database, Document, Index
+from store import Collection, Document, Index
 
 from news.adapters import wire
 from news.application.ports import Acknowledgement, Change
@@ -19,6 +20,9 @@ _OVERLAP: Final = timedelta(seconds=10)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _VERSIONS_HELD: Final = 256
 
+POST_INDEXES: Final = (Index(["state"]), Index(["moved_at"], sparse=True))
+ACKNOWLEDGEMENT_INDEXES: Final = (Index(["post_id", "text_version", "at"]),)
+
 
 class StoredPosts:
     """One document a post, its frozen audience in it as a serialised bitmap.
@@ -26,36 +30,32 @@ class StoredPosts:
     `moved_at` says when the post last came into or went out of the feeds.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.collection = database.collection("posts")
-
-    async def prepare(self) -> None:
-        await self._database.ensure(self.collection, [Index(["state"]), Index(["moved_at"], sparse=True)])
+    def __init__(self, posts: Collection) -> None:
+        self._posts = posts
 
     async def get(self, post_id: str) -> Post:
-        found = await self.collection.get(post_id)
+        found = await self._posts.get(post_id)
         if found is None:
             raise NotFound("no such post", reason="POST_NOT_FOUND")
         return _post(found)
 
     async def add(self, post: Post, change: Change) -> None:
-        await self.collection.insert({"_id": post.post_id, **_fields(post)}, wire.facts(post, change))
+        await self._posts.insert({"_id": post.post_id, **_fields(post)}, wire.facts(post, change))
 
     async def replace(self, post: Post, change: Change, *, version: int) -> Post:
         saved = replace(post, version=version + 1)
         fields = _fields(post)
         if change.verb in {"publish", "retract"}:
             fields["moved_at"] = change.at
-        await self.collection.update(post.post_id, {"$set": fields}, version=version, facts=wire.facts(saved, change))
+        await self._posts.update(post.post_id, {"$set": fields}, version=version, facts=wire.facts(saved, change))
         return saved
 
     async def live(self) -> AsyncIterator[Post]:
-        async for found in self.collection.find({"state": State.PUBLISHED.value}):
+        async for found in self._posts.find({"state": State.PUBLISHED.value}):
             yield _post(found)
 
     async def moved_since(self, moment: datetime) -> AsyncIterator[Post]:
-        async for found in self.collection.find({"moved_at": {"$gt": moment - _OVERLAP}}):
+        async for found in self._posts.find({"moved_at": {"$gt": moment - _OVERLAP}}):
             yield _post(found)
 
 
@@ -66,13 +66,9 @@ class StoredAcknowledgements:
     date with what came since.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.collection = database.collection("acknowledgements")
+    def __init__(self, acknowledgements: Collection) -> None:
+        self._acknowledgements = acknowledgements
         self._known: OrderedDict[tuple[str, int], tuple[Bitmap, datetime]] = OrderedDict()
-
-    async def prepare(self) -> None:
-        await self._database.ensure(self.collection, [Index(["post_id", "text_version", "at"])])
 
     async def add(self, acknowledgement: Acknowledgement) -> bool:
         document = {
@@ -83,20 +79,20 @@ class StoredAcknowledgements:
             "at": acknowledgement.at,
         }
         try:
-            await self.collection.insert(document, [wire.acknowledged(acknowledgement)])
+            await self._acknowledgements.insert(document, [wire.acknowledged(acknowledgement)])
         except Conflict:
             return False
         return True
 
-    async def of(self, person_id: str, versions: Collection[tuple[str, int]]) -> set[str]:
+    async def of(self, person_id: str, versions: Several[tuple[str, int]]) -> set[str]:
         keys = [_key(post_id, text_version, person_id) for post_id, text_version in versions]
-        found = self.collection.find({"_id": {"$in": keys}}, projection={"post_id": True})
+        found = self._acknowledgements.find({"_id": {"$in": keys}}, projection={"post_id": True})
         return {document["post_id"] async for document in found}
 
     async def numbers(self, post_id: str, text_version: int) -> Bitmap:
         held, last = self._known.pop((post_id, text_version), (Bitmap(), _EPOCH))
         query = {"post_id": post_id, "text_version": text_version, "at": {"$gt": last - _OVERLAP}}
-        async for document in self.collection.find(query, projection={"number": True, "at": True}):
+        async for document in self._acknowledgements.find(query, projection={"number": True, "at": True}):
             held.add(document["number"])
             last = max(last, document["at"])
         self._known[post_id, text_version] = held, last
