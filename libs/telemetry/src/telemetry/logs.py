@@ -66,9 +66,9 @@ class Logger:
         """Writes an error; with `exc` also what was raised and where."""
         _write("error", self._name, event, fields, exc)
 
-    def exception(self, event: str, **fields: Any) -> None:
-        """Writes an error with the exception that is being handled."""
-        _write("error", self._name, event, fields, sys.exception())
+    def exception(self, event: str, exc: BaseException | None = None, **fields: Any) -> None:
+        """Writes an error with `exc`, or with the exception that is being handled."""
+        _write("error", self._name, event, fields, exc or sys.exception())
 
 
 def logger(name: str) -> Logger:
