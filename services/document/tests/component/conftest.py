@@ -1,9 +1,10 @@
 """The service as a program on a real Kafka and store, and people of two entities who speak to it over gRPC."""
 
+import asyncio
 import hashlib
 import sysconfig
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
+from rossio.governance.v1.audit_pb2 import ActionAudited
 
 CHUNK = 256 * 1024
 
@@ -106,12 +108,10 @@ As = Callable[[ServiceProgram, str], Person]
 async def caller(issuer: Issuer) -> AsyncIterator[As]:
     """`caller(program, person_id)` is that person, speaking to the program."""
     async with AsyncExitStack() as channels:
-        opened: list[Any] = []
 
         def speak(program: ServiceProgram, person_id: str) -> Person:
             token = issuer.token(person_id, entity=PEOPLE[person_id])
             channel = rpc.channel(program.grpc, token=lambda: token)
-            opened.append(channel)
             channels.push_async_callback(channel.close)
             return Person(DocumentServiceStub(channel))
 
@@ -140,26 +140,54 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class refused:  # noqa: N801 - it reads as a word
-    """`with refused(code, reason):` what is inside is refused in that way."""
-
-    def __init__(self, code: grpc.StatusCode, reason: str = "") -> None:
-        self.code, self.reason = code, reason
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        assert error is not None, f"not refused; {self.code} was expected"
-        if not isinstance(error, grpc.aio.AioRpcError):
-            return False
-        assert error.code() == self.code, error
-        assert not self.reason or rpc.error_of(error).reason == self.reason, error
-        return True
+Refused = Callable[..., AbstractContextManager[None]]
 
 
-NOT_FOUND = grpc.StatusCode.NOT_FOUND
-DENIED = grpc.StatusCode.PERMISSION_DENIED
-INVALID = grpc.StatusCode.INVALID_ARGUMENT
-EXISTS = grpc.StatusCode.ALREADY_EXISTS
-ABORTED = grpc.StatusCode.ABORTED
+@pytest.fixture
+def refused() -> Refused:
+    """`with refused("NOT_FOUND", reason):` what is inside ends with that status and reason."""
+
+    @contextmanager
+    def expect(code: str, reason: str = "") -> Iterator[None]:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            yield
+        assert refusal.value.code().name == code, refusal.value
+        assert reason in {"", rpc.error_of(refusal.value).reason}, refusal.value
+
+    return expect
+
+
+class Told:
+    """What the service has told others, on the streams, about one node."""
+
+    def __init__(self, streams: str) -> None:
+        self._streams = streams
+
+    async def about(self, node_id: str) -> list[Message]:
+        """The events and audit records of the node that are on the streams now, in the order of their ids."""
+        found: dict[str, Message] = {}
+
+        async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+            for delivery in deliveries:
+                about = getattr(delivery.message, "node_id", "") or getattr(delivery.message, "resource", "")
+                if about == node_id:
+                    assert delivery.id not in found or found[delivery.id] == delivery.message
+                    found[delivery.id] = delivery.message
+
+        follower = messaging.Follower(messaging.Kafka(self._streams), ["document.file.v1", "audit.v1"], take)
+        await follower.start()
+        await follower.caught_up()
+        await follower.stop()
+        return [found[event_id] for event_id in sorted(found)]
+
+    async def names_about(self, node_id: str, count: int) -> list[str]:
+        """What was told about the node, once there are `count` things: types of events, and audited actions."""
+        async with asyncio.timeout(60):
+            while len(told := await self.about(node_id)) < count:
+                await asyncio.sleep(0.1)
+        return [message.action if isinstance(message, ActionAudited) else type(message).__name__ for message in told]
+
+
+@pytest.fixture
+def told(streams: str) -> Told:
+    return Told(streams)

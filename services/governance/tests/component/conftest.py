@@ -41,13 +41,11 @@ Audit = Callable[..., OutboxRecord]
 def audit() -> Audit:
     """A record of audit.v1: `audit(entity_id, audit_id)`; keyword arguments replace what it says."""
 
-    def build(entity_id: str, audit_id: str = "", **said: Any) -> OutboxRecord:
+    def build(entity_id: str, audit_id: str = "", action: str = "document.node.share", **said: Any) -> OutboxRecord:
         audit_id = audit_id or messaging.new_id()
         fields = {"actor": "p-1", "actor_entity_id": entity_id, "resource": "n-1", "details": {"b": "2", "a": "1"}}
-        action = telemetry.audit.action(
-            "document.node.share", id=audit_id, at=AT, entity_id=entity_id, **{**fields, **said}
-        )
-        return messaging.fact(action, id=audit_id, at=AT)
+        record = telemetry.audit.action(action, id=audit_id, at=AT, entity_id=entity_id, **{**fields, **said})
+        return messaging.fact(record, id=audit_id, at=AT)
 
     return build
 

@@ -14,7 +14,7 @@ from rossio.governance.v1.service_pb2 import ListAuditRecordsRequest, ListChains
 async def until(ask: Callable[[], Any], seconds: float = 60) -> None:
     """Polls until the answer is true."""
     async with asyncio.timeout(seconds):
-        while not await ask():  # noqa: ASYNC110 - what is asked is another process
+        while not await ask():
             await asyncio.sleep(0.05)
 
 
