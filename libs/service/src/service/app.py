@@ -134,5 +134,11 @@ class App(Generic[AnySettings]):
         if settings.grpc_tls_certificate is not None:
             tls = rpc.Tls(settings.grpc_tls_authority, settings.grpc_tls_certificate, settings.grpc_tls_key)
         verifier = rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience)
-        server = rpc.Server(self._served, verifier, address=settings.grpc_address, tls=tls)
+        server = rpc.Server(
+            self._served,
+            verifier,
+            address=settings.grpc_address,
+            tls=tls,
+            max_message=settings.grpc_max_message_bytes,
+        )
         return Calls(server, settings.grpc_address, settings.drain_seconds)

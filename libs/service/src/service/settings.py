@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     grpc_tls_key: Path | None = None
     grpc_tls_authority: Path | None = None
     """Callers must show a certificate of this authority (mTLS)."""
+    grpc_max_message_bytes: int = 4 << 20
+    """The largest request that is taken in."""
     admin_address: Address = "127.0.0.1:0"
     """Metrics, probes and the log level; for the operator's network alone, since it asks for no token."""
 
