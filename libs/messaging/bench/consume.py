@@ -113,4 +113,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--bootstrap", default=os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
     for row in asyncio.run(measure(parser.parse_args().bootstrap)):
-        print(row)  # noqa: T201
+        print(row)

@@ -1,24 +1,35 @@
-"""Kafka: publish, consume, settle, outbox relay, dead letters, topic admin."""
+"""Kafka: publish, consume, settle, outbox relay, dead letters, topic admin.
+
+The only importer of FastStream and aiokafka. `application` (FastStream's life cycle) and `asyncapi` (its document)
+are imported from their modules, since not every process needs what they load.
+"""
 
 from messaging.catalogue import Catalogue, Stream, catalogue, event_class
+from messaging.dead_letters import DeadLetters
 from messaging.envelope import Delivery, caused_by, fact
 from messaging.follower import Follower
 from messaging.identity import new_id
 from messaging.kafka import Kafka
+from messaging.letter import Letter, State
 from messaging.producer import Producer
 from messaging.relay import Relay
-from messaging.settle import Consumer, Handler
+from messaging.settle import Consumer, Handler, Limit, Patience
 from messaging.topics import ensure_topics
 
 __all__ = [
     "Catalogue",
     "Consumer",
+    "DeadLetters",
     "Delivery",
     "Follower",
     "Handler",
     "Kafka",
+    "Letter",
+    "Limit",
+    "Patience",
     "Producer",
     "Relay",
+    "State",
     "Stream",
     "catalogue",
     "caused_by",

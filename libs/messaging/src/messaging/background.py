@@ -27,5 +27,5 @@ async def end(*tasks: asyncio.Task[None]) -> None:
 
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
-        log.exception("a loop died", task.exception(), loop=task.get_name())
+        log.error("a loop died", exc=task.exception(), loop=task.get_name())
         telemetry.health.check(task.get_name(), lambda: "its loop died, which is a bug: restart the process")

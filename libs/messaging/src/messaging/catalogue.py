@@ -61,10 +61,7 @@ class Catalogue:
     """The most partitions of a topic on the embedded broker."""
 
     def stream(self, name: str) -> Stream:
-        """
-        Raises:
-            Invalid: topics.yaml names no such stream.
-        """
+        """The stream of that name; raises Invalid when topics.yaml names none."""
         if name not in self.streams:
             raise Invalid(f"no stream {name!r} in topics.yaml", reason="STREAM_UNKNOWN")
         return self.streams[name]

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import telemetry
 from aiokafka import ConsumerRecord
 from errors import Invalid
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from rossio.event.v1 import event_pb2
 from store import OutboxRecord
@@ -27,6 +26,11 @@ from messaging.catalogue import EVERY_SERVICE, Stream, catalogue, event_class
 
 UNREADABLE = "x-unreadable"
 """The one header of the stand-in for a record that the client could not read."""
+UNREADABLE_REASON = "RECORD_UNREADABLE"
+REDRIVE_FOR = "redrivefor"
+"""First header of what was redriven: the one service that is to settle it again."""
+REDRIVE_OF = "redriveof"
+"""The dead letter, as topic:number."""
 _TYPE = "ce_type"
 
 
@@ -120,17 +124,20 @@ def caused_by(delivery: Delivery) -> Iterator[None]:
         cause.reset(token)
 
 
-def read_type(record: ConsumerRecord[bytes, bytes]) -> bytes:
-    """The event type, undecoded.
+def read_type(record: "ConsumerRecord[bytes, bytes]", service: bytes = b"") -> bytes:
+    """The event type, undecoded; empty for what was redriven for another service than this one.
 
     Raises:
         Invalid: there is none, or nothing of the record can be read.
     """
     for name, value in record.headers:
         if name == _TYPE and value:
-            return value
+            found: bytes = value
+            return found
+        if name == REDRIVE_FOR and service and value != service:
+            return b""
         if name == UNREADABLE:
-            raise Invalid(f"the client could not read it: {value!r}", reason="RECORD_UNREADABLE")
+            raise Invalid(f"the client could not read it: {value!r}", reason=UNREADABLE_REASON)
     raise Invalid(f"no {_TYPE} header", reason="HEADER_MISSING")
 
 
@@ -211,10 +218,10 @@ def source_of(stream: Stream) -> str:
     return "rossio" if stream.producer == EVERY_SERVICE else f"rossio/{stream.producer}"
 
 
-def _text_at(descriptor: Descriptor, path: str) -> Callable[[Message], str]:
+def _text_at(descriptor: Any, path: str) -> Callable[[Message], str]:
     """Reads the string field at a dotted path."""
     *outer, last = path.split(".")
-    inner: Descriptor | None = descriptor
+    inner = descriptor
     for name in outer:
         field = inner.fields_by_name.get(name) if inner else None
         inner = field.message_type if field else None

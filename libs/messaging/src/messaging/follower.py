@@ -4,78 +4,100 @@ import asyncio
 from collections.abc import Sequence
 
 import telemetry
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from errors import Invalid, Transient
+from telemetry import names
 
+from messaging.background import end, keep
 from messaging.catalogue import catalogue, event_class
 from messaging.envelope import Delivery, read, read_type
 from messaging.kafka import Kafka
-from messaging.settle.item import Handler
+from messaging.reader import Reader, Record
+from messaging.settle import Handler
 
 log = telemetry.logger(__name__)
 
+_MOST = 5000
+
 
 class Follower:
-    """Applies all records of some streams from their beginning, then what comes. It has no group."""
+    """Applies every record of some streams from their beginning, then what comes; it has no group.
+
+    A record that cannot be read or applied is skipped, since one bad record must not keep a service from its
+    view; it is counted as `skipped` and logged.
+    """
 
     def __init__(self, kafka: Kafka, streams: Sequence[str], apply: Handler) -> None:
         self._kafka = kafka
-        self._streams = [catalogue().stream(name) for name in streams]
+        self._streams = [catalogue().stream(name).name for name in streams]
         self._apply = apply
         self._caught_up = asyncio.Event()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._client: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._followed = {name: names.FOLLOWED.bind(stream=name) for name in self._streams}
 
     async def start(self) -> None:
-        """
-        Raises:
-            Transient: no broker answers, or a stream is not there yet.
-        """
-        consumer = AIOKafkaConsumer(**self._kafka.connection(), enable_auto_commit=False, auto_offset_reset="earliest")
+        """Begins to read; raises Transient when no broker answers or a stream is not there yet."""
+        client = AIOKafkaConsumer(
+            *self._streams, **self._kafka.connection(), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         try:
-            await consumer.start()
-            found: list[TopicPartition] = []
-            for stream in self._streams:
-                partitions = await consumer._client._wait_on_metadata(stream.name)  # noqa: SLF001
-                found += [TopicPartition(stream.name, number) for number in partitions]
+            await client.start()
         except KafkaError as error:
-            await consumer.stop()
-            raise Transient("Kafka does not answer", reason="KAFKA_DOWN") from error
-        consumer.assign(found)
-        await consumer.seek_to_beginning()
-        self._consumer = consumer
-        self._task = asyncio.create_task(self._follow(consumer, set(found)))
+            await client.stop()
+            raise Transient("Kafka does not answer, or lacks a stream", reason="KAFKA_DOWN") from error
+        self._client = client
+        self._task = keep(f"follower.{self._streams[0]}", self._follow(client))
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        if self._consumer is not None:
-            await self._consumer.stop()
+        client, task, self._client, self._task = self._client, self._task, None, None
+        if task is not None and client is not None:
+            await end(task)
+            await client.stop()
 
     async def caught_up(self) -> None:
         """Returns when all that was there at the start is applied."""
         await self._caught_up.wait()
 
-    async def _follow(self, consumer: AIOKafkaConsumer, behind: set[TopicPartition]) -> None:
+    async def _follow(self, client: AIOKafkaConsumer) -> None:
+        reader = Reader(client, grouped=False)
+        behind = set(client.assignment())
         while True:
-            found = await consumer.getmany(timeout_ms=200, max_records=5000)
-            deliveries = [delivery for records in found.values() for delivery in self._deliveries(records)]
-            if deliveries:
-                await self._apply(deliveries)
+            try:
+                found = await reader.poll(client.assignment(), most=_MOST, timeout=0.5)
+            except (KafkaError, UnicodeDecodeError):
+                log.exception("poll failed")
+                await asyncio.sleep(1)
+                continue
+            for records in found.values():
+                await self._take(records)
             if behind:
-                for at in list(behind):
-                    end = consumer.highwater(at)
-                    if end is not None and await consumer.position(at) >= end:
-                        behind.discard(at)
+                behind = await reader.behind(behind)
                 if not behind:
                     self._caught_up.set()
 
-    def _deliveries(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[Delivery]:
-        found = []
+    async def _take(self, records: Sequence[Record]) -> None:
+        deliveries: list[Delivery] = []
         for record in records:
             try:
-                found.append(read(record, event_class(read_type(record).decode())))
-            except Invalid as error:
-                log.error("record skipped", stream=record.topic, offset=record.offset, reason=error.reason)
-        return found
+                deliveries.append(read(record, event_class(read_type(record).decode())))
+            except (Invalid, UnicodeDecodeError) as error:
+                _skip(record.topic, record.offset, error)
+        try:
+            if deliveries:
+                await self._apply(deliveries)
+        except Exception:  # noqa: BLE001 - as in settle: the bad one is found and skipped
+            for delivery in deliveries:
+                await self._apply_alone(delivery)
+        self._followed[records[0].topic].inc(len(records))
+
+    async def _apply_alone(self, delivery: Delivery) -> None:
+        try:
+            await self._apply([delivery])
+        except Exception as error:  # noqa: BLE001 - as in settle
+            _skip(delivery.topic, delivery.offset, error)
+
+
+def _skip(topic: str, offset: int, error: Exception) -> None:
+    log.error("record skipped", exc=error, stream=topic, offset=offset)

@@ -1,60 +1,95 @@
 """Publishing, durably."""
 
+import time
 from asyncio import gather
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from errors import Invalid, Transient
+from faststream.kafka import KafkaBroker
 from store import OutboxRecord
+from telemetry import names
 
 from messaging.kafka import Kafka
 
+_published: dict[str, Any] = {}
+
 
 class Producer:
-    """Publishes events; what it has returned from is replicated (acks=all)."""
+    """Publishes events. What it has returned from is replicated (acks=all).
+
+    A single event goes through FastStream; several go straight to the client, which keeps them pipelined at a
+    third of the cost. FastStream's publish_batch() is not used: it puts records of different keys into one
+    partition and drops their headers.
+    """
 
     def __init__(self, kafka: Kafka, *, max_request_bytes: int = 2 << 20) -> None:
-        self._kafka = kafka
-        self._max_request_bytes = max_request_bytes
-        self._producer: AIOKafkaProducer | None = None
+        self._settings: dict[str, Any] = {**kafka.producer(), "max_request_size": max_request_bytes}
+        self._client: AIOKafkaProducer | None = None
+        self._broker: KafkaBroker | None = None
 
     async def start(self) -> None:
-        """
-        Raises:
-            Transient: no broker answers.
-        """
-        producer = AIOKafkaProducer(
-            **self._kafka.connection(),
-            acks="all",
-            enable_idempotence=self._kafka.idempotence,
-            max_request_size=self._max_request_bytes,
-        )
+        """Connects; raises Transient when no broker answers."""
+        client = AIOKafkaProducer(**self._settings)
+        broker = KafkaBroker(**self._settings, logger=None)
         try:
-            await producer.start()
+            # The client first: FastStream's broker leaks its own when there is nobody to connect to.
+            await client.start()
+            await broker.start()
         except KafkaError as error:
-            await producer.stop()
+            await client.stop()
             raise Transient("Kafka does not answer", reason="KAFKA_DOWN") from error
-        self._producer = producer
+        self._client, self._broker = client, broker
 
     async def stop(self) -> None:
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await producer.stop()
+        """Ends what is being published."""
+        client, broker, self._client, self._broker = self._client, self._broker, None, None
+        if client is not None and broker is not None:
+            await client.stop()
+            await broker.stop()
 
     async def publish(self, records: Sequence[OutboxRecord]) -> None:
-        """Returns when every record is durable; records of one key keep their order.
+        """Returns when every record is durable. Those of one key keep their order.
 
         Raises:
-            Transient: some may not be published; publishing all of them again is right.
+            Transient: some may not be durable; publishing all of them again is right.
+            Invalid: one of them is larger than Kafka takes; others may be published.
         """
-        if self._producer is None:
+        if self._client is None or self._broker is None:
             raise Transient("the producer is not started", reason="KAFKA_DOWN")
+        begun = time.perf_counter()
         try:
-            sent = [
-                await self._producer.send(record.topic, record.payload, key=record.key, headers=list(record.headers))
-                for record in records
-            ]
-            await gather(*sent)
+            if len(records) == 1:
+                await _send_one(self._broker, records[0])
+            else:
+                await _send_all(self._client, records)
+        except MessageSizeTooLargeError as error:
+            raise Invalid("the event is larger than Kafka takes", reason="EVENT_TOO_LARGE") from error
         except KafkaError as error:
-            raise Transient("Kafka did not take the records", reason="KAFKA_DOWN") from error
+            raise Transient("Kafka has not confirmed the events", reason="KAFKA_DOWN") from error
+        seconds = time.perf_counter() - begun
+        for topic, count in Counter(record.topic for record in records).items():
+            names.PUBLISHED.bind(stream=topic).inc(count)
+            names.PUBLISH.bind(stream=topic, outcome="ok").observe(seconds)
+
+
+async def _send_one(broker: KafkaBroker, record: OutboxRecord) -> None:
+    headers = {name: value.decode() for name, value in record.headers}
+    await broker.publish(
+        record.payload,
+        record.topic,
+        key=record.key,
+        headers=headers,
+        correlation_id=headers.get("correlationid", record.id),
+    )
+
+
+async def _send_all(client: AIOKafkaProducer, records: Sequence[OutboxRecord]) -> None:
+    sent = [
+        await client.send(record.topic, record.payload, key=record.key, headers=list(record.headers))
+        for record in records
+    ]
+    await gather(*sent)

@@ -1,20 +1,35 @@
 """The outbox relay: what the store has recorded is published, then cleared."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import telemetry
-from errors import Transient
-from store import Collection, Database, Lease
+from errors import Invalid, Transient
+from store import Collection, Database, Lease, OutboxRecord
+from telemetry import names
 
+from messaging.background import end, keep
 from messaging.identity import new_id
 from messaging.producer import Producer
 
 log = telemetry.logger(__name__)
 
+Pending = list[tuple[Any, list[OutboxRecord]]]
+
+_RENEW = 3.0
+"""Seconds after which the lease is prolonged; it lasts for 10."""
+
 
 class Relay:
-    """Publishes the facts in the outboxes of some collections, as long as it holds the lease."""
+    """Publishes the facts in the outboxes of some collections while it holds the lease.
+
+    It is woken by the writes of its own process, and looks each second for those of others. Facts of one document
+    are published in their order. One that is published and not yet cleared when the process dies is published
+    again, with the same id.
+    """
 
     def __init__(
         self,
@@ -26,52 +41,102 @@ class Relay:
         poll: float = 1.0,
         limit: int = 500,
     ) -> None:
+        """`lease` names the work: of all relays with one name, one works. `limit` counts documents at a time."""
         self._collections = collections
         self._producer = producer
         self._lease = Lease(database, lease, new_id())
+        self._renew_at = 0.0
         self._poll = poll
         self._limit = limit
-        self._wake = asyncio.Event()
+        self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         for collection in collections:
             collection.on_facts(self.wake)
 
+    @property
+    def leads(self) -> bool:
+        """Whether this relay holds the lease now."""
+        return self._lease.held
+
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._task = keep("relay", self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            await self._lease.release()
+        """Publishes what is there, when it may, and lets the next relay in."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        await end(task)
+        if self._lease.held:
+            try:
+                await self._relay_all()
+                await self._lease.release()
+            except Transient as error:
+                log.warning("relay stops with facts to publish", reason=error.reason)
 
     def wake(self) -> None:
-        """Something was written; it need not wait for the next poll."""
-        self._wake.set()
+        """Something was recorded, and need not wait for the next look."""
+        self._woken.set()
 
     async def _run(self) -> None:
         while True:
-            self._wake.clear()
+            self._woken.clear()
+            more = False
             try:
-                more = await self._lease.acquire() and await self._drain()
+                if await self._lead():
+                    more = await self._relay_all()
             except Transient as error:
                 log.warning("relay waits", reason=error.reason)
-                more = False
+                await asyncio.sleep(min(1.0, self._poll))
             if not more:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), self._poll)
-                except TimeoutError:
-                    continue
+                await self._look_later()
 
-    async def _drain(self) -> bool:
+    async def _look_later(self) -> None:
+        timer = asyncio.get_running_loop().call_later(self._poll, self._woken.set)
+        await self._woken.wait()
+        timer.cancel()
+
+    async def _lead(self) -> bool:
+        """Takes or prolongs the lease where that is due; whether it is held."""
+        if self._lease.held and time.monotonic() < self._renew_at:
+            return True
+        self._renew_at = time.monotonic() + _RENEW
+        held = await self._lease.acquire()
+        for collection in self._collections:
+            names.RELAY_LEADER.bind(collection=collection.name).set(held)
+        return held
+
+    async def _relay_all(self) -> bool:
+        """Whether there may be more."""
         more = False
         for collection in self._collections:
             pending = await collection.pending(self._limit)
-            facts = [fact for _, of_document in pending for fact in of_document]
-            if not facts:
-                continue
-            await self._producer.publish(facts)
-            telemetry.points.reached("messaging.relay.published")
-            await collection.published_all([(of, [fact.id for fact in facts]) for of, facts in pending])
-            more = more or len(pending) == self._limit
+            if pending and self._lease.held:
+                await self._relay(collection, pending)
+                more = more or len(pending) == self._limit
         return more
+
+    async def _relay(self, collection: Collection, pending: Pending) -> None:
+        try:
+            await self._producer.publish([fact for _, facts in pending for fact in facts])
+        except Invalid:
+            pending = await self._publish_one_by_one(pending)
+        telemetry.points.reached("messaging.relay.published")
+        await collection.published_all([(document, [fact.id for fact in facts]) for document, facts in pending])
+        now = datetime.now(UTC)
+        age = names.RELAY_LAG.bind(collection=collection.name)
+        for _, facts in pending:
+            age.observe(max(0.0, (now - facts[0].at).total_seconds()))
+        names.RELAYED.bind(collection=collection.name).inc(sum(len(facts) for _, facts in pending))
+
+    async def _publish_one_by_one(self, pending: Pending) -> Pending:
+        """What could be published; a document whose fact Kafka refuses keeps it, and holds up no other."""
+        published: Pending = []
+        for document, facts in pending:
+            try:
+                await self._producer.publish(facts)
+            except Invalid as error:
+                log.exception("a fact cannot be published", exc=error, topic=facts[0].topic)
+            else:
+                published.append((document, facts))
+        return published

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import count
 
 import telemetry
-from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from errors import Invalid, Transient
 from google.protobuf.message import Message
@@ -14,7 +14,8 @@ from messaging.background import end, keep
 from messaging.catalogue import Stream, catalogue
 from messaging.envelope import read_type
 from messaging.kafka import Kafka
-from messaging.settle.item import Handler, Item, Record
+from messaging.reader import Record
+from messaging.settle.item import Handler, Item
 from messaging.settle.lanes import Partition
 from messaging.settle.letters import LetterBox
 from messaging.settle.limit import Limit
@@ -30,7 +31,7 @@ _POLLS_TO_REVIVE = 20
 """After so many failed polls, a second apart, the client is taken to be dead and made anew."""
 
 
-class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class Consumer:
     """Settles every record of a stream for one service: at least once, and in order per key.
 
     A record is done when its handler returns. `Transient` and a timeout make it wait in its lane with growing
@@ -50,20 +51,17 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         patience: Patience | None = None,
         limit: Limit | None = None,
     ) -> None:
-        """
-        Args:
-            handlers: By event type; types that share a handler may share its calls.
-            batch: The most events of one call. They are whole prefixes of lanes; when the call fails, each is
-                tried again by itself.
-            concurrency: The most calls at one time.
+        """Raises Invalid when a handler is for a type that is never on the stream.
 
-        Raises:
-            Invalid: a handler is for a type that is never on the stream.
+        `batch` is the most events of one call, and `concurrency` the most calls at one time. The events of a call
+        are whole prefixes of lanes; when it fails, each is tried again by itself. Types that share a handler may
+        share its calls.
         """
         self._stream = catalogue().stream(stream) if isinstance(stream, str) else stream
         self._routes = {kind.DESCRIPTOR.full_name.encode(): (kind, handler) for kind, handler in handlers.items()}
         if strangers := {name.decode() for name in self._routes} - self._stream.events:
             raise Invalid(f"never on {self._stream.name}: {', '.join(strangers)}", reason="EVENT_NOT_ON_STREAM")
+        self._service = service.encode()
         self._patience = patience or Patience()
         self._limit = limit or Limit()
         self._window = max(128, 2 * batch)
@@ -73,8 +71,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             kafka,
             self._stream.name,
             self._stream.group(service),
-            self,
             rebalance=2 * self._patience.grace + 15,
+            revoked=self._give_up,
         )
         self._room = asyncio.Event()
         self._workers = Workers(
@@ -93,10 +91,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """
-        Raises:
-            Transient: no broker answers.
-        """
+        """Joins the group; raises Transient when no broker answers."""
         try:
             await self._source.start()
         except KafkaError as error:
@@ -115,25 +110,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         await end(*others)
         await self._leave()
         await self._letters.stop()
-
-    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002 - always all: aiokafka's protocol
-        """Gives up what it has, within two graces: what is in hand ends and is committed, the rest comes again."""
-        await self._workers.rest(self._patience.grace)
-        partitions, self._partitions = self._partitions, {}
-        self._workers.ready.clear()
-        for partition in partitions.values():
-            partition.revoked = True
-        await self._workers.rest(self._patience.grace)  # No attempt begins any more.
-        self._workers.cancel()
-        for at, partition in partitions.items():
-            # When it comes back to this process, these are not done again.
-            self._settled_ahead[at] = partition.watermark.settled_ahead()
-            self._measures.lag(at, 0)
-        self._source.revoked()
-        await self._commit(partitions)
-
-    async def on_partitions_assigned(self, assigned: object) -> None:
-        pass
 
     async def _poll(self) -> None:
         failed = 0
@@ -175,7 +151,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         settled = self._settled_ahead.get(at, frozenset())
         for record in records:
             try:
-                route = self._routes.get(read_type(record))
+                route = self._routes.get(read_type(record, self._service))
             except Invalid as error:
                 item = Item(record, refusal=error)
             else:
@@ -213,20 +189,38 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 self._measures.lag(at, end_of - position)
         self._measures.report(self._partitions, waiting=self._workers.asleep, stopped=self._limit.reached)
 
+    async def _give_up(self) -> None:
+        """Lets all partitions go, within two graces: what is in hand ends and is committed, the rest comes again."""
+        await self._workers.rest(self._patience.grace)
+        partitions, self._partitions = self._partitions, {}
+        self._workers.ready.clear()
+        for partition in partitions.values():
+            partition.revoked = True
+        await self._workers.rest(self._patience.grace)  # No attempt begins any more.
+        self._workers.cancel()
+        for at, partition in partitions.items():
+            # When it comes back to this process, these are not done again.
+            self._settled_ahead[at] = partition.watermark.settled_ahead()
+            self._measures.lag(at, 0)
+        self._source.forget()
+        await self._commit(partitions)
+
     async def _leave(self) -> None:
         try:
             # aiokafka tries to commit for ever when the broker is away.
             async with asyncio.timeout(2 * self._patience.grace + 10):
-                await self.on_partitions_revoked(None)
+                await self._give_up()
                 await self._source.stop()
         except TimeoutError:
-            log.error("left without a commit, so that the last records will come again", stream=self._stream.name)
+            log.warning("left without a commit, so that the last records come again", stream=self._stream.name)
 
     async def _revive(self) -> None:
         """A new client in the place of one that fails for good, such as after a bug in its coordination."""
         log.error("the client is made anew", stream=self._stream.name)
         await self._leave()
-        try:
-            await self._source.start()
-        except KafkaError:
-            log.exception("no broker answers", stream=self._stream.name)
+        while True:
+            try:
+                return await self._source.start()
+            except KafkaError:
+                log.exception("no broker answers", stream=self._stream.name)
+                await asyncio.sleep(1)

@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from aiokafka import ConsumerRecord
 from errors import Invalid
 from google.protobuf.message import Message
 
 from messaging.envelope import Delivery
+from messaging.reader import Record
 
-Record = ConsumerRecord[bytes, bytes]
 Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
 """Does the work of events, so that it may be done again; what it raises decides what becomes of them."""
 

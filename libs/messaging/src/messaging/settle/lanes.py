@@ -22,7 +22,7 @@ class Lane:
         head = self.items[0]
         if most == 1 or len(self.items) == 1:
             return [head]
-        found = []
+        found: list[Item] = []
         for item in self.items:
             if len(found) == most or item.handler is not head.handler or item.alone is not head.alone:
                 break

@@ -1,18 +1,14 @@
 """Putting records that cannot be settled otherwise into the dead letters."""
 
 from asyncio import Lock
-from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from errors import RossioError
 
 from messaging.catalogue import Stream
 from messaging.kafka import Kafka
-from messaging.settle.item import Record
-
-PREFIX = "x-"
-"""Of the headers that a dead letter has beside those of its record."""
+from messaging.letter import why_headers
+from messaging.reader import Record
 
 
 class LetterBox:
@@ -21,7 +17,6 @@ class LetterBox:
     def __init__(self, kafka: Kafka, stream: Stream, service: str) -> None:
         self._kafka = kafka
         self._topic = stream.dead_letters(service)
-        self._service = service
         self._max_request_bytes = stream.max_letter_bytes
         self._producer: AIOKafkaProducer | None = None
         self._connecting = Lock()
@@ -33,15 +28,7 @@ class LetterBox:
             KafkaError: it may not be.
         """
         producer = await self._connected()
-        why = {
-            "reason": reason_of(error),
-            "detail": f"{type(error).__name__}: {error}"[:500],
-            "attempts": str(attempts),
-            "service": self._service,
-            "origin": f"{record.topic}:{record.partition}:{record.offset}",
-            "at": datetime.now(UTC).isoformat(),
-        }
-        headers = [*record.headers, *((PREFIX + name, text.encode(errors="replace")) for name, text in why.items())]
+        headers = why_headers(record, error, attempts=attempts)
         # aiokafka takes no record that has neither key nor value.
         value = b"" if record.key is None and record.value is None else record.value
         await producer.send_and_wait(self._topic, value, key=record.key, headers=headers)
@@ -62,8 +49,3 @@ class LetterBox:
                     raise
                 self._producer = producer
             return self._producer
-
-
-def reason_of(error: BaseException) -> str:
-    """A stable word for why: the reason of a typed error, else "BUG"."""
-    return error.reason if isinstance(error, RossioError) else "BUG"

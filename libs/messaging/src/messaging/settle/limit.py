@@ -11,12 +11,7 @@ class Limit:
     """
 
     def __init__(self, *, ratio: float = 0.1, least: int = 20, last: int = 1000) -> None:
-        """
-        Args:
-            ratio: The share of dead letters that stops the line.
-            least: So many dead letters are allowed whatever their share.
-            last: Of how many of the last settled records the share is taken.
-        """
+        """It stops at this share of dead letters among the last records, but not before there are `least`."""
         self._ratio = ratio
         self._least = least
         self._last = last

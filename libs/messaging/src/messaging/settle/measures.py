@@ -48,5 +48,5 @@ class Measures:
         self._waiting.set(waiting)
         self._stopped.set(stopped)
         if stopped and not self._was_stopped:
-            log.error("too many dead letters: the line stops, and the rest waits for a better release", **self._labels)
+            log.error("too many dead letters: the line stops, and the rest waits", stream=self._labels["stream"])
         self._was_stopped = stopped

@@ -1,75 +1,72 @@
-"""The client beneath a consumer, made safe: what it drops is read again, what it cannot read is passed on as such."""
+"""The client beneath a consumer: one topic, one group."""
 
-import asyncio
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 import telemetry
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from messaging.envelope import UNREADABLE
 from messaging.kafka import Kafka
-from messaging.settle.item import Record
+from messaging.reader import Reader, Record
 
 log = telemetry.logger(__name__)
 
-_NOTHING = TopicPartition("", -1)
-"""getmany() returns nothing for it, but keeps max_poll_interval from running out."""
-_CAREFUL = 30.0
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """All partitions are revoked at each rebalance: aiokafka's protocol is the eager one."""
+
+    def __init__(self, revoked: Callable[[], Awaitable[None]]) -> None:
+        self._revoked = revoked
+
+    def on_partitions_revoked(self, revoked: object) -> Any:  # noqa: ARG002 - always all
+        return self._revoked()  # awaited by aiokafka
+
+    def on_partitions_assigned(self, assigned: object) -> None:
+        pass
 
 
 class Source:
-    """Reads one topic in one group.
-
-    When getmany() raises, the records that it had in hand are gone, those of other partitions among them, while
-    its positions stand behind them. So then all partitions go back to what was last returned, and for a while
-    records are read one by one. A record that cannot be read even so (the client decodes the names of headers
-    as UTF-8, and the broker does not check them) comes out with the header `UNREADABLE` and nothing else.
-    """
+    """Joins, reads, commits and leaves; it can be started again after a stop."""
 
     def __init__(
-        self, kafka: Kafka, topic: str, group: str, listener: ConsumerRebalanceListener, *, rebalance: float
+        self, kafka: Kafka, topic: str, group: str, *, rebalance: float, revoked: Callable[[], Awaitable[None]]
     ) -> None:
-        """
-        Args:
-            rebalance: Seconds that the listener may need; aiokafka would give it the session timeout.
-        """
+        """`revoked` is awaited before the partitions go to others; it may take `rebalance` seconds."""
         self._settings = {
             **kafka.connection(),
             "group_id": group,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
+            # aiokafka would allow the session timeout.
             "rebalance_timeout_ms": int(rebalance * 1000),
         }
         self._topic = topic
-        self._listener = listener
-        self._consumer: AIOKafkaConsumer | None = None
-        self._returned: dict[TopicPartition, int] = {}
-        self._careful_until = 0.0
+        self._listener = _Listener(revoked)
+        self._client: AIOKafkaConsumer | None = None
+        self._reader: Reader | None = None
 
     async def start(self) -> None:
-        """
-        Raises:
-            KafkaError: no broker answers.
-        """
-        consumer = AIOKafkaConsumer(**self._settings)
-        consumer.subscribe([self._topic], listener=self._listener)
+        """Joins the group; raises KafkaError when no broker answers."""
+        client = AIOKafkaConsumer(**self._settings)
+        client.subscribe([self._topic], listener=self._listener)
         try:
-            await consumer.start()
+            await client.start()
         except KafkaError:
-            await consumer.stop()
+            await client.stop()
             raise
-        self._consumer = consumer
+        self._client = client
+        self._reader = Reader(client, grouped=True)
 
     async def stop(self) -> None:
         """Leaves the group."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await consumer.stop()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.stop()
 
     def assigned(self) -> Collection[TopicPartition]:
-        return self._running.assignment()
+        assigned: set[TopicPartition] = self._running.assignment()
+        return assigned
 
     def end(self, at: TopicPartition) -> int | None:
         """The offset behind the last record of the partition, as far as known."""
@@ -79,26 +76,9 @@ class Source:
     async def poll(
         self, partitions: Collection[TopicPartition], *, most: int, timeout: float
     ) -> Mapping[TopicPartition, list[Record]]:
-        """Records of these partitions, in order; asked for none, it only says that this member is alive.
-
-        Raises:
-            KafkaError: nothing is lost by it.
-        """
-        if self._careful_until:
-            found = await self._read_one_by_one(partitions)
-        else:
-            try:
-                # A list of partitions, not pause(): that throws away what is fetched already.
-                found = await self._running.getmany(
-                    *(partitions or (_NOTHING,)), max_records=most, timeout_ms=int(timeout * 1000)
-                )
-            except (KafkaError, UnicodeDecodeError):
-                self._careful_until = time.monotonic() + _CAREFUL
-                await self._go_back()
-                raise
-        for at, records in found.items():
-            self._returned[at] = records[-1].offset + 1
-        return found
+        """See `Reader.poll`."""
+        assert self._reader is not None, "start() comes first"
+        return await self._reader.poll(partitions, most=most, timeout=timeout)
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> bool:
         """Whether that succeeded; what is not committed comes again. It waits as long as the broker is away."""
@@ -112,42 +92,12 @@ class Source:
             return True
         return False
 
-    def revoked(self) -> None:
+    def forget(self) -> None:
         """The partitions are gone; what comes next starts at the committed position."""
-        self._returned.clear()
+        if self._reader is not None:
+            self._reader.forget()
 
     @property
     def _running(self) -> AIOKafkaConsumer:
-        assert self._consumer is not None, "start() comes first"
-        return self._consumer
-
-    async def _go_back(self) -> None:
-        for at in self._running.assignment():
-            offset = self._returned.get(at)
-            if offset is None:
-                offset = await self._running.committed(at)
-            if offset is None:
-                await self._running.seek_to_beginning(at)
-            else:
-                self._running.seek(at, offset)
-
-    async def _read_one_by_one(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, list[Record]]:
-        found: dict[TopicPartition, list[Record]] = {}
-        for at in partitions:
-            try:
-                found.update(await self._running.getmany(at, max_records=1))
-            except UnicodeDecodeError as error:
-                offset = await self._running.position(at)
-                self._running.seek(at, offset + 1)
-                found[at] = [_unreadable(at, offset, error)]
-                self._careful_until = 0.0
-        if not found:
-            await asyncio.sleep(0.05)
-        if time.monotonic() > self._careful_until:
-            self._careful_until = 0.0
-        return found
-
-
-def _unreadable(at: TopicPartition, offset: int, error: Exception) -> Record:
-    headers = ((UNREADABLE, type(error).__name__.encode()),)
-    return Record(at.topic, at.partition, offset, 0, 0, None, b"", None, 0, 0, headers)
+        assert self._client is not None, "start() comes first"
+        return self._client

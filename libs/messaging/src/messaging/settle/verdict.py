@@ -45,5 +45,5 @@ class Patience:
 
     def wait(self, waits: int) -> float:
         """Until the next attempt after so many waits: doubling, with jitter, so that lanes do not come back as one."""
-        longest = min(self.longest_wait, self.first_wait * 2 ** min(waits, 20))
+        longest = min(self.longest_wait, self.first_wait * 2.0 ** min(waits, 20))
         return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter

@@ -10,9 +10,10 @@ from telemetry import semconv
 
 from messaging.catalogue import Stream
 from messaging.envelope import Delivery, cause, read
+from messaging.letter import reason_of
 from messaging.settle.item import Handler, Item
 from messaging.settle.lanes import Batch, Lane, Ready
-from messaging.settle.letters import LetterBox, reason_of
+from messaging.settle.letters import LetterBox
 from messaging.settle.limit import Limit
 from messaging.settle.measures import Measures
 from messaging.settle.verdict import Patience, Verdict, verdict
@@ -39,10 +40,7 @@ class Workers:
         limit: Limit,
         room: Callable[[], None],
     ) -> None:
-        """
-        Args:
-            room: Called when records were settled, so that there is room for others.
-        """
+        """`room` is called when records were settled, so that there is room for others."""
         self.ready = Ready(batch)
         self.asleep = 0
         """Lanes that wait for their next attempt."""
@@ -156,7 +154,12 @@ class Workers:
             if len(deliveries) == 1:
                 await self._handle(handler, deliveries, deliveries[0].traceparent, ())
             else:
-                await self._handle(handler, deliveries, None, [delivery.traceparent for delivery in deliveries])
+                await self._handle(
+                    handler,
+                    deliveries,
+                    None,
+                    [each.traceparent for each in deliveries if each.traceparent.endswith("-01")],
+                )
         except asyncio.CancelledError as error:
             if task in self._overdue:
                 return TimeoutError("the attempt took too long")
