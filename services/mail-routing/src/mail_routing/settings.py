@@ -8,11 +8,13 @@ from typing import Annotated
 import service
 from pydantic import Field
 
-_SUBMIT_OCTETS = 36 * 1024 * 1024
-
 
 class Settings(service.Settings):
     """Lists and tables are JSON in their variables."""
+
+    grpc_address: service.Address = "127.0.0.1:7102"
+    admin_address: service.Address = "127.0.0.1:7202"
+    data_path: Path = Path(".rossio/mail-routing")
 
     smtp_address: service.Address = "127.0.0.1:2525"
     smtp_hostname: str = socket.getfqdn()
@@ -36,7 +38,7 @@ class Settings(service.Settings):
     """Who takes the mail of other domains, for example {"example.org": "mx.example.org:25"}."""
     smart_host: str = ""
     """Who takes the mail of all domains that `next_hops` does not name; empty: nobody."""
-    service_senders: dict[str, tuple[str, ...]] = Field(default_factory=lambda: {"notification": ("no-reply@*",)})
+    service_senders: dict[str, tuple[str, ...]] = {"notification": ("no-reply@*",)}  # noqa: RUF012 - copied by pydantic
     """The addresses that services may submit from, as patterns, by the subject of their tokens."""
 
-    grpc_max_message: int = _SUBMIT_OCTETS
+    grpc_max_message_bytes: int = 36 * 1024 * 1024

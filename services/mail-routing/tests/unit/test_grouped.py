@@ -11,10 +11,12 @@ class Slow:
 
     def __init__(self):
         self.groups: list[list[int]] = []
+        self.begun = asyncio.Event()
         self.gate = asyncio.Event()
 
     async def __call__(self, items):
         self.groups.append(list(items))
+        self.begun.set()
         await self.gate.wait()
         if 13 in items:
             raise OSError("unlucky")
@@ -25,8 +27,7 @@ async def test_who_comes_while_others_are_worked_on_shares_the_next_group():
     work = Slow()
     grouped = Grouped(work, most=3)
     first = asyncio.create_task(grouped(1))
-    while not work.groups:
-        await asyncio.sleep(0)
+    await work.begun.wait()
     rest = [asyncio.create_task(grouped(n)) for n in range(2, 7)]
     work.gate.set()
     assert await asyncio.gather(first, *rest) == [2, 4, 6, 8, 10, 12]
@@ -45,8 +46,7 @@ async def test_one_who_gives_up_stops_nobody():
     work = Slow()
     grouped = Grouped(work)
     impatient, patient = asyncio.create_task(grouped(1)), asyncio.create_task(grouped(2))
-    while not work.groups:
-        await asyncio.sleep(0)
+    await work.begun.wait()
     impatient.cancel()
     work.gate.set()
     assert await patient == 4

@@ -23,7 +23,7 @@ class Book:
 
     def person(self, address: str, *aliases: str) -> Person:
         entity = self.domains[address.split("@")[1]]
-        person = Person(f"p-{address.split('@')[0]}", entity, address)
+        person = Person(f"p-{address.split('@', maxsplit=1)[0]}", entity, address)
         self.people |= dict.fromkeys((address, *aliases), person)
         return person
 

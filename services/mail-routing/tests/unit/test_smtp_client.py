@@ -103,7 +103,7 @@ async def test_a_refusal_at_the_end_of_data_is_everybodys():
 async def test_a_closed_port_defers_and_is_left_alone_for_a_while():
     async with client(away_seconds=60.0) as smtp:
         listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        hop = "127.0.0.1:%d" % listener.sockets[0].getsockname()[1]
+        hop = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         listener.close()
         await listener.wait_closed()
         for _ in range(3):
@@ -129,7 +129,7 @@ async def scripted(talk: Talk) -> AsyncIterator[str]:
 
     server = await asyncio.start_server(run, "127.0.0.1", 0)
     try:
-        yield "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await asyncio.gather(*talks)

@@ -23,7 +23,7 @@ class Open:
 class Peer:
     """Carries out what the session says, taking in every mail at once."""
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     tls: bool = False
     said: bytes = b""
     mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
@@ -87,7 +87,8 @@ DIALOGUES = (
     OPEN + b"DATA\r\n.\r\nQUIT\r\n",
     OPEN + b"DATA\r\n..\r\n...\r\nx\r\n.x\r\n.\r\nNOOP\r\n",
     OPEN
-    + b"DATA\r\nbare\nlf\r\n.\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@y.test>\r\nBDAT 5\r\nab\r\nc\r\nBDAT 4 LAST\r\n\r\nzQ",
+    + b"DATA\r\nbare\nlf\r\n.\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@y.test>\r\n"
+    + b"BDAT 5\r\nab\r\nc\r\nBDAT 4 LAST\r\n\r\nzQ",
     OPEN + b"BDAT 6\r\na\r\n.\r\nBDAT 2 LAST\r\n\r\nRCPT TO:<late@y.test>\r\nNOOP\r\n",
     HELLO
     + b"MAIL FROM:<a@x.test> SIZE=999\r\nBDAT 3 LAST\r\nabcNOOP\r\nMAIL FROM:<a@x.test>\r\nHELO again\r\nQUIT\r\n",

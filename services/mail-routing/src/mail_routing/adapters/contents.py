@@ -32,7 +32,7 @@ class BlobContents:
             return message.content
         try:
             async with self._room:
-                pieces = self._blobs.get(_scope(message), message.content.ref)
+                pieces = self._blobs.get(message.content.ref)
                 content = b"".join([piece async for piece in pieces])
         except errors.NotFound:
             raise errors.Invalid("the content of the mail is not in the blob store", reason="CONTENT_MISSING") from None

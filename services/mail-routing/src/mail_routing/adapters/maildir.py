@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import telemetry
+
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import MailboxMail
 from mail_routing.domain.delivery import Result, State
@@ -50,7 +51,7 @@ class Maildir:
         if not new.is_dir():
             for folder in (temporary, current, new):
                 folder.mkdir(parents=True, exist_ok=True)
-        elif (new / mail.name).exists() or any(name.startswith(mail.name) for name in os.listdir(current)):
+        elif (new / mail.name).exists() or any(path.name.startswith(mail.name) for path in current.iterdir()):
             return
         draft = temporary / mail.name
         with draft.open("wb") as file:

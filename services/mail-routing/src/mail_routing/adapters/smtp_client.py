@@ -6,7 +6,8 @@ Opportunistic TLS, authentication and MX look-up come with the connectors.
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from mail_routing.domain.delivery import Result, State
@@ -91,7 +92,7 @@ class Envelope:
         """Whether it cannot be said without SMTPUTF8."""
         return not "".join((self.sender, *self.recipients)).isascii()
 
-    def commands(self, offers: Set[str], octets: int) -> list[str]:
+    def commands(self, offers: AbstractSet[str], octets: int) -> list[str]:
         parameters = {"SIZE": f"SIZE={octets}", "8BITMIME": "BODY=8BITMIME"}
         if self.smtputf8:
             parameters["SMTPUTF8"] = "SMTPUTF8"
@@ -251,7 +252,7 @@ async def _commands(link: Link, commands: Sequence[str]) -> list[Answer]:
     if "PIPELINING" in link.offers:
         link.writer.write("".join(f"{command}\r\n" for command in commands).encode())
         return [await link.answer() for _ in commands]
-    answers = []
+    answers: list[Answer] = []
     for command in commands:
         if command == "DATA" and not any(answer.code // 100 == 2 for answer in answers[1:]):
             answers.append(Answer(503, ("5.5.1 no recipient was taken",)))

@@ -1,6 +1,6 @@
 """Contracts to domain and back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Final
 
@@ -18,7 +18,7 @@ STREAMS: Final = {
 }
 """The stream of accepted mail of each class."""
 
-_CLASSES: Final = {
+_CLASSES: Final[Mapping[int, MessageClass]] = {
     events_pb2.MESSAGE_CLASS_UNSPECIFIED: MessageClass.NORMAL,
     events_pb2.MESSAGE_CLASS_NORMAL: MessageClass.NORMAL,
     events_pb2.MESSAGE_CLASS_URGENT: MessageClass.URGENT,
@@ -38,10 +38,11 @@ _STATES: Final = {
 }
 
 
-def message_class(wire: events_pb2.MessageClass) -> MessageClass:
-    if wire not in _CLASSES:
+def message_class(wire: int) -> MessageClass:
+    found = _CLASSES.get(wire)
+    if found is None:
         raise errors.Invalid("the class of the mail is not known", reason="CLASS_UNKNOWN")
-    return _CLASSES[wire]
+    return found
 
 
 def accepted(message: Message) -> events_pb2.MessageAccepted:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import errors
 import telemetry
+
 from mail_routing.application.ports import AcceptedLog, Contents
 from mail_routing.domain import headers, message
 from mail_routing.domain.message import Message

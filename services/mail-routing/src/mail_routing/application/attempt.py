@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import telemetry
-from mail_routing.application.ports import Contents, MailboxMail, Mailboxes, NextHop
+
+from mail_routing.application.ports import Contents, Mailboxes, MailboxMail, NextHop
 from mail_routing.domain import delivery, dsn, headers, message
 from mail_routing.domain.delivery import Delivery, Progress, Result, Shard, State
 from mail_routing.domain.message import Message

@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 import errors
 import telemetry
+
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Contents, Deliveries
 from mail_routing.domain import route

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import errors
 import telemetry
+
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Deliveries
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 import errors
+from rpc import Caller
+
 from mail_routing.application.accept import Accept
 from mail_routing.application.ports import People
 from mail_routing.domain import address, message, route
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Refusal, Route, Sender
-from rpc import Caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import errors
+from rpc import Caller
+
 from mail_routing.application.ports import Deliveries, People
 from mail_routing.domain.address import canonical
 from mail_routing.domain.delivery import Delivery, Shard
-from rpc import Caller
 
 ADMIN = "mail.admin"
 _DEFAULT_LIMIT = 100

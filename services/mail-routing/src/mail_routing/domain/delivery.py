@@ -4,14 +4,14 @@ A shard is up to a thousand recipients of one mail, in one document. It is due w
 claims it carries on, and no pod owns it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
 from mail_routing.domain import retry
 from mail_routing.domain.message import Message
-from mail_routing.domain.route import Destination, Kind
+from mail_routing.domain.route import Destination
 
 SHARD_RECIPIENTS = 1000
 

@@ -17,6 +17,6 @@ def next_attempt(accepted_at: datetime, now: datetime, attempts: int, jitter: fl
     deadline = accepted_at + GIVE_UP_AFTER
     if now >= deadline:
         return None
-    doublings = min(attempts - 1, 20)
-    wait = min(FIRST_WAIT * 2**doublings, LONGEST_WAIT) * (0.75 + jitter / 2)
+    doubled: int = 1 << min(attempts - 1, 20)
+    wait = min(FIRST_WAIT * doubled, LONGEST_WAIT) * (0.75 + jitter / 2)
     return min(now + wait, deadline)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import errors
+
 from mail_routing.domain import address
 
 

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import errors
 import telemetry
+
 from mail_routing.application.accept import Accept
 from mail_routing.domain import address, route
 from mail_routing.domain.message import Message, MessageClass, Origin

@@ -4,10 +4,12 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 import service
 import telemetry
+
 from mail_routing.entrypoints.smtp.grammar import Reply
 from mail_routing.entrypoints.smtp.session import Accept, Action, Close, Judge, Limits, Send, Session, Transaction
 
@@ -34,7 +36,7 @@ class ServerLimits:
     connections_per_address: int = 100
     buffered_octets: int = 512 * 1024 * 1024
     idle_seconds: float = 300.0
-    session: Limits = Limits()
+    session: Limits = field(default_factory=Limits)
 
 
 Take = Callable[[Transaction, Client], Awaitable[Reply]]
@@ -115,8 +117,7 @@ class Connection(asyncio.Protocol):
         self._held = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, and no subclass
         server = self._server
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"

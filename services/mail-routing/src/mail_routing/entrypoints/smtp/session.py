@@ -4,13 +4,15 @@ However the input is cut into pieces, it is understood the same. The machine awa
 needs the world (taking a mail in, starting TLS) it stops reading until it is told how that ended.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mail_routing.domain.message import Recipient, sound
 from mail_routing.entrypoints.smtp import grammar
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Refused, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +227,14 @@ class Session:
     def _command(self, line: bytes) -> None:
         try:
             verb, _, argument = line.decode().partition(" ")
-            handler = self._verbs.get(verb.upper())
-            if handler is None:
-                raise Refused(Reply(500, "5.5.1", "The command is not known"))
-            handler(argument)
+            self._verbs.get(verb.upper(), self._unknown)(argument)
         except UnicodeDecodeError:
             self._mistake(Reply(500, "5.5.2", "Not UTF-8"))
         except Refused as refused:
             self._mistake(refused.reply)
+
+    def _unknown(self, _argument: str) -> None:
+        raise Refused(Reply(500, "5.5.1", "The command is not known"))
 
     def _helo(self, argument: str) -> None:
         self.client_name, self.extended = grammar.hello(argument), False

@@ -1,0 +1,242 @@
+"""The service as a program on a real Kafka and store, a small ministry, and people who use it."""
+
+import asyncio
+import json
+import shutil
+import smtplib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import messaging
+import pytest
+import rpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from devstack.issuer import Issuer
+from devstack.program import free_port
+from devstack.services import SERVICES, ServiceProgram, Surroundings
+from google.protobuf.message import Message
+from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
+from mail_routing.entrypoints.smtp.server import Client, SmtpServer
+from mail_routing.entrypoints.smtp.session import Judge, Transaction
+from rossio.directory.v1 import directory_pb2, events_pb2
+from rossio.mail.v1.service_pb2_grpc import MailServiceStub
+
+HOSTNAME = "mx.rossio.test"
+TRUSTED = "127.0.0.2"
+"""The source address of clients that may relay; 127.0.0.1 is anybody."""
+
+PEOPLE = {"mr-ana": "mr-a", "mr-rui": "mr-a", "mr-eva": "mr-b", "mr-nuno": "mr-b"}
+"""Person -> entity; `<person>@<entity>.test` is the address."""
+CROWD = 1500
+"""People of mr-c, all of them in the list everybody@mr-c.test."""
+
+
+def address(person_id: str) -> str:
+    return f"{person_id}@{PEOPLE[person_id]}.test"
+
+
+def directory() -> Iterator[Message]:
+    for entity_id in ("mr-a", "mr-b", "mr-c"):
+        yield events_pb2.EntityChanged(
+            entity=directory_pb2.Entity(entity_id=entity_id, name=entity_id, domains=[f"{entity_id}.test"], version=1)
+        )
+    crowd = {f"mr-c{n}": "mr-c" for n in range(CROWD)}
+    for number, (person_id, entity_id) in enumerate((PEOPLE | crowd).items(), start=300_001):
+        yield events_pb2.PersonChanged(
+            person=directory_pb2.Person(
+                person_id=person_id,
+                number=number,
+                entity_id=entity_id,
+                addresses=[f"{person_id}@{entity_id}.test", f"alias.{person_id}@{entity_id}.test"],
+                state=directory_pb2.PERSON_STATE_ACTIVE,
+                version=1,
+            )
+        )
+    yield group("mr-team", [{"person_id": "mr-rui"}, {"group_id": "mr-inner"}])
+    yield group("mr-inner", [{"person_id": "mr-eva"}, {"group_id": "mr-team"}, {"person_id": "mr-rui"}])
+    yield group("mr-board", [{"person_id": "mr-eva"}], sender_group_ids=["mr-inner"])
+    yield group("mr-everybody", [], expression='entity = "mr-c"', addresses=["everybody@mr-c.test"])
+
+
+def group(group_id: str, members: list[dict[str, str]], **more: Any) -> Message:
+    said = {"addresses": [f"{group_id}@mr-a.test"], **more}
+    made = directory_pb2.Group(
+        group_id=group_id,
+        entity_id="mr-a",
+        name=group_id,
+        members=[directory_pb2.Member(**member) for member in members],
+        version=1,
+        **said,
+    )
+    return events_pb2.GroupChanged(group=made)
+
+
+async def publish_directory(bootstrap: str) -> None:
+    producer = messaging.Producer(messaging.Kafka(bootstrap))
+    await producer.start()
+    now = datetime.now(UTC)
+    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in directory()])
+    await producer.stop()
+
+
+@dataclass
+class Mail:
+    """A running mail-routing, and where its mail goes."""
+
+    program: ServiceProgram
+    sink_port: int
+    certificate: Path
+
+    @property
+    def smtp(self) -> tuple[str, int]:
+        host, _, port = self.program.addresses["SMTP_ADDRESS"].rpartition(":")
+        return host, int(port)
+
+    @property
+    def maildirs(self) -> Path:
+        return self.program.folder / "data" / "maildirs"
+
+    def client(self, source: str = "127.0.0.1") -> smtplib.SMTP:
+        return smtplib.SMTP(*self.smtp, local_hostname="client.test", timeout=30, source_address=(source, 0))
+
+    def send(self, sender: str, to: list[str], content: bytes, source: str = "127.0.0.1") -> dict[str, Any]:
+        with closing(self.client(source)) as client:
+            return client.sendmail(sender, to, content)
+
+    def letters(self, person_id: str, marker: bytes) -> list[bytes]:
+        """The mails with the marker that are in somebody's mailbox now."""
+        box = self.maildirs / (PEOPLE.get(person_id) or "mr-c") / person_id / "new"
+        found = [path.read_bytes() for path in box.glob("*")] if box.is_dir() else []
+        return [letter for letter in found if marker in letter]
+
+    async def letter(self, person_id: str, marker: bytes) -> bytes:
+        """The one mail with the marker, once it is there."""
+        (found,) = await until(lambda: self.letters(person_id, marker))
+        return found
+
+
+async def until(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `look` sees, as soon as it is something."""
+    async with asyncio.timeout(seconds):
+        while not (seen := look()):
+            await asyncio.sleep(0.05)
+    return seen
+
+
+def marker() -> bytes:
+    return uuid4().hex.encode()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 in cert.pem, its key in key.pem beside it."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOSTNAME)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOSTNAME)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*form))
+    return folder / "cert.pem"
+
+
+def settings(sink_port: int, certificate: Path) -> dict[str, str]:
+    return {
+        "SMTP_HOSTNAME": HOSTNAME,
+        "SMTP_TLS_CERTIFICATE": str(certificate),
+        "SMTP_TLS_KEY": str(certificate.with_name("key.pem")),
+        "TRUSTED_NETWORKS": json.dumps([f"{TRUSTED}/32"]),
+        "NEXT_HOPS": json.dumps({"sink.test": f"127.0.0.1:{sink_port}", "dead.test": "127.0.0.1:1"}),
+        "SERVICE_SENDERS": json.dumps({"notification": ["no-reply@*"]}),
+    }
+
+
+def mail_routing(folder: Path, surroundings: Surroundings, certificate: Path) -> Mail:
+    (kind,) = (service for service in SERVICES if service.name == "mail-routing")
+    sink_port = free_port()
+    program = ServiceProgram(kind, folder, surroundings, settings=settings(sink_port, certificate))
+    return Mail(program, sink_port, certificate)
+
+
+@pytest.fixture(scope="module")
+def mail(
+    streams: str, mongo: str, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, certificate: Path
+) -> Iterator[Mail]:
+    """mail-routing for the tests of one module, in a database of its own; its ministry is on the streams."""
+    asyncio.run(publish_directory(streams))
+    surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
+    made = mail_routing(tmp_path_factory.mktemp("mail"), surroundings, certificate)
+    made.program.start()
+    yield made
+    made.program.kill()
+    shutil.rmtree(made.maildirs, ignore_errors=True)
+
+
+@dataclass
+class Sink:
+    """The next hop of sink.test; `replies` answer recipients by address."""
+
+    replies: dict[str, Reply] = field(default_factory=dict)
+    mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
+
+    def judge_of(self, client: str) -> Judge:
+        return self
+
+    def sender(self, mail: MailFrom) -> Reply | None:
+        return None
+
+    def recipient(self, mail: MailFrom, address: str) -> Reply | None:
+        return self.replies.get(address)
+
+    async def take(self, transaction: Transaction, client: Client) -> Reply:
+        self.mails.append((transaction.mail.sender, list(transaction.recipients), bytes(transaction.content)))
+        return Reply(250, "2.0.0", "kept")
+
+    def with_marker(self, marker: bytes) -> list[tuple[str, list[str], bytes]]:
+        return [mail for mail in self.mails if marker in mail[2]]
+
+
+@asynccontextmanager
+async def sinking(port: int, **replies: Reply) -> AsyncIterator[Sink]:
+    sink = Sink(dict(replies))
+    server = SmtpServer(f"127.0.0.1:{port}", "sink.test", sink.take, sink.judge_of)
+    await server.start()
+    try:
+        yield sink
+    finally:
+        await server.stop()
+
+
+As = Callable[..., Any]
+
+
+@pytest.fixture
+async def caller(mail: Mail, issuer: Issuer) -> AsyncIterator[As]:
+    """`caller(subject, entity=..., roles=..., kind=...)` is a stub of the mail service for that principal."""
+    async with AsyncExitStack() as channels:
+
+        def speak(subject: str, *, entity: str = "", **claims: Any) -> Any:
+            token = issuer.token(subject, entity=entity or PEOPLE.get(subject, ""), **claims)
+            channel = rpc.channel(mail.program.grpc, token=lambda: token)
+            channels.push_async_callback(channel.close)
+            return MailServiceStub(channel)
+
+        yield speak
