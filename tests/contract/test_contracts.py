@@ -36,7 +36,9 @@ def at(message: Descriptor, path: str) -> FieldDescriptor:
     """The field that a dotted path names."""
     *parents, last = path.split(".")
     for name in parents:
-        message = message.fields_by_name[name].message_type
+        inner = message.fields_by_name[name].message_type
+        assert inner is not None, f"{name} holds no message"
+        message = inner
     return message.fields_by_name[last]
 
 

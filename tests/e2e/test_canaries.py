@@ -32,4 +32,5 @@ async def test_nothing_of_a_person_is_told_to_the_operators(running: Running) ->
 
 def _scrape(admin: str) -> str:
     with urllib.request.urlopen(f"http://{admin}/metrics", timeout=10) as answer:
-        return answer.read().decode()
+        text: str = answer.read().decode()
+        return text

@@ -27,6 +27,6 @@ async def inbox(stage: Stage) -> Shown:
     return Shown(lines, telemetry.current_traceparent().split("-")[1])
 
 
-async def _item(client: Client, topic: notification_pb2.Topic) -> notification_pb2.InboxItem | None:
+async def _item(client: Client, topic: notification_pb2.Topic.ValueType) -> notification_pb2.InboxItem | None:
     listed = await client.notification.ListInbox(service_pb2.ListInboxRequest(page_size=50))
     return next((item for item in listed.items if item.topic == topic), None)
