@@ -52,7 +52,7 @@ def read(path: Path) -> list[Exported]:
     """Reads what processes started with ROSSIO_SPAN_FILE=`path` have exported so far."""
     if not path.exists():
         return []
-    return [_exported(line) for line in path.read_text().splitlines()]
+    return [_exported(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _exported(line: str) -> Exported:

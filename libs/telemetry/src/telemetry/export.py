@@ -62,11 +62,14 @@ class SpanQueue:
         """Sends what waits once more and ends the thread."""
         self._stopping = True
         self._wake.set()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=3)
 
     def _send_batch(self) -> bool:
         batch = [self._spans.popleft() for _ in range(min(self._batch, len(self._spans)))]
-        taken = self._send(batch)
+        try:
+            taken = self._send(batch)
+        except OSError:
+            taken = False
         (self._exported if taken else self._dropped).inc(len(batch))
         return taken
 

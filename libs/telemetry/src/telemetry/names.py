@@ -83,10 +83,14 @@ LAG = gauge(
 )
 OLDEST = gauge("rossio_messaging_oldest_unsettled_seconds", "Age of the oldest record in hand.", ("stream", "group"))
 WAITING = gauge("rossio_messaging_waiting_lanes", "Keys that wait for a dependency.", ("stream", "group"))
-STOPPED = gauge("rossio_messaging_stopped", "1: the dead-letter ratio limit has stopped the line.", ("stream", "group"))
+STOPPED = gauge(
+    "rossio_messaging_stopped", "Whether the dead-letter ratio limit has stopped the line: 1 or 0.", ("stream", "group")
+)
 RELAYED = counter("rossio_outbox_relayed_total", "Facts that the relay has published.", ("collection",))
 RELAY_LAG = histogram("rossio_outbox_age_seconds", "Age of a fact when it was published.", ("collection",))
-RELAY_LEADER = gauge("rossio_outbox_leader", "1: this process holds the relay's lease.", ("collection",))
+RELAY_LEADER = gauge(
+    "rossio_outbox_leader", "Whether this process holds the lease of the relay: 1 or 0.", ("collection",)
+)
 FOLLOWED = counter("rossio_messaging_followed_total", "Records that followers have applied.", ("stream",))
 
 # store

@@ -21,7 +21,7 @@ _SCOPE = InstrumentationScope("rossio.telemetry", schema_url=semconv.SCHEMA_URL)
 
 def exporter_to(endpoint: str, resource: Mapping[str, str]) -> Callable[[Sequence[Recording]], bool]:
     """Returns a function that sends spans to the collector at the base address and says whether it took them."""
-    exporter = OTLPSpanExporter(endpoint.rstrip("/") + "/v1/traces", timeout=5)
+    exporter = OTLPSpanExporter(endpoint.rstrip("/") + "/v1/traces", timeout=3)
     described = Resource(resource, schema_url=semconv.SCHEMA_URL)
 
     def export(spans: Sequence[Recording]) -> bool:

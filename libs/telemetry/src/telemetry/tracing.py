@@ -5,6 +5,7 @@ A span here is a few slots; the OpenTelemetry SDK gets it when it has ended, in 
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
@@ -115,6 +116,7 @@ class Recorder:
 recorder = Recorder()
 _active: ContextVar[Span | None] = ContextVar("active_span", default=None)
 active = _active.get
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])").fullmatch
 
 
 def _hex(bits: int) -> str:
@@ -129,15 +131,8 @@ def _refuse(target: str) -> None:
 
 def context_from(traceparent: str | None) -> Span | None:
     """Parses a `traceparent` header (W3C Trace Context, version 00); None where it is not one."""
-    if traceparent is None or len(traceparent) != 55 or traceparent[:3] != "00-":
-        return None
-    trace_id, span_id, flags = traceparent[3:35], traceparent[36:52], traceparent[53:]
-    try:
-        if not (int(trace_id, 16) and int(span_id, 16)):
-            return None
-        return Span(trace_id, span_id, sampled=bool(int(flags, 16) & 1))
-    except ValueError:
-        return None
+    match = _TRACEPARENT(traceparent) if traceparent else None
+    return Span(match[1], match[2], sampled=match[3] in "13579bdf") if match is not None else None
 
 
 def current_traceparent() -> str:

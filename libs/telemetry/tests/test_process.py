@@ -1,0 +1,90 @@
+"""Health, kill points and audit records."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+import telemetry
+from telemetry import health
+
+
+@pytest.fixture(autouse=True)
+def no_checks():
+    yield
+    for name in list(health.report()):
+        health.forget(name)
+
+
+def test_a_process_is_ready_when_every_check_holds():
+    state = {"broker": None, "store": "no answer since 12 s"}
+    assert health.ready()
+    health.check("broker", lambda: state["broker"])
+    health.check("store", lambda: state["store"])
+    assert not health.ready()
+    assert health.report() == state
+    assert 'rossio_ready{check="store"} 0.0' in telemetry.exposition()[1].decode()
+    state["store"] = None
+    assert health.ready()
+    state["broker"] = "gone"
+    health.forget("broker")
+    assert health.ready()
+
+
+KILLED = """
+from telemetry import points
+for number in range(5):
+    points.reached("other")
+    points.reached("accepted")
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("at", "passed"), [("accepted", 0), ("accepted:3", 2), ("nowhere", 5), ("", 5)])
+def test_a_kill_point_kills_at_its_nth_passing(at, passed):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        env={**os.environ, "ROSSIO_KILL_AT": at},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [str(number) for number in range(passed)]
+    assert done.returncode == (0 if passed == 5 else -signal.SIGKILL)
+
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+def audit(name="document.node.share", at=NOW):
+    return telemetry.audit.action(
+        name,
+        id="a1",
+        at=at,
+        entity_id="e01",
+        actor="p7",
+        actor_entity_id="e02",
+        resource="n9",
+        details={"role": "reader"},
+    )
+
+
+def test_an_audit_record_says_who_did_what_to_what():
+    record = audit()
+    assert record.DESCRIPTOR.full_name == "rossio.governance.v1.ActionAudited"
+    assert (record.audit_id, record.entity_id, record.actor, record.actor_entity_id) == ("a1", "e01", "p7", "e02")
+    assert (record.action, record.resource, dict(record.details)) == ("document.node.share", "n9", {"role": "reader"})
+    assert record.at.ToDatetime(UTC) == NOW
+
+
+@pytest.mark.parametrize("name", ["share", "document.share", "Document.node.share", "a.b.c.d", "document.node.", ""])
+def test_an_action_has_three_words(name):
+    with pytest.raises(ValueError, match="an action is"):
+        audit(name)
+
+
+def test_a_naive_time_is_refused():
+    with pytest.raises(ValueError, match="aware"):
+        audit(at=NOW.replace(tzinfo=None))
