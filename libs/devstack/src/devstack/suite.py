@@ -31,6 +31,8 @@ from devstack.stack_file import Stack
 from devstack.tansu import Tansu
 
 _T = TypeVar("_T")
+# The light broker takes up to 18 s for each group that a service joins.
+_READY_SECONDS = 120
 _WATCH_SECONDS = 0.5
 _RENEW_TOKENS = timedelta(minutes=20)
 _DRAIN_SECONDS = 20
@@ -179,7 +181,7 @@ class Suite:
         """Starts programs beside each other and waits until all are ready."""
 
         async def ready(program: Program) -> None:
-            await asyncio.to_thread(program.wait)
+            await asyncio.to_thread(program.wait, _READY_SECONDS)
             self._say(f"{program.name} is ready")
 
         for program in programs:
