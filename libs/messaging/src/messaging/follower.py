@@ -1,11 +1,11 @@
 """Reading whole streams into memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import telemetry
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from errors import Invalid, Transient
 from telemetry import names
 
@@ -24,12 +24,15 @@ _MOST = 5000
 class Follower:
     """Applies every record of some streams from their beginning, then what comes; it has no group.
 
+    With `from_now` only what comes: for a process that passes news on and has its state from elsewhere.
+
     A record that cannot be read or applied is skipped, since one bad record must not keep a service from its
     view; it is counted as `skipped` and logged.
     """
 
-    def __init__(self, kafka: Kafka, streams: Sequence[str], apply: Handler) -> None:
+    def __init__(self, kafka: Kafka, streams: Sequence[str], apply: Handler, *, from_now: bool = False) -> None:
         self._kafka = kafka
+        self._from_now = from_now
         self._streams = [catalogue().stream(name).name for name in streams]
         self._apply = apply
         self._caught_up = asyncio.Event()
@@ -38,17 +41,21 @@ class Follower:
         self._followed = {name: names.FOLLOWED.bind(stream=name) for name in self._streams}
 
     async def start(self) -> None:
-        """Begins to read; raises Transient when no broker answers or a stream is not there yet."""
+        """Begins to read; raises Transient when no broker answers or a stream is not there yet.
+
+        With `from_now` it returns when everything published from then on will be applied.
+        """
         client = AIOKafkaConsumer(
             *self._streams, **self._kafka.connection(), enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             await client.start()
+            start = await _ends(client) if self._from_now else {}
         except KafkaError as error:
             await client.stop()
             raise Transient("Kafka does not answer, or lacks a stream", reason="KAFKA_DOWN") from error
         self._client = client
-        self._task = keep(f"follower.{self._streams[0]}", self._follow(client))
+        self._task = keep(f"follower.{self._streams[0]}", self._follow(client, start))
 
     async def stop(self) -> None:
         client, task, self._client, self._task = self._client, self._task, None, None
@@ -60,8 +67,8 @@ class Follower:
         """Returns when all that was there at the start is applied."""
         await self._caught_up.wait()
 
-    async def _follow(self, client: AIOKafkaConsumer) -> None:
-        reader = Reader(client, grouped=False)
+    async def _follow(self, client: AIOKafkaConsumer, start: Mapping[TopicPartition, int]) -> None:
+        reader = Reader(client, grouped=False, start=start)
         behind = set(client.assignment())
         while True:
             try:
@@ -97,6 +104,13 @@ class Follower:
             await self._apply([delivery])
         except Exception as error:  # noqa: BLE001 - as in settle
             _skip(delivery.topic, delivery.offset, error)
+
+
+async def _ends(client: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """Goes to the end of every partition, and returns where that is."""
+    if not await client.seek_to_end():
+        raise KafkaTimeoutError
+    return {at: await client.position(at) for at in client.assignment()}
 
 
 def _skip(topic: str, offset: int, error: Exception) -> None:

@@ -26,10 +26,12 @@ class Reader:
     UTF-8, and the broker does not check them) comes out with nothing but the header `UNREADABLE`.
     """
 
-    def __init__(self, client: AIOKafkaConsumer, *, grouped: bool) -> None:
+    def __init__(
+        self, client: AIOKafkaConsumer, *, grouped: bool, start: Mapping[TopicPartition, int] | None = None
+    ) -> None:
         self._client = client
         self._grouped = grouped
-        self._returned: dict[TopicPartition, int] = {}
+        self._returned = dict(start or {})
         self._careful_until = 0.0
 
     async def poll(

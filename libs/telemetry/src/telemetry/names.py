@@ -134,6 +134,11 @@ NOTIFICATION_REQUESTED = counter("rossio_notification_requested_total", "Notific
 NOTIFICATION_OUTCOME = counter(
     "rossio_notification_outcomes_total", "What became of notifications.", ("lane", "channel", "outcome")
 )
+NOTIFICATION_RECEIPTS = counter(
+    "rossio_notification_receipts_total",
+    "Receipts of providers, by what was done: taken, unknown, forged, unreadable.",
+    ("channel", "outcome"),
+)
 PROVIDER = histogram(
     "rossio_notification_provider_duration_seconds", "How long providers took.", ("provider", "outcome")
 )

@@ -96,7 +96,10 @@ def message(wire: events_pb2.MessageAccepted) -> Message:
 
 def reported(message: Message, changed: Iterable[Delivery]) -> events_pb2.DeliveryReported:
     wire = events_pb2.DeliveryReported(
-        message_id=message.message_id, entity_id=message.entity_id, outcomes=map(_outcome, changed)
+        message_id=message.message_id,
+        entity_id=message.entity_id,
+        outcomes=map(_outcome, changed),
+        principal=message.principal,
     )
     setattr(wire, "class", _WIRE_CLASSES[message.message_class])
     return wire
