@@ -10,11 +10,27 @@ ALLOWED = {"a", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", 
     f"h{level}" for level in range(1, 7)
 }
 PIECES = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "![p](http://t/p.gif)",
-    "[b](data:text/html,x)", "<a href='javascript:x'>", "`code`", "**b**", "\n\n# h\n", "- item\n",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[a](javascript:alert(1))",
+    "![p](http://t/p.gif)",
+    "[b](data:text/html,x)",
+    "<a href='javascript:x'>",
+    "`code`",
+    "**b**",
+    "\n\n# h\n",
+    "- item\n",
     "[r]: http://x 'y'\n",
-    "[r]", "<http://x>", "<javascript:alert(1)>", "\x00", "&lt;script&gt;", "<!--", "<style>", "<svg/onload=x>", "> q\n",
-]  # fmt: skip
+    "[r]",
+    "<http://x>",
+    "<javascript:alert(1)>",
+    "\x00",
+    "&lt;script&gt;",
+    "<!--",
+    "<style>",
+    "<svg/onload=x>",
+    "> q\n",
+]
 
 
 class Seen(HTMLParser):

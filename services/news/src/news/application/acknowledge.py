@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import telemetry
 from directory_view import View
 from errors import Conflict
 from rpc import Caller
@@ -10,6 +11,8 @@ from rpc import Caller
 from news.application.ports import Acknowledgement, Acknowledgements, Posts
 from news.application.reading import must_be_readable, reader
 from news.domain.feed import Feed
+
+_acknowledged = telemetry.names.NEWS_ACKNOWLEDGED.bind()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,8 @@ class Acknowledge:
     view: View
     feed: Feed
 
-    async def __call__(self, caller: Caller, post_id: str, *, text_version: int, at: datetime) -> bool:
-        """Takes the acknowledgement in, once; says whether it was new.
+    async def __call__(self, caller: Caller, post_id: str, *, text_version: int, at: datetime) -> None:
+        """Takes the acknowledgement in, once.
 
         Raises:
             NotFound: the caller is not in the audience.
@@ -33,7 +36,7 @@ class Acknowledge:
             raise Conflict(
                 "only the current version can be acknowledged", reason="TEXT_VERSION", current=str(post.text_version)
             )
-        return await self.acknowledgements.add(
+        new = await self.acknowledgements.add(
             Acknowledgement(
                 post_id=post.post_id,
                 text_version=text_version,
@@ -43,3 +46,6 @@ class Acknowledge:
                 at=at,
             )
         )
+        telemetry.points.reached("news.post.acknowledged")
+        if new:
+            _acknowledged.inc()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import telemetry
 from directory_view import View
 from rpc import Caller
 
@@ -10,6 +11,8 @@ from news.application.editing import editable, must_be_current
 from news.application.ports import Change, Posts
 from news.domain.feed import Feed
 from news.domain.post import Post
+
+_published = telemetry.names.NEWS_PUBLISHED.bind()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +35,7 @@ class PublishPost:
         must_be_current(post, etag)
         published = replace(post.published(self.view.audience(post.content.audience), at), request=request)
         saved = await self.posts.replace(published, Change("publish", caller, at), version=post.version)
+        telemetry.points.reached("news.post.published")
         self.feed.put(saved)
+        _published.inc()
         return saved

@@ -1,0 +1,201 @@
+"""News as a program on a real Kafka and store, and people of two entities who speak to it over gRPC."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import messaging
+import pytest
+import rpc
+from devstack.issuer import Issuer
+from devstack.services import ServiceProgram
+from google.protobuf.message import Message
+from rossio.directory.v1 import directory_pb2, events_pb2
+from rossio.news.v1 import news_pb2
+from rossio.news.v1 import service_pb2 as pb
+from rossio.news.v1.service_pb2_grpc import NewsServiceStub
+
+PEOPLE = {
+    "news-ana": ("news-a", "nurse", "pt-PT"),
+    "news-rui": ("news-a", "doctor", "en-GB"),
+    "news-eva": ("news-b", "nurse", ""),
+    "news-nuno": ("news-b", "doctor", "pt-PT"),
+}
+"""Person -> entity, profession and locale; the numbers are far from those of other tests on the same streams."""
+FIRST = 300_001
+VARIANTS = (
+    news_pb2.Variant(locale="pt-PT", title="Higiene das mãos", body="Leitura **obrigatória**"),
+    news_pb2.Variant(locale="en", title="Hand hygiene", body="**Mandatory** reading <script>x</script>"),
+)
+NURSES = 'entity in ("news-a", "news-b") and profession = "nurse"'
+
+
+def directory() -> Iterator[Message]:
+    for entity_id in ("news-a", "news-b"):
+        yield events_pb2.EntityChanged(entity=directory_pb2.Entity(entity_id=entity_id, name=entity_id, version=1))
+    for number, (person_id, (entity_id, profession, locale)) in enumerate(PEOPLE.items(), start=FIRST):
+        yield person(person_id, number, entity_id, profession, locale)
+
+
+def person(person_id: str, number: int, entity_id: str, profession: str, locale: str) -> Message:
+    return events_pb2.PersonChanged(
+        person=directory_pb2.Person(
+            person_id=person_id,
+            number=number,
+            entity_id=entity_id,
+            profession=profession,
+            locale=locale,
+            state=directory_pb2.PERSON_STATE_ACTIVE,
+            version=1,
+        )
+    )
+
+
+async def publish(streams: str, changes: Iterable[Message]) -> None:
+    producer = messaging.Producer(messaging.Kafka(streams))
+    await producer.start()
+    now = datetime.now(UTC)
+    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in changes])
+    await producer.stop()
+
+
+@pytest.fixture
+async def ministry(streams: str) -> None:
+    """Two entities with a nurse and a doctor each, on the directory's streams."""
+    await publish(streams, directory())
+
+
+Joins = Callable[[str, int], Awaitable[None]]
+
+
+@pytest.fixture
+def joins(streams: str) -> Joins:
+    """`await joins(person_id, number)`: somebody comes to work at news-b."""
+
+    async def join(person_id: str, number: int) -> None:
+        await publish(streams, [person(person_id, number, "news-b", "nurse", "")])
+
+    return join
+
+
+def new_id() -> str:
+    return uuid4().hex
+
+
+class Person:
+    """Somebody's stub, and the longer conversations in short."""
+
+    def __init__(self, stub: Any) -> None:
+        self.stub = stub
+
+    async def draft(self, audience: str = NURSES, **said: Any) -> news_pb2.Post:
+        request = {"request_id": new_id(), "variants": VARIANTS, "audience": audience, **said}
+        return (await self.stub.CreatePost(pb.CreatePostRequest(**request))).post
+
+    async def publish(self, post: news_pb2.Post, request_id: str = "") -> news_pb2.Post:
+        request = pb.PublishPostRequest(request_id=request_id or new_id(), post_id=post.post_id, etag=post.etag)
+        return (await self.stub.PublishPost(request)).post
+
+    async def retract(self, post_id: str) -> news_pb2.Post:
+        request = pb.RetractPostRequest(request_id=new_id(), post_id=post_id, reason="engano")
+        return (await self.stub.RetractPost(request)).post
+
+    async def get(self, post_id: str) -> Any:
+        return await self.stub.GetPost(pb.GetPostRequest(post_id=post_id))
+
+    async def feed(self) -> dict[str, Any]:
+        """All items of the feed by post id, newest first, read in pages of one."""
+        items, token = {}, ""
+        while True:
+            page = await self.stub.ListFeed(pb.ListFeedRequest(page_size=1, page_token=token))
+            items |= {item.post.post_id: item for item in page.items}
+            token = page.next_page_token
+            if not token:
+                return items
+
+    async def acknowledge(self, post_id: str, text_version: int = 1, request_id: str = "") -> None:
+        await self.stub.Acknowledge(
+            pb.AcknowledgeRequest(request_id=request_id or new_id(), post_id=post_id, text_version=text_version)
+        )
+
+    async def missing(self, post_id: str, page_size: int = 0) -> tuple[list[str], int, int]:
+        """Who has not acknowledged, how many of the whole audience have not, and its size."""
+        people, token = [], ""
+        while True:
+            request = pb.ListMissingRequest(post_id=post_id, page_size=page_size, page_token=token)
+            page = await self.stub.ListMissing(request)
+            people += page.person_ids
+            token = page.next_page_token
+            if not token:
+                return people, page.missing, page.audience_size
+
+
+As = Callable[..., Person]
+
+
+@pytest.fixture
+async def caller(issuer: Issuer, ministry: None) -> AsyncIterator[As]:
+    """`caller(program, person_id, role)` is that person, speaking to the program."""
+    async with AsyncExitStack() as channels:
+
+        def speak(program: ServiceProgram, person_id: str, role: str = "news.editor") -> Person:
+            token = issuer.token(person_id, entity=PEOPLE[person_id][0], roles=[role] if role else [])
+            channel = rpc.channel(program.grpc, token=lambda: token)
+            channels.push_async_callback(channel.close)
+            return Person(NewsServiceStub(channel))
+
+        yield speak
+
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture
+def refused() -> Refused:
+    """`with refused("NOT_FOUND", reason):` what is inside ends with that status and reason."""
+
+    @contextmanager
+    def expect(code: str, reason: str = "") -> Iterator[None]:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            yield
+        assert refusal.value.code().name == code, refusal.value
+        assert reason in {"", rpc.error_of(refusal.value).reason}, refusal.value
+
+    return expect
+
+
+class Told:
+    """What the service has told others, on the streams, about one post."""
+
+    def __init__(self, streams: str) -> None:
+        self._streams = streams
+
+    async def about(self, post_id: str, count: int) -> list[Message]:
+        """The events and audit records of the post in the order of their ids, once there are so many."""
+        found: dict[str, Message] = {}
+
+        async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+            for delivery in deliveries:
+                about = getattr(delivery.message, "post_id", "") or getattr(delivery.message, "resource", "")
+                if about == post_id:
+                    assert delivery.id not in found or found[delivery.id] == delivery.message
+                    found[delivery.id] = delivery.message
+
+        follower = messaging.Follower(messaging.Kafka(self._streams), ["news.post.v1", "audit.v1"], take)
+        await follower.start()
+        try:
+            async with asyncio.timeout(60):
+                while len(found) < count:
+                    await asyncio.sleep(0.05)
+        finally:
+            await follower.stop()
+        return [found[event_id] for event_id in sorted(found)]
+
+
+@pytest.fixture
+def told(streams: str) -> Told:
+    return Told(streams)
