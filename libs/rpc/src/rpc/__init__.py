@@ -11,7 +11,7 @@ package `errors`, and leave everything else to the interceptor.
 """
 
 from rpc.channel import channel, token_file
-from rpc.failures import error_of
+from rpc.failures import error_of, typed_errors
 from rpc.identity import Caller, caller, derived_id, request_id, time_left
 from rpc.pages import page_size, page_token, read_page_token
 from rpc.rules import methods
@@ -37,5 +37,6 @@ __all__ = [
     "request_id",
     "time_left",
     "token_file",
+    "typed_errors",
     "validate",
 ]

@@ -1,6 +1,7 @@
 """Typed errors as gRPC statuses with google.rpc details, and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from errors import Conflict, Exhausted, Invalid, NotAllowed, NotFound, RossioError, Transient, Unauthenticated
@@ -77,6 +78,15 @@ def internal(trace_id: str) -> Failure:
 OUT_OF_TIME = Failure(StatusCode.DEADLINE_EXCEEDED, "the method did not end in time", "DEADLINE", {})
 
 
+@contextmanager
+def typed_errors() -> Iterator[None]:
+    """Turns the failure of a call that is made inside into the typed error that the server raised."""
+    try:
+        yield
+    except aio.AioRpcError as error:
+        raise error_of(error) from error
+
+
 def error_of(error: aio.AioRpcError) -> RossioError:
     """Returns the typed error that the server raised.
 
@@ -100,9 +110,9 @@ def _told(trailer: Iterable[tuple[str, str | bytes]] | None) -> tuple[str, dict[
     try:
         status.ParseFromString(raw if isinstance(raw, bytes) else raw.encode())
         for detail in status.details:
-            if detail.Is(info.DESCRIPTOR):
+            if detail.TypeName() == info.DESCRIPTOR.full_name:
                 detail.Unpack(info)
-            elif detail.Is(bad.DESCRIPTOR):
+            elif detail.TypeName() == bad.DESCRIPTOR.full_name:
                 detail.Unpack(bad)
     except DecodeError:
         return "", {}
