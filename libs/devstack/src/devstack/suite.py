@@ -35,7 +35,8 @@ _T = TypeVar("_T")
 _READY_SECONDS = 120
 _WATCH_SECONDS = 0.5
 _RENEW_TOKENS = timedelta(minutes=20)
-_DRAIN_SECONDS = 20
+# Longer than the services give themselves.
+_DRAIN_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
