@@ -1,6 +1,7 @@
 """`rossio up`, `rossio demo`, `rossio token`: the whole suite on this machine."""
 
 import asyncio
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -27,19 +28,15 @@ People = Annotated[int, typer.Option("--people", help="Size of the synthetic min
 @sync
 async def up(people: People = 1200) -> None:
     """Starts the suite, carries one of everything through it, and stays up until Ctrl-C."""
-    stopped = asyncio.Event()
+    own = asyncio.current_task()
+    assert own is not None
     for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    async with _suite() as suite:
-        story = asyncio.ensure_future(suite.watch_over(_story(suite, people)))
-        stop = asyncio.ensure_future(stopped.wait())
-        await asyncio.wait({story, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if story.done():
-            await story
+        asyncio.get_running_loop().add_signal_handler(name, own.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with _suite() as suite:
+            await suite.watch_over(_story(suite, people))
             await _invite(suite.stack)
-            await suite.watch_over(stopped.wait())
-        story.cancel()
-        console.print("\nstopping …")
+            await suite.watch_over(asyncio.Event().wait())
 
 
 @sync
