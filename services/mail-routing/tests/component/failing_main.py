@@ -1,0 +1,28 @@
+"""mail-routing in which one in fifty handler calls fails, and mails marked X-Poison do while POISON is set."""
+
+import os
+import random
+
+from errors import Invalid, Transient
+from mail_routing import main
+from mail_routing.application.deliver import Deliver
+from mail_routing.domain.message import Message
+
+_chance = random.Random(os.getpid())
+_deliver = Deliver.__call__
+
+
+async def failing(self: Deliver, message: Message) -> None:
+    roll = _chance.random()
+    if roll < 0.01:
+        raise Transient("a dependency is down, says the test")
+    if roll < 0.02:
+        raise RuntimeError("a bug, says the test")
+    if "POISON" in os.environ and isinstance(message.content, bytes) and b"X-Poison" in message.content:
+        raise Invalid("poison, says the test", reason="POISON")
+    await _deliver(self, message)
+
+
+if __name__ == "__main__":
+    Deliver.__call__ = failing  # type: ignore[method-assign]
+    main.main()

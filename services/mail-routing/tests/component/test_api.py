@@ -1,0 +1,244 @@
+"""Submit, Resolve and Trace by gRPC, deferral and retry, and what telemetry must not say."""
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import messaging
+import pytest
+import rpc
+import store
+from rossio.governance.v1.audit_pb2 import ActionAudited
+from rossio.mail.v1 import events_pb2
+from rossio.mail.v1 import service_pb2 as pb
+
+from .conftest import TRUSTED, As, Mail, address, marker, sinking, until
+
+ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
+DELIVERED, DEFERRED = events_pb2.DELIVERY_STATE_DELIVERED, events_pb2.DELIVERY_STATE_DEFERRED
+
+
+def request(sender: str, to: list[str], mark: bytes, **more: Any) -> pb.SubmitRequest:
+    content = b"From: me\r\nSubject: by gRPC\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
+    said: dict[str, Any] = {"request_id": uuid4().hex, "content": content, **more}
+    return pb.SubmitRequest(sender=sender, recipients=to, **said)
+
+
+@contextmanager
+def refused(code: str, reason: str = ""):
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        yield
+    assert refusal.value.code().name == code, refusal.value
+    assert reason in {"", rpc.error_of(refusal.value).reason}
+
+
+async def trace(stub: Any, **question: Any) -> list[pb.TraceResponse]:
+    return [answer async for answer in stub.Trace(pb.TraceRequest(**question))]
+
+
+async def eventually(ask: Any, seconds: float = 60) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (answer := await ask()):
+            await asyncio.sleep(0.1)
+    return answer
+
+
+async def found(stub: Any, message_id: str) -> list[pb.TraceResponse]:
+    """The trace of a mail, once a worker has recorded it."""
+
+    async def ask() -> list[pb.TraceResponse]:
+        try:
+            return await trace(stub, message_id=message_id)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.NOT_FOUND
+            return []
+
+    return await eventually(ask)
+
+
+async def test_the_same_request_is_one_mail(mail: Mail, caller: As):
+    mark = marker()
+    ana = caller(ANA)
+    wanted = request(address(ANA), [address(RUI), address(EVA)], mark)
+    first, second = await asyncio.gather(ana.Submit(wanted), ana.Submit(wanted))
+    third = await ana.Submit(wanted)
+    assert first.message_id == second.message_id == third.message_id
+    other = await ana.Submit(request(address(ANA), [address(RUI)], after := marker()))
+    assert other.message_id != first.message_id
+    await mail.letter(RUI, after)
+    letter = await mail.letter(RUI, mark)
+    for added in (b"Message-ID: <" + first.message_id.encode() + b"@mx.rossio.test>\r\n", b"Date: ", b"Delivered-To: "):
+        assert letter.count(added) == 1
+    assert await mail.letter(EVA, mark)
+
+
+async def test_a_person_sends_from_their_own_addresses_and_a_service_from_its_own(mail: Mail, caller: As):
+    with refused("PERMISSION_DENIED", "SENDER_NOT_YOURS"):
+        await caller(ANA).Submit(request(address(RUI), [address(EVA)], marker()))
+    service = caller("notification", kind="service")
+    with refused("PERMISSION_DENIED", "SENDER_NOT_YOURS"):
+        await service.Submit(request("director@mr-a.test", [address(EVA)], marker()))
+    mark = marker()
+    await service.Submit(
+        request("no-reply@mr-a.test", [address(EVA)], mark, **{"class": events_pb2.MESSAGE_CLASS_URGENT})
+    )
+    assert await mail.letter(EVA, mark)
+    with refused("PERMISSION_DENIED", "CLASS_NOT_ALLOWED"):
+        await caller(ANA).Submit(
+            request(address(ANA), [address(EVA)], mark, **{"class": events_pb2.MESSAGE_CLASS_URGENT})
+        )
+
+
+async def test_what_cannot_be_mail_is_refused_whole(mail: Mail, caller: As):
+    ana = caller(ANA)
+    with refused("INVALID_ARGUMENT", "RECIPIENT_REFUSED"):
+        await ana.Submit(request(address(ANA), [address(RUI), "nobody@mr-a.test"], marker()))
+    with refused("INVALID_ARGUMENT", "MALFORMED_MAIL"):
+        await ana.Submit(request(address(ANA), [address(RUI)], marker(), content=b"no header\r\n"))
+    with refused("INVALID_ARGUMENT", "BARE_LINE_END"):
+        await ana.Submit(request(address(ANA), [address(RUI)], marker(), content=b"a: b\r\n\r\nbare\nlf\r\n"))
+    with refused("INVALID_ARGUMENT", "MAIL_LOOP"):
+        await ana.Submit(request(address(ANA), [address(RUI)], marker(), content=b"Received: x\r\n" * 60 + b"\r\n"))
+
+
+async def test_resolve_explains_with_the_code_of_the_route(mail: Mail, caller: As):
+    answer = await caller(ANA).Resolve(pb.ResolveRequest(sender=address(ANA), recipient="mr-team@mr-a.test"))
+    assert [step.kind for step in answer.steps] == ["list", "nested-list", "cycle"]
+    assert {(d.address, d.kind) for d in answer.destinations} == {(address(RUI), "mailbox"), (address(EVA), "mailbox")}
+    assert answer.destination_count == 2
+    everybody = await caller(ANA).Resolve(pb.ResolveRequest(recipient="everybody@mr-c.test"))
+    assert (len(everybody.destinations), everybody.destination_count) == (1000, 1500)
+    board = await caller(ANA).Resolve(pb.ResolveRequest(sender=address(ANA), recipient="mr-board@mr-a.test"))
+    assert board.destinations[0].kind == "refused"
+
+
+async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, streams: str):
+    mark = marker()
+    to = [address(RUI), "mr-eva+tag@mr-b.test"]
+    message_id = (await caller(ANA).Submit(request(address(ANA), to, mark))).message_id
+    (whole,) = await found(caller(ANA), message_id)
+    assert [(o.address, o.original, o.state, o.status) for o in whole.outcomes] == [
+        (address(RUI), address(RUI), DELIVERED, "2.0.0"),
+        (address(EVA), "mr-eva+tag@mr-b.test", DELIVERED, "2.0.0"),
+    ]
+    assert whole.origin == "grpc"
+    (mine,) = await trace(caller(EVA), message_id=message_id)
+    assert [o.address for o in mine.outcomes] == [address(EVA)]
+    assert [t.message_id for t in await trace(caller(EVA), recipient=address(EVA), limit=1)] == [message_id]
+    assert message_id in [t.message_id for t in await trace(caller(ANA), sender=address(ANA))]
+    nobody = caller("mr-nuno")
+    with refused("NOT_FOUND"):
+        await trace(nobody, message_id=message_id)
+    assert await trace(nobody, sender=address(ANA)) == []
+    assert await trace(nobody, recipient=address(EVA)) == []
+    with refused("NOT_FOUND"):
+        await trace(caller("stranger", entity="mr-c", roles=["mail.admin"]), message_id=message_id)
+    with refused("NOT_FOUND"):
+        await trace(caller("notification", kind="service"), message_id=message_id)
+    before = await looks(streams, message_id)
+    assert before == []
+    (seen,) = await trace(caller("mr-nuno", roles=["mail.admin"]), message_id=message_id)
+    assert [o.address for o in seen.outcomes] == [address(EVA)]
+    assert message_id in [t.message_id for t in await trace(caller("boss", entity="mr-a", roles=["mail.admin"]))]
+    assert [(a.actor, a.actor_entity_id, a.action) for a in await looks(streams, message_id)] == [
+        ("mr-nuno", "mr-b", "mail.message.trace"),
+        ("boss", "mr-a", "mail.message.trace"),
+    ]
+
+
+async def looks(streams: str, message_id: str) -> list[ActionAudited]:
+    """The audit records about a mail that are on the stream now."""
+    told: list[ActionAudited] = []
+
+    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+        records = [delivery.message for delivery in deliveries]
+        told.extend(r for r in records if isinstance(r, ActionAudited) and r.resource == message_id)
+
+    follower = messaging.Follower(messaging.Kafka(streams), ["audit.v1"], take)
+    await follower.start()
+    await follower.caught_up()
+    await follower.stop()
+    return sorted(told, key=lambda record: record.at.ToDatetime())
+
+
+async def make_due(mail: Mail, message_id: str) -> None:
+    """What the clock does in minutes."""
+    environment = mail.program.environment()
+    database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    await database.collection("deliveries").update(f"{message_id}/0", {"$set": {"due": past}})
+    await database.close()
+
+
+async def test_what_is_deferred_is_taken_up_again_and_delivered_once(mail: Mail, caller: As):
+    mark = marker()
+    to = ["later@sink.test", address(RUI)]
+    message_id = (await caller(ANA).Submit(request(address(ANA), to, mark))).message_id
+    (waiting,) = await found(caller(ANA), message_id)
+    assert [(o.state, o.status, o.attempts) for o in waiting.outcomes] == [
+        (DEFERRED, "4.4.1", 1),
+        (DELIVERED, "2.0.0", 1),
+    ]
+
+    async def second() -> bool:
+        (now,) = await trace(caller(ANA), message_id=message_id)
+        return now.outcomes[0].attempts >= 2 and now.outcomes[0].state == DELIVERED
+
+    async with sinking(mail.sink_port) as sink, asyncio.timeout(60):
+        while not await second():
+            await make_due(mail, message_id)
+            await asyncio.sleep(1)
+    assert len(sink.with_marker(mark)) == 1
+    assert len(mail.letters(RUI, mark)) == 1
+
+
+async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, streams: str):
+    message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], marker()))).message_id
+    facts: dict[str, events_pb2.DeliveryReported] = {}
+
+    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+        for delivery in deliveries:
+            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.subject == message_id:
+                facts[delivery.id] = delivery.message
+
+    follower = messaging.Follower(messaging.Kafka(streams), ["mail.delivery.v1"], take)
+    await follower.start()
+    await until(lambda: facts)
+    await follower.stop()
+    (fact,) = facts.values()
+    assert fact.entity_id == "mr-a"
+    (outcome,) = fact.outcomes
+    assert (outcome.person_id, outcome.entity_id, outcome.state) == (RUI, "mr-a", DELIVERED)
+
+
+async def test_no_address_subject_or_person_is_in_logs_or_metrics(mail: Mail, caller: As):
+    mark = marker()
+    canary = "canary" + mark.decode()[:8]
+    content = (
+        f"From: {canary}@else.test\r\nSubject: {canary}\r\nX-Mark: ".encode() + mark + b"\r\n\r\n" + canary.encode()
+    )
+    mail.send(f"{canary}@else.test", [f"mr-rui+{canary}@mr-a.test"], content)
+    mail.send(f"{canary}@else.test", [f"{canary}@sink.test", address(RUI)], content, TRUSTED)
+    with pytest.raises(Exception, match=r"5\.1\.1"):
+        mail.send(f"{canary}@else.test", [f"{canary}@mr-a.test"], content)
+    with refused("PERMISSION_DENIED"):
+        await caller(ANA).Submit(request(f"{canary}@mr-a.test", [address(RUI)], mark))
+    await until(lambda: len(mail.letters(RUI, mark)) == 2)
+    metrics = await asyncio.to_thread(_get, f"http://{mail.program.admin}/metrics")
+    said = mail.program.output()
+    for text in (metrics, said):
+        for secret in (canary, "@", "mr-rui", "mr-ana"):
+            assert secret not in text
+    assert 'rossio_mail_accepted_total{channel="smtp",lane="normal"}' in metrics
+    assert json.loads(said.splitlines()[0])["service"] == "mail-routing"
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()

@@ -1,0 +1,260 @@
+"""Nothing lost, nothing twice: killed at every point between two effects, with failing handlers and poison.
+
+What is told to the client decides: a mail that was answered with 250 is, for each recipient, in one mailbox, at
+the next hop or bounced once, and a mail without an answer is whole or not at all. A next hop may get a mail twice,
+when the process dies between its 250 and our record: SMTP has no way to ask (RFC 5321 section 4.5.4, RFC 1047).
+"""
+
+import asyncio
+import itertools
+import smtplib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import messaging
+import pytest
+import store
+from devstack.issuer import Issuer
+from devstack.kafka import Kafka
+from devstack.mongo import Mongo
+from devstack.program import listens
+from devstack.services import ServiceProgram, Surroundings
+from mail_routing.entrypoints.smtp.grammar import Reply
+from rossio.mail.v1 import events_pb2
+
+from .conftest import CROWD, PEOPLE, TRUSTED, Mail, Sink, address, mail_routing, marker, publish_directory, sinking
+
+POINTS = {
+    "mail.accept.stored": 5,
+    "mail.accept.durable": 5,
+    "mail.maildir.written": 5,
+    "mail.maildir.delivered": 5,
+    "mail.attempt.done": 5,
+    "mail.store.inserted": 3,
+    "mail.deliver.recorded": 5,
+    "messaging.relay.published": 2,
+    "mail.deliver.planned": 1,
+    "mail.resume.claimed": 1,
+    "mail.resume.released": 1,
+    "mail.resume.recorded": 1,
+}
+"""Point -> at which of its passings the process dies."""
+MAILS_A_POINT = 40
+
+
+class Failing(ServiceProgram):
+    """mail-routing with failing handlers."""
+
+    def command(self) -> list[str]:
+        return [*super().command()[:1], str(Path(__file__).with_name("failing_main.py"))]
+
+
+@dataclass
+class Ledger:
+    """What the clients were told: marks of mails by the list of their recipients."""
+
+    taken: dict[bytes, list[str]] = field(default_factory=dict)
+    in_doubt: dict[bytes, list[str]] = field(default_factory=dict)
+    poison: set[bytes] = field(default_factory=set)
+
+
+MIXES = (
+    [address("mr-rui")],
+    ["mr-team@mr-a.test", address("mr-rui")],
+    [address("mr-eva"), "yes@sink.test"],
+    ["no@sink.test", address("mr-nuno")],
+    ["yes@sink.test", "later@sink.test"],
+)
+WHERE = {"mr-team@mr-a.test": ["mr-rui", "mr-eva"], **{address(person): [person] for person in PEOPLE}}
+
+
+def send(mail: Mail, to: list[str], ledger: Ledger, *, poison: bool = False) -> None:
+    mark = marker()
+    content = b"From: ana\r\nX-Mark: " + mark + (b"\r\nX-Poison: yes" if poison else b"") + b"\r\n\r\nhello\r\n"
+    try:
+        mail.send(address("mr-ana"), to, content, TRUSTED)
+    except (smtplib.SMTPException, OSError):
+        ledger.in_doubt[mark] = to
+    else:
+        ledger.taken[mark] = to
+        if poison:
+            ledger.poison.add(mark)
+
+
+async def traffic(mail: Mail, mixes: Iterator[list[str]], ledger: Ledger) -> None:
+    """Some mails, as long as the program lives."""
+    for _ in range(MAILS_A_POINT):
+        if mail.program.exit_code is None:
+            await asyncio.to_thread(send, mail, next(mixes), ledger)
+
+
+async def killed_at(point: str, mail: Mail, mixes: Iterator[list[str]], ledger: Ledger) -> None:
+    mail.program.settings["ROSSIO_KILL_AT"] = f"{point}:{POINTS[point]}"
+    await asyncio.to_thread(mail.program.launch)
+    async with asyncio.timeout(90):
+        while not listens(mail.smtp[1]):
+            await asyncio.sleep(0.05)
+        if "resume" in point or "planned" in point:
+            await asyncio.to_thread(send, mail, ["everybody@mr-c.test"], ledger)
+        await traffic(mail, mixes, ledger)
+        while mail.program.exit_code is None:
+            await asyncio.sleep(0.05)
+    assert f"killed at {point}" in mail.program.output()
+
+
+async def make_all_due(mail: Mail) -> int:
+    """What the clock does: claims of the dead run out, and waits end. Returns how many shards wait."""
+    environment = mail.program.environment()
+    database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
+    deliveries = database.collection("deliveries")
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    some = {"due": {"$gt": datetime.fromtimestamp(0, UTC)}}
+    waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
+    await deliveries.bulk([store.Change(one, {"$set": {"due": past}}) for one in waiting])
+    await database.close()
+    return len(waiting)
+
+
+async def states(mail: Mail) -> dict[str, Counter[str]]:
+    """message id -> how many recipients are in each state, from the store."""
+    environment = mail.program.environment()
+    database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
+    counts: dict[str, Counter[str]] = {}
+    released = {"_id": True, "version": True, "number": True, "message_id": True, "plan": True, "deliveries": True}
+    async for found in database.collection("deliveries").find({}, projection=released):
+        if found["number"] and found["version"] == 1:
+            continue  # of an expansion that did not count, and is never delivered
+        counts.setdefault(found["message_id"], Counter()).update(d["state"] for d in found["deliveries"])
+    await database.close()
+    return counts
+
+
+async def settled(mail: Mail, ledger: Ledger, sink: Sink) -> None:
+    """Waits until nothing is on its way: no shard waits, and every mail taken has left its mark."""
+    async with asyncio.timeout(180):
+        while True:
+            await asyncio.sleep(2)
+            if await make_all_due(mail):
+                continue
+            if all(_there(mail, mark, to, sink) for mark, to in ledger.taken.items() if mark not in ledger.poison):
+                return
+
+
+def _people(to: list[str]) -> set[str]:
+    crowd = [f"mr-c{n}" for n in range(CROWD)] if "everybody@mr-c.test" in to else []
+    return {person for one in to for person in WHERE.get(one, [])} | set(crowd)
+
+
+def _there(mail: Mail, mark: bytes, to: list[str], sink: Sink) -> bool:
+    relayed = {one for one in to if one.startswith(("yes@", "later@"))}
+    at_sink = {one for _, recipients, _ in sink.with_marker(mark) for one in recipients}
+    reported = bool(mail.letters("mr-ana", mark)) or "no@sink.test" not in to
+    people = sorted(_people(to))
+    return relayed <= at_sink and reported and all(mail.letters(one, mark) for one in people)
+
+
+def check(mail: Mail, ledger: Ledger, sink: Sink) -> None:
+    for mark, to in ledger.taken.items():
+        assert {len(mail.letters(one, mark)) for one in _people(to)} <= {1}, to
+        assert len(mail.letters("mr-ana", mark)) == ("no@sink.test" in to), to
+    twice = 0
+    for mark, to in (ledger.taken | ledger.in_doubt).items():
+        at_sink = Counter(one for _, recipients, _ in sink.with_marker(mark) for one in recipients)
+        twice += sum(count - 1 for count in at_sink.values())
+        assert "no@sink.test" not in at_sink
+        letters = [len(mail.letters(one, mark)) for one in _people(to)]
+        if mark in ledger.in_doubt and letters:
+            assert set(letters) in ({0}, {1}), "whole or not at all, and never twice"
+        assert len(mail.letters("mr-ana", mark)) <= 1
+    assert twice <= 64 * len(POINTS), "only what was in hand when the process died may be relayed again"
+
+
+@pytest.fixture
+def failing_mail(
+    own_kafka: Kafka, own_mongo: Mongo, issuer: Issuer, tmp_path: Path, certificate: Path
+) -> Iterator[Mail]:
+    asyncio.run(messaging.ensure_topics(own_kafka.bootstrap))
+    asyncio.run(publish_directory(own_kafka.bootstrap))
+    surroundings = Surroundings(own_kafka.bootstrap, own_mongo.uri, issuer)
+    made = mail_routing(tmp_path / "mail", surroundings, certificate)
+    program = Failing(made.program.service, made.program.folder, surroundings, settings=made.program.settings)
+    mail = Mail(program, made.sink_port, certificate)
+    yield mail
+    program.kill()
+
+
+@pytest.mark.slow
+async def test_every_mail_that_was_taken_ends_once_for_each_recipient(failing_mail: Mail, own_kafka: Kafka):
+    mail, ledger, mixes = failing_mail, Ledger(), itertools.cycle(MIXES)
+    mail.program.settings["POISON"] = "1"
+    letters = messaging.DeadLetters(own_kafka.bootstrap, "mail.message.v1", "mail-routing")
+    async with sinking(mail.sink_port) as sink:
+        sink.replies["no@sink.test"] = Reply(550, "5.1.1", "nobody")
+        sink.replies["later@sink.test"] = Reply(451, "4.2.0", "not now")
+        await publish_poison(own_kafka.bootstrap)
+        for point in POINTS:
+            await killed_at(point, mail, mixes, ledger)
+            await make_all_due(mail)
+        del mail.program.settings["ROSSIO_KILL_AT"]
+        del sink.replies["later@sink.test"]
+        await asyncio.to_thread(mail.program.start)
+        await asyncio.to_thread(send, mail, [address("mr-rui")], ledger, poison=True)
+        await settled(mail, ledger, sink)
+        check_before = {mark: len(mail.letters("mr-rui", mark)) for mark in ledger.poison}
+        assert set(check_before.values()) == {0}
+
+        async with asyncio.timeout(60):
+            while len(dead := await letters.list()) < 4:
+                await asyncio.sleep(0.2)
+        assert sorted(letter.reason for letter in dead) == [
+            "CONTENT_MISSING",
+            "EMPTY_MAIL",
+            "PAYLOAD_UNREADABLE",
+            "POISON",
+        ]
+        # The cause is mended; what can be delivered is then delivered once, however often it is redriven.
+        await asyncio.to_thread(mail.program.stop)
+        del mail.program.settings["POISON"]
+        await asyncio.to_thread(mail.program.start)
+        (mended,) = (letter.number for letter in dead if letter.reason == "POISON")
+        assert await letters.redrive([mended]) == 1
+        with suppress(Exception):
+            await letters.redrive([mended])
+        for mark in ledger.poison:
+            await mail.letter("mr-rui", mark)
+        ledger.poison.clear()
+        await settled(mail, ledger, sink)
+        check(mail, ledger, sink)
+    assert len(ledger.taken) > 10 * len(POINTS)
+
+    ended = await states(mail)
+    left = {state for counts in ended.values() for state in counts} - {"delivered", "bounced", "quarantined"}
+    assert not left
+    wanted = sum(len(_people(to)) + sum(one.endswith("@sink.test") for one in to) for to in ledger.taken.values())
+    reports = sum("no@sink.test" in to for to in ledger.taken.values())
+    assert sum(sum(counts.values()) for counts in ended.values()) >= wanted + reports
+
+
+async def publish_poison(bootstrap: str) -> None:
+    """Records that can never be delivered: no protobuf, no recipients, content that is nowhere."""
+    empty = events_pb2.MessageAccepted(message_id="empty", origin="smtp", inline=b"x", size=1)
+    lost = events_pb2.MessageAccepted(
+        message_id="lost",
+        origin="smtp",
+        blob="mr-a:" + "0" * 64,
+        size=9,
+        recipients=[events_pb2.Recipient(address=address("mr-rui"))],
+    )
+    for message in (empty, lost):
+        message.accepted_at.FromDatetime(datetime.now(UTC))
+    at = datetime.now(UTC)
+    facts = [messaging.fact(m, id=messaging.new_id(), at=at, stream="mail.message.v1") for m in (empty, lost)]
+    broken = store.OutboxRecord(messaging.new_id(), at, facts[0].topic, b"broken", b"\xff\xff", facts[0].headers)
+    producer = messaging.Producer(messaging.Kafka(bootstrap))
+    await producer.start()
+    await producer.publish([*facts, broken])
+    await producer.stop()
