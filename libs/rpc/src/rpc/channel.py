@@ -102,7 +102,7 @@ class _Callable:
     ) -> Any:
         span = telemetry.begin(self._name, kind=telemetry.Kind.CLIENT, attributes=self._attributes)
         pairs = [*(metadata or ()), ("traceparent", span.traceparent)]
-        if self._token is not None:
+        if self._token is not None and not any(key == "authorization" for key, _ in pairs):
             pairs.append(("authorization", f"Bearer {self._token()}"))
         limits = [limit for limit in (timeout or self._timeout, time_left()) if limit is not None]
         call = self._call(request, timeout=min(limits, default=None), metadata=tuple(pairs), **further)

@@ -99,6 +99,8 @@ def error_of(error: aio.AioRpcError) -> RossioError:
 
 
 def _reason_without(code: StatusCode, kind: type[RossioError]) -> str:
+    if code is StatusCode.DEADLINE_EXCEEDED:
+        return OUT_OF_TIME.reason
     if code is StatusCode.ALREADY_EXISTS:
         return ALREADY_EXISTS
     return code.name if kind in {RossioError, Transient} else kind.default_reason

@@ -1,0 +1,148 @@
+"""What a channel adds to calls, and the telemetry of both ends."""
+
+import asyncio
+import socket
+
+import grpc
+import pytest
+import rpc
+import telemetry
+from errors import Transient
+from grpc import StatusCode
+from telemetry import semconv
+from telemetry.capture import spans
+
+
+async def last(stream):
+    async for _ in stream:
+        pass
+
+
+async def test_a_call_inside_a_call_has_what_is_left_of_its_time(serving, echo, echoing):
+    left = {}
+
+    async def write(request, context):
+        left["outer"] = rpc.time_left()
+        await stub.Say(echo.SayRequest())
+        async for _ in stub.Watch(echo.SayRequest()):
+            pass
+        return echo.SayResponse()
+
+    async def say(request, context):
+        left["inner"] = rpc.time_left()
+        return echo.SayResponse()
+
+    async def watch(request, context):
+        left["stream"] = rpc.time_left()
+        yield echo.SayResponse()
+
+    echoing.Write, echoing.Say, echoing.Watch = write, say, watch
+    async with serving(timeout=30.0) as stub:
+        await stub.Write(echo.WriteRequest(request_id="r"), timeout=5.0)
+        assert all(0 < seconds <= 5.0 for seconds in left.values())
+        assert set(left) == {"outer", "inner", "stream"}
+        await stub.Say(echo.SayRequest())
+        assert 5.0 < left["inner"] <= 10.0  # the rule's default, below the channel's 30 s
+        await last(stub.Watch(echo.SayRequest()))
+        assert left["stream"] is None
+
+
+async def test_a_caller_who_says_nothing_waits_for_the_channels_timeout(serving, echo, echoing):
+    async def say(request, context):
+        await asyncio.Event().wait()
+
+    echoing.Say = say
+    async with serving(timeout=0.1) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Say(echo.SayRequest())
+        assert caught.value.code() is StatusCode.DEADLINE_EXCEEDED
+        error = rpc.error_of(caught.value)
+        assert (type(error), error.reason) == (Transient, "DEADLINE")
+
+
+async def test_a_server_that_is_not_there_is_a_transient_error(echo):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        async with rpc.channel(f"127.0.0.1:{unused.getsockname()[1]}", timeout=5) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await echo.EchoServiceStub(channel).Say(echo.SayRequest())
+    error = rpc.error_of(caught.value)
+    assert (type(error), error.reason) == (Transient, "UNAVAILABLE")
+
+
+async def test_a_token_file_is_read_again_when_it_is_replaced(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    token = rpc.token_file(file)
+    assert [token(), token()] == ["one", "one"]
+    (tmp_path / "next").write_text("two")
+    (tmp_path / "next").rename(file)
+    assert token() == "two"
+
+
+async def test_both_ends_are_one_trace(serving, echo, echoing):
+    async def say(request, context):
+        with telemetry.span("inside", attributes={semconv.ENTITY: rpc.caller().entity_id}):
+            return echo.SayResponse()
+
+    echoing.Say = say
+    with spans() as seen:
+        async with serving() as stub:
+            with telemetry.span("before"):
+                await stub.Say(echo.SayRequest(text="maria.canaria@example.pt"))
+            await last(stub.Count(echo.SayRequest(text="2")))
+    by_kind = {(span.kind, span.name): span for span in seen}
+    before = by_kind["INTERNAL", "before"]
+    client = by_kind["CLIENT", "echo.v1.EchoService/Say"]
+    server = by_kind["SERVER", "echo.v1.EchoService/Say"]
+    inside = by_kind["INTERNAL", "inside"]
+    assert {span.trace_id for span in (before, client, server, inside)} == {before.trace_id}
+    assert [client.parent_id, server.parent_id, inside.parent_id] == [before.span_id, client.span_id, server.span_id]
+    expected = {"rpc.system.name": "grpc", "rpc.method": "echo.v1.EchoService/Say", "rpc.status_code": "OK"}
+    assert client.attributes == server.attributes == expected
+    assert by_kind["SERVER", "echo.v1.EchoService/Count"].error == ""
+    assert "canaria" not in repr(seen)
+    assert "p1" not in repr(seen)
+
+
+async def test_a_fault_of_the_server_is_an_error_of_its_span_and_one_of_the_caller_is_not(serving, echo, echoing):
+    async def say(request, context):
+        raise ValueError("maria.canaria@example.pt")
+
+    echoing.Say = say
+    with spans() as seen:
+        async with serving() as stub:
+            for call in (stub.Say(echo.SayRequest()), stub.Edit(echo.SayRequest())):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call
+    errors = {(span.kind, span.name.split("/")[1]): span.error for span in seen}
+    assert errors == {
+        ("CLIENT", "Say"): "INTERNAL",
+        ("SERVER", "Say"): "INTERNAL",
+        ("CLIENT", "Edit"): "PERMISSION_DENIED",
+        ("SERVER", "Edit"): "",
+    }
+    assert "canaria" not in repr(seen)
+
+
+async def test_calls_are_counted_by_method_and_status(serving, echo):
+    def count(metric, method, code):
+        wanted = f'{metric}_count{{rpc_method="echo.v1.EchoService/{method}",rpc_status_code="{code}"}} '
+        lines = telemetry.exposition()[1].decode().splitlines()
+        return sum(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
+
+    measured = [
+        ("rpc_server_call_duration_seconds", "List", "OK"),
+        ("rpc_client_call_duration_seconds", "List", "OK"),
+        ("rpc_server_call_duration_seconds", "List", "INVALID_ARGUMENT"),
+        ("rpc_client_call_duration_seconds", "List", "INVALID_ARGUMENT"),
+        ("rpc_server_call_duration_seconds", "Nobody", "PERMISSION_DENIED"),
+    ]
+    before = [count(*row) for row in measured]
+    async with serving() as stub:
+        for _ in range(3):
+            await stub.List(echo.ListRequest())
+        for call in (stub.List(echo.ListRequest(page_size=-1)), stub.Nobody(echo.SayRequest())):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+    assert [count(*row) - was for row, was in zip(measured, before, strict=True)] == [3, 3, 1, 1, 1]
