@@ -193,9 +193,9 @@ class Consumer:
         """Lets all partitions go, within two graces: what is in hand ends and is committed, the rest comes again."""
         await self._workers.rest(self._patience.grace)
         partitions, self._partitions = self._partitions, {}
-        self._workers.ready.clear()
         for partition in partitions.values():
             partition.revoked = True
+        self._workers.forget()
         await self._workers.rest(self._patience.grace)  # No attempt begins any more.
         self._workers.cancel()
         for at, partition in partitions.items():

@@ -28,7 +28,15 @@ class Limit:
         while self._dead and self._dead[0] <= self._settled - self._last:
             self._dead.popleft()
 
-    def dead(self) -> None:
-        """A record became a dead letter."""
+    def take(self) -> bool:
+        """Whether a record may become a dead letter; it counts as one from here on."""
+        if self.reached:
+            return False
         self.done(1)
         self._dead.append(self._settled)
+        return True
+
+    def give_back(self) -> None:
+        """The record did not become one after all."""
+        if self._dead:
+            self._dead.pop()

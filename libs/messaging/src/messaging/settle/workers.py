@@ -20,6 +20,9 @@ from messaging.settle.verdict import Patience, Verdict, verdict
 
 log = telemetry.logger(__name__)
 
+_SOON = 0.5
+"""Seconds within which a lane that wakes is waited for."""
+
 
 class Workers:
     """At most `concurrency` tasks, each of which takes batches until no lane is ready.
@@ -42,8 +45,7 @@ class Workers:
     ) -> None:
         """`room` is called when records were settled, so that there is room for others."""
         self.ready = Ready(batch)
-        self.asleep = 0
-        """Lanes that wait for their next attempt."""
+        self._asleep: dict[Lane, float] = {}
         self._letters = letters
         self._measures = measures
         self._batch = batch
@@ -70,11 +72,29 @@ class Workers:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    @property
+    def asleep(self) -> int:
+        """Lanes that wait for their next attempt."""
+        return len(self._asleep)
+
     async def rest(self, seconds: float) -> None:
-        """Returns when no worker has anything to do, after so many seconds at the latest."""
+        """Returns when nothing is being done, after so many seconds at the latest.
+
+        Lanes that are about to wake are waited for: what is settled behind their heads would else be done again.
+        """
         until = time.monotonic() + seconds
-        while self._tasks and (left := until - time.monotonic()) > 0:
-            await asyncio.wait(self._tasks, timeout=left)
+        while (now := time.monotonic()) < until:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=until - now)
+            elif min(self._asleep.values(), default=until) < now + _SOON:
+                await asyncio.sleep(0.01)
+            else:
+                break
+
+    def forget(self) -> None:
+        """Nothing new is begun of what is here: its partitions are gone."""
+        self.ready.clear()
+        self._asleep.clear()
 
     def cancel(self) -> None:
         """Breaks off what the workers do."""
@@ -133,11 +153,11 @@ class Workers:
     def _sleep(self, lane: Lane, item: Item) -> None:
         seconds = self._patience.wait(item.waits)
         item.waits += 1
-        self.asleep += 1
+        self._asleep[lane] = time.monotonic() + seconds
         asyncio.get_running_loop().call_later(seconds, self._wake, lane)
 
     def _wake(self, lane: Lane) -> None:
-        self.asleep -= 1
+        self._asleep.pop(lane, None)
         if not lane.partition.revoked:
             self.ready.put(lane)
             self.spawn()
@@ -199,7 +219,7 @@ class Workers:
         said = verdict(error)
         item.failures += said is not Verdict.WAIT
         final = said is Verdict.REFUSE or (said is Verdict.REPEAT and item.failures >= self._patience.attempts)
-        if final and not self._limit.reached and await self._bury(item, error):
+        if final and self._limit.take() and await self._bury(item, error):
             self._go_on(lane, 1)
         else:
             self._measures.retried[said].inc()
@@ -211,9 +231,9 @@ class Workers:
             await self._letters.put(item.record, error, max(1, item.failures))
         except KafkaError:
             log.exception("dead letter not written")
+            self._limit.give_back()
             return False
         telemetry.points.reached("messaging.dead_letter.written")
-        self._limit.dead()
         self._measures.dead(reason_of(error))
         log.warning(
             "dead letter",

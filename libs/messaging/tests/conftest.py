@@ -1,0 +1,120 @@
+"""Streams of their own for tests, consumers that are stopped in the end, and a way to wait."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from messaging import Consumer, DeadLetters, Delivery, Kafka, Producer, Stream, catalogue, ensure_topics, fact, new_id
+from messaging.reader import Record
+from rossio.news.v1.events_pb2 import PostAcknowledged
+from store import OutboxRecord
+
+SERVICE = "probe"
+
+
+class Until(Protocol):
+    async def __call__(self, holds: Callable[[], Any], seconds: float = 40) -> None: ...
+
+
+@pytest.fixture
+def until() -> Until:
+    """Polls until the condition, plain or awaitable, holds."""
+
+    async def wait(holds: Callable[[], Any], seconds: float = 40) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = holds()
+            if isinstance(found, Awaitable):
+                found = await found
+            if found:
+                return
+            assert time.monotonic() < deadline, "it did not come to hold"
+            await asyncio.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+async def stream(kafka: str) -> Stream:
+    """A stream that no other test has, with four partitions."""
+    made = replace(
+        catalogue().stream("news.post.v1"), name=f"test.{new_id()}", partitions=4, consumers=(SERVICE, "other")
+    )
+    await ensure_topics(kafka, streams=[made])
+    return made
+
+
+class Fact(Protocol):
+    def __call__(self, key: str, number: int) -> OutboxRecord: ...
+
+
+@pytest.fixture
+def acknowledged(stream: Stream) -> Fact:
+    """A fact on the stream: the number is the version that was acknowledged."""
+
+    def make(key: str, number: int) -> OutboxRecord:
+        message = PostAcknowledged(post_id=key, entity_id="e01", text_version=number)
+        return replace(fact(message, id=new_id(), at=datetime.now(UTC)), topic=stream.name)
+
+    return make
+
+
+@pytest.fixture
+async def producer(kafka: str) -> AsyncIterator[Producer]:
+    made = Producer(Kafka(kafka))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def raw(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that knows nothing of events."""
+    made = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=8 << 20)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+class Consume(Protocol):
+    async def __call__(self, handler: Callable[[Sequence[Delivery]], Awaitable[None]], **options: Any) -> Consumer: ...
+
+
+@pytest.fixture
+async def consume(kafka: str, stream: Stream) -> AsyncIterator[Consume]:
+    """Starts consumers of the stream; those that a test has not stopped are stopped in the end."""
+    started: list[Consumer] = []
+
+    async def start(handler: Callable[[Sequence[Delivery]], Awaitable[None]], **options: Any) -> Consumer:
+        made = Consumer(Kafka(kafka), stream, options.pop("service", SERVICE), {PostAcknowledged: handler}, **options)
+        await made.start()
+        started.append(made)
+        return made
+
+    yield start
+    for made in started:
+        await made.stop()
+
+
+@pytest.fixture
+def letters(kafka: str, stream: Stream) -> DeadLetters:
+    return DeadLetters(kafka, stream, SERVICE)
+
+
+@pytest.fixture
+def number_of() -> Callable[[Delivery], int]:
+    """What `acknowledged` was given as number."""
+
+    def read(delivery: Delivery) -> int:
+        assert isinstance(delivery.message, PostAcknowledged)
+        return delivery.message.text_version
+
+    return read
+
+
+__all__ = ["Record"]
