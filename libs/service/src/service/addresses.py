@@ -1,6 +1,7 @@
 """Addresses to listen on."""
 
 import errno
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,3 +34,13 @@ def binding(address: str, setting: str) -> Iterator[None]:
         if why is None:
             raise
         raise CannotStart(why) from None
+
+
+def check_free(address: str, setting: str) -> None:
+    """CannotStart when the address cannot be bound now, so that nobody waits for a broker to hear it."""
+    host, port = host_and_port(address)
+    with binding(address, setting):
+        family, kind, protocol, _, place = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)

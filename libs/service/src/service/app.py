@@ -14,6 +14,7 @@ from grpc import aio
 from messaging import Consumer, Handler, Kafka, Producer, Relay
 from store import Collection, Database, Index
 
+from service.addresses import check_free
 from service.lifecycle import Component, Lifecycle, Stage
 from service.parts import Calls, Peer, Store
 from service.settings import AnySettings, WrongSettings
@@ -134,6 +135,7 @@ class App(Generic[AnySettings]):
         if settings.grpc_tls_certificate is not None:
             tls = rpc.Tls(settings.grpc_tls_authority, settings.grpc_tls_certificate, settings.grpc_tls_key)
         verifier = rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience)
+        check_free(settings.grpc_address, "GRPC_ADDRESS")
         server = rpc.Server(
             self._served,
             verifier,

@@ -3,11 +3,13 @@
 Started in this order, ended in the reverse one: what work rests on (store, producer, relay, views), in
 the order in which it was added; servers; consumers. So at the end the process first says that it is
 not ready, then takes no further records and finishes those in hand, then calls, then publishes what
-they recorded, and telemetry goes last.
+they recorded, and telemetry goes last. FastStream's application (messaging.application) heeds the
+signals and enters and leaves this life.
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Protocol
@@ -58,7 +60,6 @@ class Lifecycle:
         self._drain_seconds = drain_seconds
         self._lame_duck_seconds = lame_duck_seconds
         self._parts: list[_Part] = []
-        self._asked_to_stop = asyncio.Event()
         self._trouble: str | None = "starting"
         self._deadline: float | None = None
         telemetry.health.check("service", lambda: self._trouble)
@@ -66,26 +67,32 @@ class Lifecycle:
     def add(self, component: Component, name: str, stage: Stage = Stage.RESOURCE) -> None:
         self._parts.append(_Part(name, component, stage))
 
-    def stop(self) -> None:
-        """Asks the process to end, from a signal handler or from within."""
-        self._asked_to_stop.set()
+    @asynccontextmanager
+    async def lived(self, end: Callable[[], None]) -> AsyncIterator[None]:
+        """A life: entering begins the start, which waits in the background, and leaving ends all that started.
 
-    async def run(self) -> None:
-        """Lives until `stop` is called; an error of a component that is no `Transient` ends it too."""
+        `end` is called when a component cannot start for another reason than `Transient`; the leaving
+        then raises that.
+        """
         async with AsyncExitStack() as started:
-            starting = asyncio.create_task(self._start_all(started))
-            stopping = asyncio.create_task(self._asked_to_stop.wait())
-            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                await starting
-                self._trouble = None
-                log.info("ready")
-                await stopping
+            starting = asyncio.create_task(self._start_all(started), name="start")
+            starting.add_done_callback(lambda _: self._started(starting, end))
+            yield
+            if self._trouble is None:
                 self._trouble = "draining"
                 log.info("draining")
                 await asyncio.sleep(self._lame_duck_seconds)
-            await _cancelled(starting, stopping)
+            starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
         log.info("stopped")
+
+    def _started(self, starting: asyncio.Task[None], end: Callable[[], None]) -> None:
+        if starting.cancelled() or starting.exception() is not None:
+            end()
+        else:
+            self._trouble = None
+            log.info("ready")
 
     async def _start_all(self, started: AsyncExitStack) -> None:
         for part in sorted(self._parts, key=lambda part: part.stage):
@@ -119,9 +126,3 @@ class Lifecycle:
                 await part.component.stop()
         except TimeoutError:
             log.exception("not drained in time", component=part.name)
-
-
-async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,13 +1,13 @@
 """From `python -m` to the exit code."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 import telemetry
+from messaging.application import application
 
 from service.addresses import CannotStart
 from service.admin import Admin
@@ -51,24 +51,23 @@ def run(
 async def _live(
     name: str, settings: AnySettings, build: Callable[[App[AnySettings]], object], roles: Sequence[str]
 ) -> None:
+    release = _version(name)
     with telemetry.start(
         name,
-        version=_version(name),
+        version=release,
         otlp_endpoint=settings.otlp_endpoint,
         sample_ratio=settings.trace_sample_ratio,
         log_level=settings.log_level,
     ):
         lifecycle = Lifecycle(drain_seconds=settings.drain_seconds, lame_duck_seconds=settings.lame_duck_seconds)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lifecycle.stop)
         app = App(name, settings, lifecycle, roles)
         build(app)
         app.assemble()
         admin = Admin(settings.admin_address)
         await admin.start()
         try:
-            await lifecycle.run()
+            life = application(name, lambda: lifecycle.lived(life.exit), version=release)
+            await life.run()
         finally:
             await admin.stop()
 
