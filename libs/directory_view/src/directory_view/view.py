@@ -93,10 +93,11 @@ class View:
         return self.entity(self._entity_of_domain.get(domain.lower(), ""))
 
     def catch_all(self, entity_id: str) -> Person | None:
-        """Who takes the entity's mail for unknown local parts, unless they have left."""
+        """Who takes the entity's mail for unknown local parts, unless they no longer work there."""
         entity = self.entity(entity_id)
         person = self.person(entity.catch_all_person_id) if entity else None
-        return person if person is not None and person.number in self._everybody else None
+        works = person is not None and person.number in self._everybody and person.entity_id == entity_id
+        return person if works else None
 
     def unit(self, unit_id: str) -> Unit | None:
         raw = self._units.get(unit_id)
