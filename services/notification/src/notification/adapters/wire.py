@@ -1,0 +1,196 @@
+"""Protobuf messages of the contracts from and to the domain."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+import messaging
+from directory_view import Bitmap
+from errors import Invalid
+from rossio.document.v1 import events_pb2 as document_pb2
+from rossio.mail.v1 import events_pb2 as mail_pb2
+from rossio.news.v1 import events_pb2 as news_pb2
+from rossio.notification.v1 import events_pb2, notification_pb2
+from rpc import Caller
+from store import OutboxRecord
+from telemetry import audit
+
+from notification.domain import texts
+from notification.domain.broadcast import Broadcast
+from notification.domain.inbox import Item
+from notification.domain.notice import Notice
+from notification.domain.notification import Dispatch, Notification
+from notification.domain.vocabulary import Channel, Lane, Status, Topic
+
+REQUESTS: Final[Mapping[Lane, str]] = {
+    Lane.EMERGENCY: "notification.request.emergency.v1",
+    Lane.TRANSACTIONAL: "notification.request.v1",
+    Lane.BULK: "notification.request.bulk.v1",
+}
+_TOPICS: Final = {each: notification_pb2.Topic.Value(f"TOPIC_{each.name}") for each in Topic}
+_CHANNELS: Final = {each: notification_pb2.Channel.Value(f"CHANNEL_{each.name}") for each in Channel}
+_LANES: Final = {each: notification_pb2.Lane.Value(f"LANE_{each.name}") for each in Lane}
+_STATUSES: Final = {each: notification_pb2.Status.Value(f"STATUS_{each.name}") for each in Status}
+
+
+_TOPIC_OF: Final[Mapping[int, Topic]] = {value: each for each, value in _TOPICS.items()}
+_CHANNEL_OF: Final[Mapping[int, Channel]] = {value: each for each, value in _CHANNELS.items()}
+
+
+def topic(value: int) -> Topic:
+    """Raises Invalid for a topic that this release does not know."""
+    if value not in _TOPIC_OF:
+        raise Invalid("there is no such topic", reason="TOPIC_UNKNOWN")
+    return _TOPIC_OF[value]
+
+
+def channel(value: int) -> Channel:
+    """Raises Invalid for a channel that this release does not know."""
+    if value not in _CHANNEL_OF:
+        raise Invalid("there is no such channel", reason="CHANNEL_UNKNOWN")
+    return _CHANNEL_OF[value]
+
+
+def preference_message(topic: Topic, channel: Channel, *, enabled: bool) -> notification_pb2.Preference:
+    return notification_pb2.Preference(topic=_TOPICS[topic], channel=_CHANNELS[channel], enabled=enabled)
+
+
+def item_message(item: Item) -> notification_pb2.InboxItem:
+    message = notification_pb2.InboxItem(
+        item_id=item.item_id,
+        topic=_TOPICS[item.topic],
+        title=item.title,
+        subject_id=item.subject_id,
+        read=item.read,
+    )
+    message.at.FromDatetime(item.at)
+    return message
+
+
+def decision_message(dispatch: Dispatch) -> notification_pb2.Decision:
+    message = notification_pb2.Decision(
+        channel=_CHANNELS[dispatch.channel],
+        send=dispatch.send,
+        reason=dispatch.reason,
+        status=_STATUSES[dispatch.status],
+        provider=dispatch.provider,
+    )
+    message.at.FromDatetime(dispatch.at)
+    return message
+
+
+def mail_arrived(event: mail_pb2.DeliveryReported, at: datetime) -> tuple[Notice, list[str]]:
+    """What is told of a mail, and the ids of the people into whose mailboxes it came."""
+    notice = Notice(
+        key=f"mail/{event.message_id}",
+        topic=Topic.MAIL,
+        entity_id=event.entity_id,
+        titles=texts.mail_arrived(),
+        subject_id=event.message_id,
+        at=at,
+    )
+    arrived = (each for each in event.outcomes if each.state == mail_pb2.DELIVERY_STATE_DELIVERED)
+    return notice, sorted({each.person_id for each in arrived if each.person_id})
+
+
+def document_shared(event: document_pb2.NodeShared, at: datetime) -> Notice:
+    return Notice(
+        key=f"grant/{event.grant.grant_id}",
+        topic=Topic.DOCUMENT,
+        entity_id=event.entity_id,
+        titles=texts.document_shared(event.name),
+        subject_id=event.node_id,
+        at=at,
+    )
+
+
+def post_published(event: news_pb2.PostPublished, at: datetime) -> tuple[Notice, Bitmap]:
+    """What is told of a post, and its audience.
+
+    Raises:
+        Invalid: the event has no text, or its audience is no bitmap.
+    """
+    if not event.post.variants:
+        raise Invalid("the post has no text", reason="TEXT_MISSING")
+    try:
+        people = Bitmap.deserialize(event.audience)
+    except (ValueError, IndexError) as error:  # cut off, or empty
+        raise Invalid("the audience is no bitmap", reason="AUDIENCE_UNREADABLE") from error
+    notice = Notice(
+        key=post_key(event.post_id),
+        topic=Topic.NEWS,
+        entity_id=event.post.entity_id,
+        titles={variant.locale: variant.title for variant in event.post.variants},
+        subject_id=event.post_id,
+        at=at,
+    )
+    return notice, people
+
+
+def post_key(post_id: str) -> str:
+    return f"post/{post_id}"
+
+
+def requests(notification: Notification, at: datetime) -> Iterator[OutboxRecord]:
+    """A request for each message that is to go to a provider, on the stream of its lane."""
+    for dispatch in notification.dispatches:
+        if dispatch.status is Status.PENDING:
+            event = events_pb2.NotificationRequested(
+                notification_id=notification.notification_id,
+                entity_id=notification.entity_id,
+                topic=_TOPICS[notification.topic],
+                channel=_CHANNELS[dispatch.channel],
+                lane=_LANES[notification.lane],
+            )
+            event.expires_at.FromDatetime(notification.expires_at)
+            yield messaging.fact(event, id=messaging.new_id(), at=at, stream=REQUESTS[notification.lane])
+
+
+def reports(notification: Notification, changed: Iterable[Dispatch]) -> Iterator[OutboxRecord]:
+    """A report for each message whose status changed."""
+    for dispatch in changed:
+        yield _report(
+            events_pb2.NotificationReported(
+                notification_id=notification.notification_id,
+                entity_id=notification.entity_id,
+                topic=_TOPICS[notification.topic],
+                channel=_CHANNELS[dispatch.channel],
+                status=_STATUSES[dispatch.status],
+                provider=dispatch.provider,
+            ),
+            dispatch.at,
+        )
+
+
+def broadcast_report(broadcast: Broadcast, at: datetime) -> OutboxRecord:
+    """That it came into inboxes, or was withdrawn from them."""
+    status = Status.SUPPRESSED if broadcast.withdrawn else Status.DELIVERED
+    event = events_pb2.NotificationReported(
+        notification_id=broadcast.broadcast_id,
+        entity_id=broadcast.entity_id,
+        topic=_TOPICS[broadcast.topic],
+        channel=notification_pb2.CHANNEL_IN_APP,
+        status=_STATUSES[status],
+    )
+    return _report(event, at)
+
+
+def _report(event: events_pb2.NotificationReported, at: datetime) -> OutboxRecord:
+    event.at.FromDatetime(at)
+    return messaging.fact(event, id=messaging.new_id(), at=at)
+
+
+def audited(action: str, by: Caller, *, resource: str, at: datetime, details: Mapping[str, str]) -> OutboxRecord:
+    """That somebody did something here; `details` hold no content."""
+    audit_id = messaging.new_id()
+    record = audit.action(
+        action,
+        id=audit_id,
+        at=at,
+        entity_id=by.entity_id,
+        actor=by.subject,
+        actor_entity_id=by.entity_id,
+        resource=resource,
+        details=details,
+    )
+    return messaging.fact(record, id=audit_id, at=at)

@@ -1,0 +1,24 @@
+"""Use case: a person looks at what reaches them how."""
+
+from dataclasses import dataclass
+
+from rpc import Caller
+
+from notification.application.ports import Preferences
+from notification.domain.decision import RULES, Rule
+from notification.domain.vocabulary import Channel, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class ListPreferences:
+    preferences: Preferences
+
+    async def __call__(self, caller: Caller) -> dict[tuple[Topic, Channel], bool]:
+        """What holds for every topic and channel."""
+        chosen = await self.preferences.all_of(caller.subject)
+        defaults = {
+            (topic, channel): rule in {Rule.FORCED, Rule.ON}
+            for topic, rules in RULES.items()
+            for channel, rule in rules.items()
+        }
+        return {**defaults, **chosen}

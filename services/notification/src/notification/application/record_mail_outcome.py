@@ -1,0 +1,31 @@
+"""Use case: mail-routing reports what became of a mail of ours."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from errors import Transient
+
+from notification.application.ports import Notifications
+from notification.application.record_receipt import RecordReceipt
+from notification.domain.vocabulary import Channel
+
+_SUBMISSION_IS_RECORDED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMailOutcome:
+    notifications: Notifications
+    record_receipt: RecordReceipt
+
+    async def __call__(self, reference: str, *, delivered: bool, reported_at: datetime, at: datetime) -> bool:
+        """Notes the end of the message that mail-routing knows by `reference`; says whether we know it.
+
+        Raises:
+            Transient: the report was faster than our own note of the submission.
+        """
+        notification = await self.notifications.mailed(reference)
+        if notification is not None:
+            return await self.record_receipt(notification.notification_id, Channel.EMAIL, delivered=delivered, at=at)
+        if at - reported_at < _SUBMISSION_IS_RECORDED:
+            raise Transient("the submission is not recorded yet", reason="SUBMISSION_UNRECORDED")
+        return False

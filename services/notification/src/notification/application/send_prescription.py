@@ -1,0 +1,63 @@
+"""Use case: a prescriber sends a paperless prescription to a citizen."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import telemetry
+from rpc import Caller
+
+from notification.application.ports import Notifications, Vault
+from notification.domain.decision import decide
+from notification.domain.notice import Periods, lane_of
+from notification.domain.notification import Dispatch, Notification
+from notification.domain.prescription import Lengths, Prescription
+from notification.domain.vocabulary import Channel, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class SendPrescription:
+    notifications: Notifications
+    vault: Vault
+    lengths: Lengths
+    # How long the codes are kept, encrypted, when no receipt comes.
+    expiry: timedelta
+    periods: Periods
+
+    async def __call__(self, caller: Caller, prescription: Prescription, *, notification_id: str, at: datetime) -> None:
+        """Seals the messages at once and takes the order in; `notification_id` follows from the request.
+
+        Raises:
+            Invalid: a part of the prescription cannot be right.
+        """
+        prescription.must_be_sendable(self.lengths)
+        if await self.notifications.get(notification_id) is not None:
+            return
+        reachable = {Channel.SMS} | ({Channel.EMAIL} if prescription.email else set())
+        decisions = decide(Topic.PRESCRIPTION, preferences={}, reachable=reachable)
+        messages = {Channel.SMS: prescription.sms(), Channel.EMAIL: prescription.mail()}
+        expires_at = at + self.expiry
+        sealed = {
+            each.channel: await self.vault.seal(notification_id, each.channel, messages[each.channel], expires_at)
+            for each in decisions
+            if each.send
+        }
+        telemetry.points.reached("notification.prescription.sealed")
+        await self.notifications.request(
+            Notification(
+                notification_id=notification_id,
+                key=f"prescription/{notification_id}",
+                topic=Topic.PRESCRIPTION,
+                lane=lane_of(Topic.PRESCRIPTION),
+                entity_id=caller.entity_id,
+                person_id="",
+                requested_by=caller.subject,
+                titles={},
+                subject_id="",
+                at=at,
+                expires_at=expires_at,
+                kept_until=at + self.periods.keep,
+                dispatches=tuple(Dispatch.of(each, at) for each in decisions),
+                sealed=sealed,
+            ),
+            caller,
+        )

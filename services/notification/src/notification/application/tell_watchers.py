@@ -1,0 +1,36 @@
+"""Use case: what has come into inboxes, in whichever process, reaches this process's readers and watchers."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from notification.application.ports import BroadcastStore, Inbox
+from notification.application.watchers import Watchers
+from notification.domain.broadcast import Broadcasts, is_broadcast
+
+
+@dataclass(frozen=True, slots=True)
+class TellWatchers:
+    inbox: Inbox
+    broadcasts: BroadcastStore
+    live: Broadcasts
+    watchers: Watchers
+
+    async def load(self, at: datetime) -> None:
+        """Takes all live broadcasts into memory."""
+        async for broadcast in self.broadcasts.live(at):
+            self.live.put(broadcast)
+
+    async def __call__(self, item_ids: Collection[str]) -> None:
+        """Brings the broadcasts among these items into memory, and tells those who watch."""
+        shared = {item_id for item_id in item_ids if is_broadcast(item_id)}
+        if shared:
+            async for broadcast in self.broadcasts.these(shared):
+                known = self.live.get(broadcast.broadcast_id)
+                self.live.put(broadcast)
+                if known is None and not broadcast.withdrawn:
+                    self.watchers.tell_all(broadcast)
+        personal = set(item_ids) - shared
+        if personal and self.watchers:
+            async for notification in self.inbox.these(personal):
+                self.watchers.tell(notification)

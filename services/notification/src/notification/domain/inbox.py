@@ -1,0 +1,43 @@
+"""What stands in a person's inbox: what was told to them alone, and what was told to many."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from notification.domain import texts
+from notification.domain.broadcast import Broadcast
+from notification.domain.notification import Notification
+from notification.domain.vocabulary import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One notice as its reader sees it. Ids of later items sort later."""
+
+    item_id: str
+    topic: Topic
+    title: str
+    subject_id: str
+    at: datetime
+    read: bool
+
+
+def personal(notification: Notification, locale: str) -> Item:
+    return Item(
+        item_id=notification.notification_id,
+        topic=notification.topic,
+        title=texts.in_locale(notification.titles, locale),
+        subject_id=notification.subject_id,
+        at=notification.at,
+        read=notification.read,
+    )
+
+
+def shared(broadcast: Broadcast, locale: str, *, read: bool) -> Item:
+    return Item(
+        item_id=broadcast.broadcast_id,
+        topic=broadcast.topic,
+        title=texts.in_locale(broadcast.titles, locale),
+        subject_id=broadcast.subject_id,
+        at=broadcast.at,
+        read=read,
+    )

@@ -1,0 +1,38 @@
+"""What people are to be told, before it is decided who hears of it how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from notification.domain.vocabulary import Lane, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something has happened that concerns people.
+
+    `key` names it for ever, whoever tells it and however often: one person hears of one key once.
+    `titles` is the title by locale, `subject_id` the mail, node or post that it is about.
+    """
+
+    key: str
+    topic: Topic
+    entity_id: str
+    titles: Mapping[str, str]
+    subject_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How long things are worth it."""
+
+    # A message that no provider has taken by then is given up.
+    send: timedelta = timedelta(days=3)
+    # Notices leave the inbox, and the store.
+    keep: timedelta = timedelta(days=90)
+
+
+def lane_of(topic: Topic, *, broadcast: bool = False) -> Lane:
+    """The lane of what is sent about a topic; what goes to many at once waits behind what does not."""
+    return Lane.BULK if broadcast or topic is Topic.NEWS else Lane.TRANSACTIONAL

@@ -1,0 +1,43 @@
+"""The words of the service: what a notice is about, how it travels, where it is."""
+
+from enum import StrEnum
+
+
+class Topic(StrEnum):
+    """What a notice is about; preferences are kept by topic and channel."""
+
+    MAIL = "mail"
+    DOCUMENT = "document"
+    NEWS = "news"
+    PRESCRIPTION = "prescription"
+
+
+class Channel(StrEnum):
+    """A way to reach somebody."""
+
+    IN_APP = "in_app"
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class Lane(StrEnum):
+    """A queue of its own with workers of its own."""
+
+    EMERGENCY = "emergency"
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
+class Status(StrEnum):
+    """Where one message on one channel is."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self in {Status.DELIVERED, Status.FAILED, Status.SUPPRESSED}

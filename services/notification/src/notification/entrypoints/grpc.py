@@ -1,0 +1,97 @@
+# ruff: noqa: ARG002, N802 - the contract names the methods and their parameters
+"""rossio.notification.v1.NotificationService: each method is wire, use case, wire."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import rpc
+from rossio.notification.v1 import service_pb2 as pb
+from rossio.notification.v1.service_pb2_grpc import NotificationServiceServicer
+
+from notification.adapters import wire
+from notification.application.list_inbox import ListInbox
+from notification.application.list_preferences import ListPreferences
+from notification.application.mark_read import MarkRead
+from notification.application.send_prescription import SendPrescription
+from notification.application.set_preference import SetPreference
+from notification.application.watch_inbox import WatchInbox
+from notification.application.why import Why
+from notification.domain.prescription import Prescription
+from notification.entrypoints.clock import now
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the service can do."""
+
+    list_inbox: ListInbox
+    watch_inbox: WatchInbox
+    mark_read: MarkRead
+    list_preferences: ListPreferences
+    set_preference: SetPreference
+    send_prescription: SendPrescription
+    why: Why
+
+
+class NotificationServicer(NotificationServiceServicer):
+    def __init__(self, use_cases: UseCases) -> None:
+        self._do = use_cases
+
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Any) -> pb.ListInboxResponse:
+        before = next(iter(rpc.read_page_token(request)), "")
+        page = await self._do.list_inbox(
+            rpc.caller(),
+            str(before),
+            rpc.page_size(request, default=50, most=200),
+            unread_only=request.unread_only,
+            at=now(),
+        )
+        return pb.ListInboxResponse(
+            items=map(wire.item_message, page.items),
+            next_page_token=rpc.page_token(request, page.before) if page.before else "",
+            unread=page.unread,
+        )
+
+    async def WatchInbox(self, request: pb.WatchInboxRequest, context: Any) -> AsyncIterator[pb.WatchInboxResponse]:
+        async with aclosing(self._do.watch_inbox(rpc.caller(), request.after_item_id, now())) as items:
+            async for item in items:
+                yield pb.WatchInboxResponse(item=wire.item_message(item))
+
+    async def MarkRead(self, request: pb.MarkReadRequest, context: Any) -> pb.MarkReadResponse:
+        unread = await self._do.mark_read(rpc.caller(), request.item_ids, at=now())
+        return pb.MarkReadResponse(unread=unread)
+
+    async def ListPreferences(self, request: pb.ListPreferencesRequest, context: Any) -> pb.ListPreferencesResponse:
+        held = await self._do.list_preferences(rpc.caller())
+        return pb.ListPreferencesResponse(
+            preferences=[
+                wire.preference_message(topic, channel, enabled=on) for (topic, channel), on in sorted(held.items())
+            ]
+        )
+
+    async def SetPreference(self, request: pb.SetPreferenceRequest, context: Any) -> pb.SetPreferenceResponse:
+        wanted = request.preference
+        await self._do.set_preference(
+            rpc.caller(), wire.topic(wanted.topic), wire.channel(wanted.channel), enabled=wanted.enabled, at=now()
+        )
+        return pb.SetPreferenceResponse(preference=wanted)
+
+    async def SendPrescription(self, request: pb.SendPrescriptionRequest, context: Any) -> pb.SendPrescriptionResponse:
+        prescription = Prescription(
+            number=request.prescription_number,
+            access_code=request.access_code,
+            option_code=request.option_code,
+            mobile=request.mobile,
+            email=request.email,
+            guide=request.guide,
+            locale=request.locale,
+        )
+        notification_id = rpc.derived_id()
+        await self._do.send_prescription(rpc.caller(), prescription, notification_id=notification_id, at=now())
+        return pb.SendPrescriptionResponse(notification_id=notification_id)
+
+    async def Why(self, request: pb.WhyRequest, context: Any) -> pb.WhyResponse:
+        dispatches = await self._do.why(rpc.caller(), request.notification_id)
+        return pb.WhyResponse(decisions=map(wire.decision_message, dispatches))

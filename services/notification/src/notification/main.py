@@ -1,0 +1,154 @@
+"""The composition root of notification."""
+
+import blobs
+import messaging
+import service
+from rossio.document.v1.events_pb2 import NodeShared
+from rossio.mail.v1.events_pb2 import DeliveryReported
+from rossio.mail.v1.service_pb2_grpc import MailServiceStub
+from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
+from rossio.notification.v1.events_pb2 import NotificationRequested
+from rossio.notification.v1.service_pb2_grpc import add_NotificationServiceServicer_to_server
+
+from notification.adapters import broadcasts, preferences, store, vault, wire
+from notification.adapters.mail import MailRouting
+from notification.adapters.sms import SmsProvider
+from notification.application.announce import Announce
+from notification.application.expire_messages import ExpireMessages
+from notification.application.list_inbox import ListInbox
+from notification.application.list_preferences import ListPreferences
+from notification.application.mark_read import MarkRead
+from notification.application.notify_people import NotifyPeople
+from notification.application.reading import Broadcasted
+from notification.application.record_mail_outcome import RecordMailOutcome
+from notification.application.record_receipt import RecordReceipt
+from notification.application.send_message import SendMessage
+from notification.application.send_prescription import SendPrescription
+from notification.application.set_preference import SetPreference
+from notification.application.tell_watchers import TellWatchers
+from notification.application.watch_inbox import WatchInbox
+from notification.application.watchers import Watchers
+from notification.application.why import Why
+from notification.application.withdraw import Withdraw
+from notification.domain.broadcast import Broadcasts
+from notification.domain.vocabulary import Channel
+from notification.entrypoints.clock import Expiry, now
+from notification.entrypoints.consumers import Reactions, Requests
+from notification.entrypoints.follower import InboxFollower
+from notification.entrypoints.grpc import NotificationServicer, UseCases
+from notification.entrypoints.http import PATH, Receipts
+from notification.settings import Settings
+
+ROLES = ("api", "react", "send", "receipts", "expire")
+
+
+class Parts:
+    """What every role of a process is made of."""
+
+    def __init__(self, app: service.App[Settings]) -> None:
+        settings = app.settings
+        notification_documents = app.collection("notifications", store.INDEXES)
+        broadcast_documents = app.collection("broadcasts", broadcasts.INDEXES)
+        preference_documents = app.collection("preferences", preferences.INDEXES)
+        app.relay(notification_documents, broadcast_documents, preference_documents)
+        self.notifications = store.StoredNotifications(notification_documents)
+        self.broadcasts = broadcasts.StoredBroadcasts(
+            broadcast_documents, app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
+        )
+        self.preferences = preferences.StoredPreferences(preference_documents)
+        self.vault = vault.KeyVault(app.collection("keys", vault.INDEXES), master_key(settings))
+        self.record_receipt = RecordReceipt(self.notifications, self.vault)
+        self.view = app.feed().view
+
+
+def master_key(settings: Settings) -> bytes:
+    if settings.vault_key is not None:
+        return blobs.master_key(settings.vault_key.get_secret_value())
+    return blobs.master_key_file(settings.data_path / "vault.key")
+
+
+def build(app: service.App[Settings]) -> None:
+    """Wires one process."""
+    parts = Parts(app)
+    if app.plays("api"):
+        serve(app, parts)
+    if app.plays("react"):
+        react(app, parts)
+    if app.plays("send"):
+        send(app, parts)
+    if app.plays("receipts") and app.settings.sms_receipt_secret is not None:
+        secret = app.settings.sms_receipt_secret.get_secret_value()
+        receipts = Receipts(app.settings.receipts_address, secret, parts.record_receipt, now)
+        app.add(receipts, "receipts", service.Stage.SERVER)
+    if app.plays("expire"):
+        app.add(Expiry(ExpireMessages(parts.notifications, parts.vault), seconds=app.settings.expiry_seconds), "expiry")
+
+
+def serve(app: service.App[Settings], parts: Parts) -> None:
+    """The gRPC service, and what keeps its readers and watchers up to date."""
+    live, watchers = Broadcasts(), Watchers()
+    app.add(
+        InboxFollower(app.kafka, TellWatchers(parts.notifications, parts.broadcasts, live, watchers)), "inbox follower"
+    )
+    broadcasted = Broadcasted(parts.view, live, parts.broadcasts, parts.preferences)
+    settings = app.settings
+    use_cases = UseCases(
+        list_inbox=ListInbox(parts.notifications, broadcasted),
+        watch_inbox=WatchInbox(parts.notifications, broadcasted, watchers),
+        mark_read=MarkRead(parts.notifications, parts.broadcasts, broadcasted),
+        list_preferences=ListPreferences(parts.preferences),
+        set_preference=SetPreference(parts.preferences),
+        send_prescription=SendPrescription(
+            parts.notifications, parts.vault, settings.lengths, settings.prescription_expiry, settings.periods
+        ),
+        why=Why(parts.notifications, parts.preferences, parts.view, live),
+    )
+    app.grpc(
+        NotificationServicer(use_cases),
+        add_NotificationServiceServicer_to_server,
+        "rossio.notification.v1.NotificationService",
+    )
+
+
+def react(app: service.App[Settings], parts: Parts) -> None:
+    """The consumers of what other services tell."""
+    periods = app.settings.periods
+    notify_people = NotifyPeople(parts.notifications, parts.preferences, periods, messaging.new_id)
+    reactions = Reactions(
+        notify_people=notify_people,
+        announce=Announce(parts.broadcasts, parts.preferences, notify_people, parts.view, periods, messaging.new_id),
+        withdraw=Withdraw(parts.broadcasts, periods, messaging.new_id),
+        record_mail_outcome=RecordMailOutcome(parts.notifications, parts.record_receipt),
+        view=parts.view,
+        principal=app.settings.mail_principal,
+        now=now,
+    )
+    app.consumer("mail.delivery.v1", {DeliveryReported: reactions.mail})
+    app.consumer("document.file.v1", {NodeShared: reactions.shared})
+    app.consumer("news.post.v1", {PostPublished: reactions.published, PostRetracted: reactions.retracted})
+
+
+def send(app: service.App[Settings], parts: Parts) -> None:
+    """The workers of the three lanes; each lane is a stream of its own."""
+    settings = app.settings
+    sms = SmsProvider(
+        settings.sms_provider_url,
+        settings.sms_provider_key.get_secret_value(),
+        settings.receipts_url or f"http://{settings.receipts_address}{PATH}",
+    )
+    app.add(sms, "SMS provider")
+    mail = MailRouting(MailServiceStub(app.channel(settings.mail_routing_address)), settings.mail_sender)
+    send_message = SendMessage(
+        parts.notifications, parts.vault, {Channel.EMAIL: mail, Channel.SMS: sms}, parts.view, now
+    )
+    requests = Requests(send_message)
+    for stream in wire.REQUESTS.values():
+        app.consumer(stream, {NotificationRequested: requests.send})
+
+
+def main() -> None:
+    service.run("notification", Settings, build, roles=ROLES)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What this service is told from outside, beside what every service is."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import service
+from pydantic import Field, SecretStr
+
+from notification.domain.notice import Periods
+from notification.domain.prescription import Lengths
+
+_Digits = Annotated[int, Field(ge=1, le=8)]
+
+
+class Settings(service.Settings):
+    grpc_address: service.Address = "127.0.0.1:7105"
+    admin_address: service.Address = "127.0.0.1:7205"
+
+    vault_key: SecretStr | None = None
+    """32 bytes in base64, the same in all processes, which wrap the keys of sealed messages.
+
+    Without it a process makes a key file of its own in DATA_PATH: for one process alone.
+    """
+    keep_days: Annotated[int, Field(ge=1)] = 90
+    """How long notices stay in inboxes."""
+    send_hours: Annotated[int, Field(ge=1)] = 72
+    """How long a message that no provider takes is tried."""
+
+    mail_routing_address: service.Address = "127.0.0.1:7102"
+    mail_sender: str = "no-reply@rossio.test"
+    """Whom e-mails come from; mail-routing must let this service use it."""
+    mail_principal: str = "notification"
+    """The subject of this service's token, by which it knows its own mails."""
+
+    sms_provider_url: str = "http://127.0.0.1:7405"
+    sms_provider_key: SecretStr = SecretStr("")
+    sms_receipt_secret: SecretStr | None = None
+    """What the provider signs its receipts with; without it none is taken."""
+    receipts_address: service.Address = "127.0.0.1:7305"
+    receipts_url: str = ""
+    """Where the provider finds `receipts_address`; empty: at that address itself."""
+
+    prescription_hours: Annotated[int, Field(ge=1)] = 72
+    """How long the codes are kept, encrypted, when no receipt comes."""
+    access_code_digits: _Digits = 6
+    option_code_digits: _Digits = 4
+    expiry_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How often it is looked for what has expired."""
+
+    @property
+    def periods(self) -> Periods:
+        return Periods(send=timedelta(hours=self.send_hours), keep=timedelta(days=self.keep_days))
+
+    @property
+    def prescription_expiry(self) -> timedelta:
+        return timedelta(hours=self.prescription_hours)
+
+    @property
+    def lengths(self) -> Lengths:
+        return Lengths(access_code=self.access_code_digits, option_code=self.option_code_digits)
