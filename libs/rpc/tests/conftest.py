@@ -18,7 +18,7 @@ import rossio
 import rpc
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]  # has none
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 ISSUER, AUDIENCE = "https://issuer.test", "rossio-test"
@@ -48,7 +48,7 @@ def echo(tmp_path_factory):
 def echoing(echo):
     """A servicer; a test replaces what a method does."""
 
-    class Echo(echo.EchoServiceServicer):
+    class Echo:
         def __init__(self):
             self.chunks = []
 
@@ -110,7 +110,7 @@ class Issuer:
         self.jwks.write_text(self.document(*kids, **more))
 
     def document(self, *kids, **more):
-        forms = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
+        forms: dict[str, Any] = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
         published = [
             {**forms[self.keys[kid][1]].to_jwk(self.keys[kid][0].public_key(), as_dict=True), "kid": kid, **more}
             for kid in kids or self.keys

@@ -1,12 +1,13 @@
 """What the interceptor does to calls of every kind, over real servers on loopback."""
 
 import asyncio
+from typing import Any
 
 import errors
 import grpc
 import pytest
 import rpc
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # has stubs, but no py.typed
 from grpc import StatusCode
 
 
@@ -129,7 +130,8 @@ async def test_a_bad_field_is_named(serving, echo):
         bad = echo.ShapesRequest(id="no spaces", inners=[echo.Inner(must="x"), echo.Inner()])
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Check(bad)
-        status = status_pb2.Status.FromString(dict(caught.value.trailing_metadata())["grpc-status-details-bin"])
+        trailer: dict[str, Any] = dict(caught.value.trailing_metadata())
+        status = status_pb2.Status.FromString(trailer["grpc-status-details-bin"])
         info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         assert status.details[0].Unpack(info)
         assert status.details[1].Unpack(request)
@@ -283,7 +285,8 @@ async def test_the_rules_deadline_ends_a_call(serving, echo, echoing):
 
 
 async def test_an_earlier_deadline_of_the_caller_ends_the_work_too(serving, echo, echoing):
-    ended, left = asyncio.Event(), []
+    ended = asyncio.Event()
+    left: list[Any] = []
 
     async def say(request, context):
         left.append(rpc.time_left())

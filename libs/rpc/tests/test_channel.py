@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import grpc
 import pytest
@@ -19,7 +20,7 @@ async def last(stream):
 
 
 async def test_a_call_inside_a_call_has_what_is_left_of_its_time(serving, echo, echoing):
-    left = {}
+    left: dict[str, Any] = {}
 
     async def write(request, context):
         left["outer"] = rpc.time_left()

@@ -5,6 +5,7 @@ import errno
 import ipaddress
 import socket
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -15,7 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # nobody needs its stubs but this test
+    reflection_pb2,
+    reflection_pb2_grpc,
+)
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -26,20 +30,14 @@ def server(issuer, *services, address="127.0.0.1:0", **options):
 
 
 def test_a_method_without_a_rule_keeps_the_server_from_starting(echo, issuer):
-    class Ruleless(echo.RulelessServiceServicer):
-        pass
-
-    service = (Ruleless(), echo.add_RulelessServiceServicer_to_server, "echo.v1.RulelessService")
+    service = (echo.RulelessServiceServicer(), echo.add_RulelessServiceServicer_to_server, "echo.v1.RulelessService")
     with pytest.raises(ValueError, match=r"RulelessService/Forgotten") as caught:
         server(issuer, service)
     assert "Say" not in str(caught.value)
 
 
 def test_a_method_that_writes_without_room_for_a_request_id_keeps_it_from_starting(echo, issuer):
-    class Headless(echo.HeadlessServiceServicer):
-        pass
-
-    service = (Headless(), echo.add_HeadlessServiceServicer_to_server, "echo.v1.HeadlessService")
+    service = (echo.HeadlessServiceServicer(), echo.add_HeadlessServiceServicer_to_server, "echo.v1.HeadlessService")
     with pytest.raises(ValueError, match="no request_id"):
         server(issuer, service)
 
@@ -51,7 +49,7 @@ def test_a_service_of_another_name_keeps_it_from_starting(echo, echoing, issuer)
 
 def test_a_method_without_a_handler_keeps_it_from_starting(echo, echoing, issuer):
     def forgetful(servicer, target):
-        handlers = {"Say": grpc.unary_unary_rpc_method_handler(servicer.Say)}
+        handlers: dict[str, Any] = {"Say": grpc.unary_unary_rpc_method_handler(servicer.Say)}
         target.add_registered_method_handlers("echo.v1.EchoService", handlers)
 
     with pytest.raises(ValueError, match=r"handler: echo\.v1\.EchoService/Chat"):
@@ -79,7 +77,7 @@ async def test_a_message_over_the_limit_is_refused(echo, echoing, issuer):
 
 async def test_reflection_tells_the_services(serving):
     async with serving(token="") as stub:
-        reflection = reflection_pb2_grpc.ServerReflectionStub(stub.channel)
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(stub.channel)
         call = reflection.ServerReflectionInfo()
         await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         answer = await call.read()
@@ -96,9 +94,13 @@ def readiness():
     telemetry.health.forget("test")
 
 
+def health_of(stub) -> Any:
+    return health_pb2_grpc.HealthStub(stub.channel)
+
+
 async def test_health_is_the_readiness_of_the_process(serving, readiness):
     async with serving(token="") as stub:
-        health = health_pb2_grpc.HealthStub(stub.channel)
+        health = health_of(stub)
         for service in ("", "echo.v1.EchoService"):
             assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
         readiness["trouble"] = "no broker"
@@ -110,13 +112,13 @@ async def test_health_is_the_readiness_of_the_process(serving, readiness):
 
 async def test_a_watch_of_health_follows_and_ends_with_the_server(serving, readiness):
     async with serving(token="") as stub, asyncio.timeout(20):
-        watch = health_pb2_grpc.HealthStub(stub.channel).Watch(health_pb2.HealthCheckRequest())
+        watch = health_of(stub).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == SERVING
         readiness["trouble"] = "no broker"
         assert (await watch.read()).status == NOT_SERVING
         readiness["trouble"] = None
         assert (await watch.read()).status == SERVING
-        unknown = health_pb2_grpc.HealthStub(stub.channel).Watch(health_pb2.HealthCheckRequest(service="other"))
+        unknown = health_of(stub).Watch(health_pb2.HealthCheckRequest(service="other"))
         assert (await unknown.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         await stub.server.stop(10)
         assert (await watch.read()).status == NOT_SERVING
@@ -126,9 +128,9 @@ async def test_a_watch_of_health_follows_and_ends_with_the_server(serving, readi
 async def test_without_keys_the_server_is_not_ready(serving, issuer):
     issuer.jwks.unlink()
     async with serving(token="") as stub:
-        answer = await health_pb2_grpc.HealthStub(stub.channel).Check(health_pb2.HealthCheckRequest())
+        answer = await health_of(stub).Check(health_pb2.HealthCheckRequest())
         assert answer.status == NOT_SERVING
-        assert "not read" in telemetry.health.report()["token-keys"]
+        assert "not read" in str(telemetry.health.report()["token-keys"])
     assert "token-keys" not in telemetry.health.report()
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import rpc
@@ -99,8 +100,8 @@ async def test_a_token_does_not_choose_its_algorithm(issuer):
     issuer.publish(issuer.make("rsa", "RS256"), "k1")
     verifier = issuer.verifier()
     await verifier.start()
-    claims = {"iss": "https://issuer.test", "aud": "rossio-test", "sub": "p1", "kind": "person", "entity": "e01"}
-    claims["exp"] = time.time() + 600
+    claims: dict[str, Any] = {"iss": "https://issuer.test", "aud": "rossio-test", "sub": "p1", "kind": "person"}
+    claims |= {"entity": "e01", "exp": time.time() + 600}
     public = json.loads(issuer.document("rsa"))["keys"][0]
     for secret in (public["n"].encode(), json.dumps(public).encode()):
         assert await refused(verifier, forged({"alg": "HS256", "kid": "rsa"}, claims, secret)) == "TOKEN_INVALID"
@@ -186,7 +187,7 @@ async def test_a_withdrawn_key_ends_what_it_has_signed(verifier, issuer):
 @pytest.fixture
 def jwks_server():
     """A server of one document, which counts how often it was asked."""
-    state = {"document": "", "asked": 0}
+    state: dict[str, Any] = {"document": "", "asked": 0}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -195,7 +196,7 @@ def jwks_server():
             self.end_headers()
             self.wfile.write(state["document"].encode())
 
-        def log_message(self, *args):
+        def log_message(self, format, *args):  # noqa: A002
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

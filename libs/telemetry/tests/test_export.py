@@ -36,7 +36,7 @@ def collector():
             self.send_response(status[0])
             self.end_headers()
 
-        def log_message(self, *args):
+        def log_message(self, format, *args):  # noqa: A002
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
