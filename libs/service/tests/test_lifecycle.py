@@ -150,3 +150,25 @@ async def test_a_lame_duck_says_so_and_goes_on_for_a_while() -> None:
     assert said == ["+grpc"]
     await living
     assert said == ["+grpc", "-grpc"]
+
+
+async def test_consumers_start_and_end_together() -> None:
+    class Pair(Part):
+        """Starts, and ends, only when its twin does so too."""
+
+        gates = (asyncio.Barrier(2), asyncio.Barrier(2))
+
+        async def start(self) -> None:
+            await self.gates[0].wait()
+
+        async def stop(self) -> None:
+            await self.gates[1].wait()
+            await super().stop()
+
+    said: list[str] = []
+    lifecycle = Lifecycle(drain_seconds=5)
+    for name in ("left", "right"):
+        lifecycle.add(Pair(name, said), name, Stage.CONSUMER)
+    async with lifecycle.lived(pytest.fail):
+        await until(telemetry.health.ready)
+    assert sorted(said) == ["-left", "-right"]

@@ -21,6 +21,9 @@ class Settings(service.Settings):
 
 
 class Mail(MailServiceServicer):
+    async def Trace(self, request, context):  # noqa: N802 - the proto's
+        yield service_pb2.TraceResponse()
+
     def __init__(self, notes: Collection, settings: Settings) -> None:
         self._notes = notes
         self._settings = settings
@@ -44,6 +47,7 @@ def build(app: service.App[Settings]) -> None:
     async def settle(deliveries: Sequence[messaging.Delivery]) -> None:
         await asyncio.sleep(app.settings.work_seconds)
         for delivery in deliveries:
+            assert isinstance(delivery.message, events_pb2.DeliveryReported)
             await settled.update(delivery.message.message_id, {"$inc": {"times": 1}}, upsert=True)
 
     if app.plays("api"):

@@ -5,13 +5,13 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import rpc
 import store
 from google.protobuf.message import Message
 from grpc import aio
-from messaging import Consumer, Handler, Kafka, Producer, Relay
+from messaging import Consumer, Handler, Kafka, Patience, Producer, Relay
 from store import Collection, Database, Index
 
 from service.addresses import check_free
@@ -22,6 +22,9 @@ from service.settings import AnySettings, WrongSettings
 if TYPE_CHECKING:
     from blobs import Blobs
     from directory_view import DirectoryFeed
+
+# What consumers may take of the time to drain: calls, and what is to be published, come after them.
+_SHARE_OF_CONSUMERS: Final = 0.75
 
 AnyComponent = TypeVar("AnyComponent", bound=Component)
 
@@ -106,6 +109,7 @@ class App(Generic[AnySettings]):
 
     def consumer(self, stream: str, handlers: Mapping[type[Message], Handler], **options: Any) -> Consumer:
         """Settles a stream; `batch` and the further options are those of `messaging.Consumer`."""
+        options.setdefault("patience", Patience(drain=_SHARE_OF_CONSUMERS * self.settings.drain_seconds))
         consumer = Consumer(self.kafka, stream, self.name, handlers, **options)
         return self.add(consumer, f"consumer of {stream}", Stage.CONSUMER)
 

@@ -1,7 +1,7 @@
 """How a process starts, waits for what it needs, and ends without losing work.
 
-Started in this order, ended in the reverse one: what work rests on (store, producer, relay, views), in
-the order in which it was added; servers; consumers. So at the end the process first says that it is
+Started in this order, ended in the reverse one: what work rests on (store, producer, relay, views), one
+after the other as it was added; all servers; all consumers. So at the end the process first says that it is
 not ready, then takes no further records and finishes those in hand, then calls, then publishes what
 they recorded, and telemetry goes last. FastStream's application (messaging.application) heeds the
 signals and enters and leaves this life.
@@ -61,8 +61,9 @@ class Lifecycle:
         self._lame_duck_seconds = lame_duck_seconds
         self._parts: list[_Part] = []
         self._trouble: str | None = "starting"
+        self._waits: dict[str, str] = {}
         self._deadline: float | None = None
-        telemetry.health.check("service", lambda: self._trouble)
+        telemetry.health.check("service", lambda: "; ".join(self._waits.values()) or self._trouble)
 
     def add(self, component: Component, name: str, stage: Stage = Stage.RESOURCE) -> None:
         self._parts.append(_Part(name, component, stage))
@@ -78,6 +79,7 @@ class Lifecycle:
             starting = asyncio.create_task(self._start_all(started), name="start")
             starting.add_done_callback(lambda _: self._started(starting, end))
             yield
+            self._waits.clear()
             if self._trouble is None:
                 self._trouble = "draining"
                 log.info("draining")
@@ -95,9 +97,23 @@ class Lifecycle:
             log.info("ready")
 
     async def _start_all(self, started: AsyncExitStack) -> None:
-        for part in sorted(self._parts, key=lambda part: part.stage):
-            started.push_async_callback(self._stop, part)
-            await self._start(part)
+        for parts in self._rounds():
+            started.push_async_callback(self._stop_together, parts)
+            await self._start_together(parts)
+
+    def _rounds(self) -> list[list[_Part]]:
+        """What starts, and stops, together: a resource by itself, the servers, the consumers."""
+        by_stage = {stage: [part for part in self._parts if part.stage is stage] for stage in Stage}
+        resources = by_stage.pop(Stage.RESOURCE)
+        return [*([part] for part in resources), *by_stage.values()]
+
+    async def _start_together(self, parts: list[_Part]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in parts:
+                    group.create_task(self._start(part))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def _start(self, part: _Part) -> None:
         """Starts a component as often as it takes, and says for each new reason what it waits for."""
@@ -106,16 +122,21 @@ class Lifecycle:
             try:
                 await part.component.start()
             except Transient as error:
-                self._trouble = f"{part.name} waits: {error}"
+                self._waits[part.name] = f"{part.name} waits: {error}"
                 if said != error.reason:
                     said = error.reason
                     log.warning("waits for a dependency", component=part.name, reason=error.reason, why=str(error))
             else:
+                self._waits.pop(part.name, None)
                 log.info("started", component=part.name)
-                self._trouble = "starting"
                 return
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _stop_together(self, parts: list[_Part]) -> None:
+        ended = await asyncio.gather(*(self._stop(part) for part in parts), return_exceptions=True)
+        for error in filter(None, ended):
+            raise error
 
     async def _stop(self, part: _Part) -> None:
         """Stops a component before the deadline; one that hangs does not keep the others from theirs."""
