@@ -15,9 +15,9 @@ No address, name, subject or id of a person goes into a span, a label or a log.
 from telemetry import audit, health, names, points, semconv
 from telemetry.logs import Logger, logger
 from telemetry.logs import set_level as set_log_level
-from telemetry.metrics import Count, Instrument, Level, Spread, exposition
+from telemetry.metrics import Count, Instrument, Level, Spread
 from telemetry.operations import observe
-from telemetry.process import Telemetry, start
+from telemetry.process import Telemetry, exposition, start
 from telemetry.tracing import (
     Kind,
     Operation,

@@ -6,7 +6,7 @@ A metric that is not here does not exist: `telemetry.metrics` refuses later decl
 
 from typing import Final
 
-from telemetry.metrics import Declarations
+from telemetry.metrics import INSTRUMENTS, Declarations
 
 _WORD = r"[a-z][a-z0-9_.-]{0,63}"
 _declared = Declarations(
@@ -147,5 +147,5 @@ PROVIDER = histogram(
 AUDIT_CHAINED = counter("rossio_audit_chained_total", "Audit records put into a chain.")
 
 _declared.close()
-METRICS: Final = dict(_declared.names)
-"""Name and sentence of every metric declared here, for the reference and the dashboards' check."""
+METRICS: Final = {instrument.name: instrument.about for instrument in INSTRUMENTS}
+"""Name and sentence of every metric, for the reference and the dashboards' check."""

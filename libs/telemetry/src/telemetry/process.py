@@ -68,3 +68,10 @@ def start(
     recorder.ratio = sample_ratio if queue else 0.0
     recorder.sink = queue.put if queue else None
     return Telemetry(queue)
+
+
+def exposition(accept: str = "") -> tuple[str, bytes]:
+    """Returns content type and body of a scrape, as OpenMetrics (with exemplars) where `accept` allows it."""
+    from telemetry.scrape import render  # noqa: PLC0415 - 0.1 s of imports that a start need not wait for
+
+    return render(accept)

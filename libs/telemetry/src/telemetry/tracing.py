@@ -124,9 +124,9 @@ def _hex(bits: int) -> str:
 
 
 def _refuse(target: str) -> None:
-    from telemetry.metrics import refuse  # noqa: PLC0415 - metrics needs `active` for its exemplars
+    from telemetry.metrics import REFUSED  # noqa: PLC0415 - metrics needs `active` for its exemplars
 
-    refuse(target)
+    REFUSED.bind(target=target).inc()
 
 
 def context_from(traceparent: str | None) -> Span | None:
