@@ -32,6 +32,8 @@ REDRIVE_FOR = "redrivefor"
 REDRIVE_OF = "redriveof"
 """The dead letter, as topic:number."""
 _TYPE = "ce_type"
+_HEADER_BYTES = 4096
+"""What headers and framing take of a record at most."""
 
 
 class Cause(NamedTuple):
@@ -87,12 +89,16 @@ def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) 
         stream: Needed only where the type may be on several streams.
 
     Raises:
-        Invalid: the message is no event of the stream, or has no key.
+        Invalid: the message is no event of the stream, has no key, or is larger than the stream takes; so what is
+            in an outbox can be published.
     """
     shape = _shape(message.DESCRIPTOR.full_name, stream)
     key = shape.key(message)
-    if not key:
+    if not key and not shape.key_may_be_empty:
         raise Invalid(f"{shape.type} without the field that is its key", reason="KEY_MISSING")
+    payload = message.SerializeToString()
+    if len(payload) > shape.max_payload_bytes:
+        raise Invalid(f"{shape.type} with {len(payload)} bytes is too large", reason="EVENT_TOO_LARGE")
     why = cause.get()
     headers = [
         *shape.headers,
@@ -106,9 +112,7 @@ def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) 
         headers.append(("causationid", why.event_id.encode()))
     if traceparent := telemetry.current_traceparent():
         headers.append(("traceparent", traceparent.encode()))
-    return OutboxRecord(
-        id=id, at=at, topic=shape.stream, key=key.encode(), payload=message.SerializeToString(), headers=tuple(headers)
-    )
+    return OutboxRecord(id=id, at=at, topic=shape.stream, key=key.encode(), payload=payload, headers=tuple(headers))
 
 
 @contextmanager
@@ -189,6 +193,9 @@ class _Shape:
     headers: tuple[tuple[str, bytes], ...]
     key: Callable[[Message], str]
     entity: Callable[[Message], str]
+    key_may_be_empty: bool
+    """Where the key is the entity: some things belong to none."""
+    max_payload_bytes: int
 
 
 @cache
@@ -210,6 +217,8 @@ def _shape(event: str, stream_name: str | None) -> _Shape:
         ),
         key=_text_at(descriptor, stream.key),
         entity=_text_at(descriptor, entity),
+        key_may_be_empty=entity == stream.key,
+        max_payload_bytes=stream.max_message_bytes - _HEADER_BYTES,
     )
 
 

@@ -27,6 +27,8 @@ from messaging.settle.workers import Workers
 log = telemetry.logger(__name__)
 
 _POLL = 0.5
+_ANSWER = 5.0
+"""Seconds that a broker has to answer when a consumer leaves."""
 _POLLS_TO_REVIVE = 20
 """After so many failed polls, a second apart, the client is taken to be dead and made anew."""
 
@@ -206,13 +208,13 @@ class Consumer:
         await self._commit(partitions)
 
     async def _leave(self) -> None:
-        try:
-            # aiokafka tries to commit for ever when the broker is away.
-            async with asyncio.timeout(2 * self._patience.grace + 10):
-                await self._give_up()
-                await self._source.stop()
-        except TimeoutError:
-            log.warning("left without a commit, so that the last records come again", stream=self._stream.name)
+        """Commits and leaves the group; each for a limited time, since aiokafka tries for ever to reach a broker."""
+        for step, seconds in ((self._give_up, 2 * self._patience.grace + _ANSWER), (self._source.stop, _ANSWER)):
+            try:
+                async with asyncio.timeout(seconds):
+                    await step()
+            except TimeoutError:
+                log.warning("left without an answer: the last records come again", stream=self._stream.name)
 
     async def _revive(self) -> None:
         """A new client in the place of one that fails for good, such as after a bug in its coordination."""
