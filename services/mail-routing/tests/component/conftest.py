@@ -118,7 +118,8 @@ class Mail:
 
     async def letter(self, person_id: str, marker: bytes) -> bytes:
         """The one mail with the marker, once it is there."""
-        (found,) = await until(lambda: self.letters(person_id, marker))
+        await until(lambda: self.letters(person_id, marker))
+        (found,) = self.letters(person_id, marker)
         return found
 
 

@@ -9,8 +9,18 @@ import ssl
 from pathlib import Path
 
 import pytest
-from .conftest import CROWD, HOSTNAME, TRUSTED, Mail, address, marker, sinking, until
 from mail_routing.entrypoints.smtp.grammar import Reply
+
+from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+    CROWD,
+    HOSTNAME,
+    TRUSTED,
+    Mail,
+    address,
+    marker,
+    sinking,
+    until,
+)
 
 ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
 
@@ -19,7 +29,7 @@ def content(mark: bytes, subject: str = "test") -> bytes:
     return f"From: ana\r\nSubject: {subject}\r\nX-Mark: ".encode() + mark + b"\r\n\r\nhello\r\n.\r\n..dots\r\n"
 
 
-async def test_a_mail_is_in_the_mailbox_with_our_fields_before_its_own_bytes(mail: Mail):
+async def test_a_mail_is_in_the_mailbox_with_our_fields_before_its_own_bytes(mail: Mail) -> None:
     mark = marker()
     mail.send("someone@else.test", [address(RUI)], content(mark))
     letter = await mail.letter(RUI, mark)
@@ -33,7 +43,7 @@ async def test_a_mail_is_in_the_mailbox_with_our_fields_before_its_own_bytes(mai
     )
 
 
-async def test_a_nested_cyclic_list_an_alias_and_a_tag_reach_each_mailbox_once(mail: Mail):
+async def test_a_nested_cyclic_list_an_alias_and_a_tag_reach_each_mailbox_once(mail: Mail) -> None:
     mark = marker()
     mail.send("x@else.test", ["mr-team@mr-a.test", "alias.mr-rui@mr-a.test", "mr-eva+tag@mr-b.test"], content(mark))
     for person in (RUI, EVA):
@@ -41,7 +51,7 @@ async def test_a_nested_cyclic_list_an_alias_and_a_tag_reach_each_mailbox_once(m
     assert not mail.letters(ANA, mark)
 
 
-async def test_a_list_of_more_than_a_thousand_reaches_all(mail: Mail):
+async def test_a_list_of_more_than_a_thousand_reaches_all(mail: Mail) -> None:
     mark = marker()
     mail.send("x@else.test", ["everybody@mr-c.test"], content(mark))
     everybody = [f"mr-c{n}" for n in range(CROWD)]
@@ -57,20 +67,20 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("to", "code", "status"), REFUSED)
-def test_a_wrong_recipient_is_refused_in_the_dialogue(mail: Mail, to: str, code: int, status: str):
+def test_a_wrong_recipient_is_refused_in_the_dialogue(mail: Mail, to: str, code: int, status: str) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
         mail.send(address(EVA), [to], b"Subject: x\r\n\r\n")
     assert refused.value.recipients[to][0] == code
     assert refused.value.recipients[to][1].startswith(status.encode())
 
 
-async def test_the_senders_of_a_restricted_list_may_send_from_a_trusted_network(mail: Mail):
+async def test_the_senders_of_a_restricted_list_may_send_from_a_trusted_network(mail: Mail) -> None:
     mark = marker()
     mail.send(address(EVA), ["mr-board@mr-a.test"], content(mark), TRUSTED)
     assert await mail.letter(EVA, mark)
 
 
-def test_oversize_is_refused_before_the_body_where_size_was_given(mail: Mail):
+def test_oversize_is_refused_before_the_body_where_size_was_given(mail: Mail) -> None:
     client = mail.client()
     client.ehlo()
     assert int(client.esmtp_features["size"]) == 35 * 1024 * 1024
@@ -80,7 +90,7 @@ def test_oversize_is_refused_before_the_body_where_size_was_given(mail: Mail):
 
 
 @pytest.mark.parametrize("bad", [b"a\rb", b"a\nb", b"a\0b"], ids=["CR", "LF", "NUL"])
-def test_bare_line_ends_are_refused(mail: Mail, bad: bytes):
+def test_bare_line_ends_are_refused(mail: Mail, bad: bytes) -> None:
     client = mail.client()
     client.ehlo()
     client.docmd("MAIL", "FROM:<a@else.test>")
@@ -91,7 +101,7 @@ def test_bare_line_ends_are_refused(mail: Mail, bad: bytes):
     client.quit()
 
 
-async def test_starttls_with_a_real_handshake_and_a_mail_over_it(mail: Mail):
+async def test_starttls_with_a_real_handshake_and_a_mail_over_it(mail: Mail) -> None:
     mark = marker()
     context = ssl.create_default_context(cafile=str(mail.certificate))
     context.check_hostname = False
@@ -108,14 +118,14 @@ async def test_starttls_with_a_real_handshake_and_a_mail_over_it(mail: Mail):
     assert await mail.letter(ANA, mark)
 
 
-async def test_a_large_mail_comes_back_byte_for_byte(mail: Mail):
+async def test_a_large_mail_comes_back_byte_for_byte(mail: Mail) -> None:
     mark = marker()
     large = content(mark) + b"".join(b"%d %s\r\n" % (n, b"x" * 70) for n in range(100_000))
     mail.send("a@else.test", [address(ANA)], large)
     assert (await mail.letter(ANA, mark)).endswith(large)
 
 
-async def test_relay_and_its_bounce(mail: Mail):
+async def test_relay_and_its_bounce(mail: Mail) -> None:
     mark = marker()
     async with sinking(mail.sink_port) as sink:
         sink.replies["no@sink.test"] = Reply(550, "5.1.1", "nobody here")
@@ -137,7 +147,7 @@ async def test_relay_and_its_bounce(mail: Mail):
         assert part in report
 
 
-async def test_null_sender_gets_no_bounce_and_nothing_is_said_twice(mail: Mail):
+async def test_null_sender_gets_no_bounce_and_nothing_is_said_twice(mail: Mail) -> None:
     mark = marker()
     async with sinking(mail.sink_port) as sink:
         sink.replies["no@sink.test"] = Reply(550, "5.1.1", "nobody here")
@@ -151,7 +161,7 @@ REAL = sorted(Path("/usr/lib/python3.11/test/test_email/data").glob("msg_*.txt")
 NO_HEADER = {"msg_19", "msg_25", "msg_35", "msg_43"}
 
 
-async def test_the_real_and_hostile_messages_of_pythons_own_tests(mail: Mail):
+async def test_the_real_and_hostile_messages_of_pythons_own_tests(mail: Mail) -> None:
     if not REAL:
         _lacking("libpython3.11-testsuite")
     marks = {path: marker() for path in REAL}
@@ -163,11 +173,10 @@ async def test_the_real_and_hostile_messages_of_pythons_own_tests(mail: Mail):
             try:
                 client.sendmail("real@else.test", [address(EVA)], original)
             except smtplib.SMTPDataError as refusal:
-                assert (refusal.smtp_code, refusal.smtp_error[:5]) == (554, b"5.6.0")
-                refused.add(path.stem)
-    assert refused == NO_HEADER
+                refused.add((path.stem, refusal.smtp_code, refusal.smtp_error[:5]))
+    assert refused == {(name, 554, b"5.6.0") for name in NO_HEADER}
     for path, mark in marks.items():
-        if path.stem not in refused:
+        if path.stem not in NO_HEADER:
             lines = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
             if not lines.endswith(b"\r\n"):
                 lines += b"\r\n"
@@ -199,7 +208,7 @@ async def _run(*command: str, data: bytes = b"") -> str:
     return output.decode(errors="replace")
 
 
-async def test_swaks_over_tls_with_pipelining(mail: Mail):
+async def test_swaks_over_tls_with_pipelining(mail: Mail) -> None:
     mark = marker().decode()
     host, port = mail.smtp
     to = ",".join((address(ANA), address(RUI)))
@@ -210,7 +219,7 @@ async def test_swaks_over_tls_with_pipelining(mail: Mail):
         assert b"from swaks" in await mail.letter(person, mark.encode())
 
 
-async def test_smtp_source_of_postfix_with_many_sessions(mail: Mail):
+async def test_smtp_source_of_postfix_with_many_sessions(mail: Mail) -> None:
     host, port = mail.smtp
     mark = marker().decode()[:12]
     arguments = ["-s", "10", "-m", "200", "-l", "2048", "-f", f"{mark}@else.test", "-t", address("mr-nuno")]

@@ -4,6 +4,7 @@ import email
 import random
 from datetime import UTC, datetime, timedelta
 from email import policy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,14 +38,14 @@ UNKNOWN = Result(State.BOUNCED, "5.1.1", "550 5.1.1 No such user\x07 ação")
 
 
 @given(st.integers(1, 60), st.floats(0, 1))
-def test_waits_grow_with_jitter_to_four_hours(attempts: int, jitter: float):
+def test_waits_grow_with_jitter_to_four_hours(attempts: int, jitter: float) -> None:
     due = retry.next_attempt(START, START, attempts, jitter)
     assert due is not None
     plain = min(timedelta(minutes=1) * 2 ** min(attempts - 1, 20), timedelta(hours=4))
     assert plain * 0.75 <= due - START <= plain * 1.25 + timedelta(milliseconds=1)
 
 
-def test_a_dead_next_hop_is_tried_for_five_days_and_then_reported_once():
+def test_a_dead_next_hop_is_tried_for_five_days_and_then_reported_once() -> None:
     clock, chance = START, random.Random(7)
     progress = attempted(shard(relay("x@far.test")), {"x@far.test": AWAY}, clock, chance.random())
     attempts = 1
@@ -61,7 +62,7 @@ def test_a_dead_next_hop_is_tried_for_five_days_and_then_reported_once():
     assert "away" in bounced.reply
 
 
-def test_final_states_stay_whatever_comes_later():
+def test_final_states_stay_whatever_comes_later() -> None:
     first = attempted(
         shard(relay("x@far.test"), relay("y@far.test")), {"x@far.test": TAKEN, "y@far.test": AWAY}, START, 0
     )
@@ -72,7 +73,7 @@ def test_final_states_stay_whatever_comes_later():
     assert [d.state for d in second.shard.deliveries] == [State.DELIVERED, State.DELIVERED]
 
 
-def test_shard_ids_depend_on_the_mail_alone_for_the_first():
+def test_shard_ids_depend_on_the_mail_alone_for_the_first() -> None:
     assert shard().id == "m1/0"
     assert Shard(message(), 0, (), START, plan=Plan("plan", 3)).id == "m1/0"
     assert Shard(message(), 2, (), START, plan=Plan("plan", 3)).id == "m1/plan/2"
@@ -84,13 +85,13 @@ def failed(*deliveries: Delivery, sender: str = "ana@a.test") -> Message | None:
     return dsn.failure(progress.shard, progress.bounced, CONTENT, "mx.test")
 
 
-def test_the_report_is_one_that_programs_and_people_read():
+def test_the_report_is_one_that_programs_and_people_read() -> None:
     report = failed(relay("x@far.test"), relay("quiet@far.test", "NEVER"), relay("y@far.test", "FAILURE"))
     assert report is not None
     assert (report.sender, report.recipients[0].address, report.origin) == ("", "ana@a.test", Origin.DSN)
     assert isinstance(report.content, bytes)
     assert report.content.count(b"\n") == report.content.count(b"\r\n")
-    parsed = email.message_from_bytes(report.content, policy=policy.default)
+    parsed: Any = email.message_from_bytes(report.content, policy=policy.default)
     assert not parsed.defects
     assert parsed.get_content_type() == "multipart/report"
     assert parsed["To"] == "ana@a.test"
@@ -110,12 +111,12 @@ def test_the_report_is_one_that_programs_and_people_read():
     assert b"the body" not in report.content
 
 
-def test_the_same_failure_is_the_same_report():
+def test_the_same_failure_is_the_same_report() -> None:
     assert failed(relay("x@far.test")) == failed(relay("x@far.test"))
 
 
 @pytest.mark.parametrize("case", ["null sender", "nobody wants to know"])
-def test_nobody_is_told(case: str):
+def test_nobody_is_told(case: str) -> None:
     if case == "null sender":
         assert failed(relay("x@far.test"), sender="") is None
     else:

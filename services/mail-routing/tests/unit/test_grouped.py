@@ -1,6 +1,7 @@
 """Group commit: one piece of work for all who wait, and each their own answer."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from mail_routing.adapters.grouped import Grouped
@@ -9,12 +10,12 @@ from mail_routing.adapters.grouped import Grouped
 class Slow:
     """Doubles numbers; each group waits for the gate."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.groups: list[list[int]] = []
         self.begun = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def __call__(self, items):
+    async def __call__(self, items: Sequence[int]) -> list[int]:
         self.groups.append(list(items))
         self.begun.set()
         await self.gate.wait()
@@ -23,7 +24,7 @@ class Slow:
         return [2 * item for item in items]
 
 
-async def test_who_comes_while_others_are_worked_on_shares_the_next_group():
+async def test_who_comes_while_others_are_worked_on_shares_the_next_group() -> None:
     work = Slow()
     grouped = Grouped(work, most=3)
     first = asyncio.create_task(grouped(1))
@@ -34,7 +35,7 @@ async def test_who_comes_while_others_are_worked_on_shares_the_next_group():
     assert work.groups == [[1], [2, 3, 4], [5, 6]]
 
 
-async def test_a_failure_is_everybodys_in_the_group_and_nobody_elses():
+async def test_a_failure_is_everybodys_in_the_group_and_nobody_elses() -> None:
     work = Slow()
     work.gate.set()
     grouped = Grouped(work, most=2)
@@ -42,7 +43,7 @@ async def test_a_failure_is_everybodys_in_the_group_and_nobody_elses():
     assert [type(a) for a in answers] == [OSError, OSError, int]
 
 
-async def test_one_who_gives_up_stops_nobody():
+async def test_one_who_gives_up_stops_nobody() -> None:
     work = Slow()
     grouped = Grouped(work)
     impatient, patient = asyncio.create_task(grouped(1)), asyncio.create_task(grouped(2))

@@ -13,14 +13,14 @@ from mail_routing.domain.delivery import State
 MAIL = MailboxMail("ea/ana", "1.m1.rossio", b"Subject: x\r\n\r\nbody\r\n")
 
 
-async def test_a_mail_program_reads_it(tmp_path: Path):
+async def test_a_mail_program_reads_it(tmp_path: Path) -> None:
     assert (await Maildir(tmp_path).deliver(MAIL)).state is State.DELIVERED
     (message,) = mailbox.Maildir(tmp_path / "ea" / "ana", create=False)
     assert message["Subject"] == "x"
     assert not list((tmp_path / "ea" / "ana" / "tmp").iterdir())
 
 
-async def test_a_repeat_is_not_a_second_mail_even_after_it_was_read(tmp_path: Path):
+async def test_a_repeat_is_not_a_second_mail_even_after_it_was_read(tmp_path: Path) -> None:
     maildir = Maildir(tmp_path)
     await asyncio.gather(*(maildir.deliver(MAIL) for _ in range(5)))
     box = tmp_path / "ea" / "ana"
@@ -29,7 +29,7 @@ async def test_a_repeat_is_not_a_second_mail_even_after_it_was_read(tmp_path: Pa
     assert [path.name for path in box.glob("*/*")] == [f"{MAIL.name}:2,S"]
 
 
-async def test_a_draft_that_a_crash_left_is_overwritten(tmp_path: Path):
+async def test_a_draft_that_a_crash_left_is_overwritten(tmp_path: Path) -> None:
     draft = tmp_path / "ea" / "ana" / "tmp" / MAIL.name
     draft.parent.mkdir(parents=True)
     draft.write_bytes(b"half")
@@ -42,7 +42,7 @@ async def test_a_draft_that_a_crash_left_is_overwritten(tmp_path: Path):
 )
 async def test_trouble_with_the_disk_is_a_deferral(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, status: str
-):
+) -> None:
     def full(self: Path, *args: object, **kwargs: object) -> None:
         raise OSError(number, "no")
 
@@ -53,7 +53,7 @@ async def test_trouble_with_the_disk_is_a_deferral(
 
 
 @pytest.mark.parametrize("name", ["../x", "ea/..", "ea", "/etc/x", "ea/ana/x", "ea/"])
-async def test_no_mailbox_is_outside_of_the_root(tmp_path: Path, name: str):
+async def test_no_mailbox_is_outside_of_the_root(tmp_path: Path, name: str) -> None:
     result = await Maildir(tmp_path / "root").deliver(MailboxMail(name, "n", b""))
     assert (result.state, result.status) == (State.BOUNCED, "5.2.0")
     assert not list(tmp_path.rglob("n"))

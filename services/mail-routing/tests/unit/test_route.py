@@ -1,5 +1,6 @@
 """Where mail goes: each row of the table, lists of every kind, and what is told of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -55,14 +56,14 @@ class Book:
     def catch_all(self, entity_id: str) -> Person | None:
         return self.people.get(self.catch.get(entity_id, ""))
 
-    def members(self, group_id: str):
+    def members(self, group_id: str) -> Iterator[Person]:
         addresses = {a for one in self._all(group_id) for a in self.static[one]}
         return (self.people[a] for a in sorted(addresses))
 
-    def outside_members(self, group_id: str):
+    def outside_members(self, group_id: str) -> list[str]:
         return sorted({a for one in self._all(group_id) for a in self.outside[one]})
 
-    def nested(self, group_id: str):
+    def nested(self, group_id: str) -> list[MailList]:
         return [m for m in self.lists.values() if m.group_id in self.inner.get(group_id, [])]
 
     def may_send(self, person: Person | None, group_id: str) -> bool:
@@ -81,18 +82,20 @@ OUTSIDE = Sender("someone@else.test", trusted=False)
 HOPS = NextHops({"partner.test": "mx.partner.test:25"}, "smart.test:25")
 
 
-def where(book: Book, *to: str, sender: Sender = OUTSIDE, hops: NextHops = HOPS, postmaster: str = ""):
+def where(
+    book: Book, *to: str, sender: Sender = OUTSIDE, hops: NextHops = HOPS, postmaster: str = ""
+) -> list[tuple[str, str, str]]:
     found = resolve(Route(book, hops, postmaster), sender, map(Recipient, to))
     return [(d.kind.value, d.address, d.status or d.target) for d in found]
 
 
-def test_an_address_an_alias_a_tag_and_another_case_lead_to_one_mailbox(book: Book):
+def test_an_address_an_alias_a_tag_and_another_case_lead_to_one_mailbox(book: Book) -> None:
     for address in ("ana@a.test", "ana.silva@a.test", "ana+bills@a.test", "ANA@A.TEST", "Ana.Silva+x+y@a.test"):
         assert where(book, address) == [("mailbox", "ana@a.test", "ea/p-ana")]
     assert len(where(book, "ana@a.test", "ana+x@a.test", "ana.silva@a.test")) == 1
 
 
-def test_unknown_is_refused_unless_somebody_catches_all(book: Book):
+def test_unknown_is_refused_unless_somebody_catches_all(book: Book) -> None:
     assert where(book, "nobody@a.test") == [("refused", "nobody@a.test", "5.1.1")]
     assert where(book, "+tag@a.test") == [("refused", "+tag@a.test", "5.1.1")]
     book.catch["ea"] = "ana@a.test"
@@ -100,7 +103,7 @@ def test_unknown_is_refused_unless_somebody_catches_all(book: Book):
     assert where(book, "nobody@b.test") == [("refused", "nobody@b.test", "5.1.1")]
 
 
-def test_other_domains_are_relayed_for_those_we_trust_alone(book: Book):
+def test_other_domains_are_relayed_for_those_we_trust_alone(book: Book) -> None:
     trusted = Sender("ana@a.test", trusted=True)
     assert where(book, "Joe@partner.test") == [("refused", "joe@partner.test", "5.7.1")]
     assert where(book, "Joe@partner.test", sender=trusted) == [("relay", "Joe@partner.test", "mx.partner.test:25")]
@@ -108,12 +111,12 @@ def test_other_domains_are_relayed_for_those_we_trust_alone(book: Book):
     assert where(book, "joe@far.test", sender=trusted, hops=NextHops()) == [("refused", "joe@far.test", "5.4.4")]
 
 
-def test_postmaster_of_every_domain(book: Book):
+def test_postmaster_of_every_domain(book: Book) -> None:
     assert where(book, "postmaster@b.test") == [("refused", "postmaster@b.test", "5.1.1")]
     assert where(book, "Postmaster@b.test", postmaster="ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
 
 
-def test_a_nested_cyclic_list_reaches_each_member_once_and_says_who_was_written_to(book: Book):
+def test_a_nested_cyclic_list_reaches_each_member_once_and_says_who_was_written_to(book: Book) -> None:
     book.put_list("staff", "ana@a.test", "inner")
     book.put_list("inner", "rui@b.test", "joe@far.test", "staff")
     found = list(resolve(Route(book, HOPS), OUTSIDE, [Recipient("staff@a.test"), Recipient("rui@b.test")]))
@@ -124,13 +127,13 @@ def test_a_nested_cyclic_list_reaches_each_member_once_and_says_who_was_written_
     ]
 
 
-def test_an_outside_member_that_is_a_list_of_ours_is_expanded_and_circles_end(book: Book):
+def test_an_outside_member_that_is_a_list_of_ours_is_expanded_and_circles_end(book: Book) -> None:
     book.put_list("one", "two@a.test")
     book.put_list("two", "one@a.test", "rui@b.test")
     assert where(book, "one@a.test") == [("mailbox", "rui@b.test", "eb/p-rui")]
 
 
-def test_orcpt_is_kept_through_a_list(book: Book):
+def test_orcpt_is_kept_through_a_list(book: Book) -> None:
     book.put_list("staff", "ana@a.test")
     found = list(resolve(Route(book), OUTSIDE, [Recipient("staff@a.test", "rfc822;all@old.test", ("NEVER",))]))
     assert found == [
@@ -138,19 +141,19 @@ def test_orcpt_is_kept_through_a_list(book: Book):
     ]
 
 
-def test_a_restricted_list_takes_its_senders_and_believes_no_forged_one(book: Book):
+def test_a_restricted_list_takes_its_senders_and_believes_no_forged_one(book: Book) -> None:
     book.put_list("board", "rui@b.test", senders={"ana@a.test"})
     assert where(book, "board@a.test", sender=Sender("ana@a.test", trusted=True))[0][0] == "mailbox"
     for sender in (Sender("ana@a.test", trusted=False), Sender("rui@b.test", trusted=True), Sender("", trusted=True)):
         assert where(book, "board@a.test", sender=sender) == [("refused", "board@a.test", "5.7.1")]
 
 
-def test_a_list_without_members_is_refused_and_not_swallowed(book: Book):
+def test_a_list_without_members_is_refused_and_not_swallowed(book: Book) -> None:
     book.put_list("empty")
     assert where(book, "empty@a.test") == [("refused", "empty@a.test", "5.2.4")]
 
 
-def test_the_explanation_says_each_step(book: Book):
+def test_the_explanation_says_each_step(book: Book) -> None:
     book.put_list("staff", "ana@a.test", "inner")
     book.put_list("inner", "rui@b.test", "staff")
     explanation = explain(Route(book, HOPS), "x@far.test", "staff+news@a.test")

@@ -56,7 +56,7 @@ async def client(**options: float) -> AsyncIterator[SmtpClient]:
         await smtp.stop()
 
 
-async def test_bytes_arrive_as_they_were_and_connections_are_used_again():
+async def test_bytes_arrive_as_they_were_and_connections_are_used_again() -> None:
     sink = Sink()
     async with listening(sink) as hop, client() as smtp:
         for _ in range(3):
@@ -67,7 +67,7 @@ async def test_bytes_arrive_as_they_were_and_connections_are_used_again():
     assert sink.mails == [("a@x.test", ["b@y.test", "c@y.test"], CONTENT)] * 3
 
 
-async def test_each_recipient_has_its_own_result():
+async def test_each_recipient_has_its_own_result() -> None:
     sink = Sink({"no@y.test": Reply(550, "5.1.1", "nobody"), "later@y.test": Reply(451, "4.2.0", "busy")})
     async with listening(sink) as hop, client() as smtp:
         to = ["no@y.test", "b@y.test", "later@y.test"]
@@ -85,7 +85,7 @@ async def test_each_recipient_has_its_own_result():
     assert len(sink.mails) == 2
 
 
-async def test_more_than_a_hundred_recipients_go_in_several_mails():
+async def test_more_than_a_hundred_recipients_go_in_several_mails() -> None:
     sink = Sink()
     async with listening(sink) as hop, client() as smtp:
         to = [f"u{n}@y.test" for n in range(250)]
@@ -94,13 +94,13 @@ async def test_more_than_a_hundred_recipients_go_in_several_mails():
     assert sorted(len(mail[1]) for mail in sink.mails) == [50, 100, 100]
 
 
-async def test_a_refusal_at_the_end_of_data_is_everybodys():
+async def test_a_refusal_at_the_end_of_data_is_everybodys() -> None:
     async with listening(Sink(at_end=Reply(554, "5.7.1", "spam"))) as hop, client() as smtp:
         results = await smtp.send(hop, "", ["b@y.test", "c@y.test"], CONTENT, smtputf8=False)
     assert {(r.state, r.status) for r in results.values()} == {(State.BOUNCED, "5.7.1")}
 
 
-async def test_a_closed_port_defers_and_is_left_alone_for_a_while():
+async def test_a_closed_port_defers_and_is_left_alone_for_a_while() -> None:
     async with client(away_seconds=60.0) as smtp:
         listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         hop = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
@@ -135,7 +135,7 @@ async def scripted(talk: Talk) -> AsyncIterator[str]:
         await asyncio.gather(*talks)
 
 
-async def test_a_server_without_extensions_is_spoken_to_step_by_step():
+async def test_a_server_without_extensions_is_spoken_to_step_by_step() -> None:
     heard: list[bytes] = []
 
     async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,7 +153,7 @@ async def test_a_server_without_extensions_is_spoken_to_step_by_step():
     assert heard[1:4] == [b"MAIL FROM:<a@x.test>\r\n", b"RCPT TO:<b@y.test>\r\n", b"DATA\r\n"]
 
 
-async def test_a_connection_that_drops_after_data_is_a_deferral_and_not_repeated_at_once():
+async def test_a_connection_that_drops_after_data_is_a_deferral_and_not_repeated_at_once() -> None:
     connections = 0
 
     async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -171,7 +171,7 @@ async def test_a_connection_that_drops_after_data_is_a_deferral_and_not_repeated
     assert connections == 1
 
 
-async def test_an_idle_connection_that_was_closed_is_replaced():
+async def test_an_idle_connection_that_was_closed_is_replaced() -> None:
     sink = Sink()
     async with client() as smtp:
         async with listening(sink) as hop:
@@ -185,7 +185,7 @@ async def test_an_idle_connection_that_was_closed_is_replaced():
     assert len(sink.mails) == 2
 
 
-async def test_international_addresses_need_a_next_hop_that_takes_them():
+async def test_international_addresses_need_a_next_hop_that_takes_them() -> None:
     async def ascii_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 x\r\n")
         await reader.readline()

@@ -30,7 +30,7 @@ class Peer:
     closed: bool = False
     tls_started: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.session = Session("mx.test", self.limits, Open(), offer_tls=self.tls)
 
     def send(self, data: bytes) -> "Peer":
@@ -69,14 +69,14 @@ def mail(content: bytes) -> Peer:
     return Peer().send(OPEN + b"DATA\r\n" + content)
 
 
-def test_a_mail_in_one_pipelined_write():
+def test_a_mail_in_one_pipelined_write() -> None:
     peer = mail(b"Subject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n")
     assert peer.mails == [("a@x.test", ["b@y.test"], b"Subject: x\r\n\r\nhello\r\n")]
     assert peer.codes == ["250", "250 2.1.0", "250 2.1.5", "354", "250 2.0.0", "221 2.0.0"]
     assert peer.closed
 
 
-def test_ehlo_offers_what_we_do():
+def test_ehlo_offers_what_we_do() -> None:
     said = Peer(tls=True).send(HELLO).said.decode()
     for word in ("PIPELINING", "SIZE 36700160", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "STARTTLS"):
         assert f"250-{word}\r\n" in said or f"250 {word}\r\n" in said
@@ -99,7 +99,7 @@ DIALOGUES = (
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(DIALOGUES), st.lists(st.integers(min_value=1, max_value=200), max_size=30))
-def test_cutting_the_stream_anywhere_changes_nothing(stream: bytes, cuts: list[int]):
+def test_cutting_the_stream_anywhere_changes_nothing(stream: bytes, cuts: list[int]) -> None:
     whole = Peer().send(stream)
     pieces = Peer()
     position = 0
@@ -111,7 +111,7 @@ def test_cutting_the_stream_anywhere_changes_nothing(stream: bytes, cuts: list[i
 
 
 @pytest.mark.parametrize("stream", DIALOGUES)
-def test_octet_by_octet_too(stream: bytes):
+def test_octet_by_octet_too(stream: bytes) -> None:
     whole, single = Peer().send(stream), Peer()
     for octet in stream:
         if not single.closed:
@@ -127,7 +127,7 @@ SMUGGLED = b"MAIL FROM:<evil@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\nsmuggled\r
     [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\n\0.\r\n", b"\r\r\n.\r\r\n"],
     ids=repr,
 )
-def test_no_other_line_end_ends_the_data(end: bytes):
+def test_no_other_line_end_ends_the_data(end: bytes) -> None:
     peer = mail(b"Subject: x\r\n\r\nhello" + end + SMUGGLED)
     assert peer.mails == []  # one mail with bad line ends, refused whole; nothing of it was a command
     assert peer.codes == ["250", "250 2.1.0", "250 2.1.5", "354", "550 5.6.0"]
@@ -135,7 +135,7 @@ def test_no_other_line_end_ends_the_data(end: bytes):
 
 @pytest.mark.parametrize("octets", [b"\n", b"\r", b"\0"], ids=repr)
 @pytest.mark.parametrize("way", ["data", "bdat"])
-def test_bare_line_ends_and_nul_are_refused_in_content(octets: bytes, way: str):
+def test_bare_line_ends_and_nul_are_refused_in_content(octets: bytes, way: str) -> None:
     content = b"a" + octets + b"b\r\n"
     tail = b"DATA\r\n" + content + b".\r\n" if way == "data" else b"BDAT %d LAST\r\n" % len(content) + content
     peer = Peer().send(OPEN + tail)
@@ -145,7 +145,7 @@ def test_bare_line_ends_and_nul_are_refused_in_content(octets: bytes, way: str):
 
 
 @pytest.mark.parametrize("line", [b"NOOP\n", b"NO\rOP\r\n", b"NOOP \0\r\n", b"NOOP\r\r\n", b"\n"], ids=repr)
-def test_bare_line_ends_and_nul_in_commands_end_the_connection(line: bytes):
+def test_bare_line_ends_and_nul_in_commands_end_the_connection(line: bytes) -> None:
     peer = Peer().send(HELLO + line + b"MAIL FROM:<a@x.test>\r\n")
     assert peer.codes == ["250", "521 5.5.2"]
     assert peer.closed
@@ -153,7 +153,7 @@ def test_bare_line_ends_and_nul_in_commands_end_the_connection(line: bytes):
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([b"", b".", b"..", b".x", b"x.", b"a" * 70, b"\xff"]), max_size=12))
-def test_dot_stuffing_is_byte_exact(lines: list[bytes]):
+def test_dot_stuffing_is_byte_exact(lines: list[bytes]) -> None:
     content = b"".join(line + b"\r\n" for line in lines)
     stuffed = b"".join((b"." if line.startswith(b".") else b"") + line + b"\r\n" for line in lines)
     assert mail(stuffed + b".\r\n").mails[0][2] == content
@@ -161,12 +161,12 @@ def test_dot_stuffing_is_byte_exact(lines: list[bytes]):
     assert chunked.mails[0][2] == content
 
 
-def test_a_declared_size_that_is_too_large_is_refused_before_the_body():
+def test_a_declared_size_that_is_too_large_is_refused_before_the_body() -> None:
     peer = Peer(Limits(mail_octets=100)).send(HELLO + b"MAIL FROM:<a@x.test> SIZE=101\r\nRCPT TO:<b@y.test>\r\n")
     assert peer.codes == ["250", "552 5.3.4", "503 5.5.1"]
 
 
-def test_data_that_grow_too_large_are_read_to_their_end_refused_and_not_kept():
+def test_data_that_grow_too_large_are_read_to_their_end_refused_and_not_kept() -> None:
     peer = Peer(Limits(mail_octets=1000)).send(OPEN + b"DATA\r\n")
     for _ in range(100):
         peer.send(b"0123456789abcdef" * 100 + b"\r\n")
@@ -176,7 +176,7 @@ def test_data_that_grow_too_large_are_read_to_their_end_refused_and_not_kept():
     assert peer.mails == []
 
 
-def test_the_largest_mail_is_taken_and_one_octet_more_is_not():
+def test_the_largest_mail_is_taken_and_one_octet_more_is_not() -> None:
     content = b"x" * 98 + b"\r\n"
     for limit, code in ((100, "250 2.0.0"), (99, "552 5.3.4")):
         data = Peer(Limits(mail_octets=limit)).send(OPEN + b"DATA\r\n" + content + b".\r\n")
@@ -192,7 +192,7 @@ def test_the_largest_mail_is_taken_and_one_octet_more_is_not():
     assert (huge.codes[-1], huge.closed) == ("552 5.3.4", True)
 
 
-def test_starttls_forgets_what_was_said_in_clear():
+def test_starttls_forgets_what_was_said_in_clear() -> None:
     peer = Peer(tls=True).send(OPEN + b"STARTTLS\r\nMAIL FROM:<injected@x.test>\r\n")
     assert peer.tls_started == 1
     peer.send(b"MAIL FROM:<a@x.test>\r\n")  # not known any more: EHLO comes first
@@ -202,7 +202,7 @@ def test_starttls_forgets_what_was_said_in_clear():
     assert b"injected" not in peer.said
 
 
-def test_recipients_are_judged_counted_and_kept_once():
+def test_recipients_are_judged_counted_and_kept_once() -> None:
     peer = Peer(Limits(recipients=2)).send(
         OPEN + b"RCPT TO:<unknown@y.test>\r\nRCPT TO:<b@Y.test>\r\nRCPT TO:<c@y.test>\r\nRCPT TO:<d@y.test>\r\n"
         b"DATA\r\nx\r\n.\r\n"
@@ -238,22 +238,22 @@ def test_recipients_are_judged_counted_and_kept_once():
         (b"\xff\xfe", "500 5.5.2"),
     ],
 )
-def test_grammar(command: bytes, code: str):
+def test_grammar(command: bytes, code: str) -> None:
     assert Peer().send(HELLO + command + b"\r\n").codes[-1] == code
 
 
-def test_postmaster_needs_no_domain():
+def test_postmaster_needs_no_domain() -> None:
     peer = Peer().send(HELLO + b"MAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\nDATA\r\nx\r\n.\r\n")
     assert peer.mails[0][1] == ["postmaster@mx.test"]
 
 
-def test_too_many_mistakes_end_the_connection():
+def test_too_many_mistakes_end_the_connection() -> None:
     peer = Peer(Limits(mistakes=3)).send(HELLO + b"A\r\nB\r\nC\r\nNOOP\r\n")
     assert peer.codes == ["250", "500 5.5.1", "500 5.5.1", "500 5.5.1", "421 4.7.0"]
     assert peer.closed
 
 
-def test_a_line_without_end_is_not_kept_for_ever():
+def test_a_line_without_end_is_not_kept_for_ever() -> None:
     peer = Peer(Limits(command_octets=100))
     for _ in range(20):
         if not peer.closed:
@@ -264,7 +264,7 @@ def test_a_line_without_end_is_not_kept_for_ever():
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
-def test_any_octets_get_an_answer_and_never_an_exception(octets: bytes):
+def test_any_octets_get_an_answer_and_never_an_exception(octets: bytes) -> None:
     Peer().send(octets)
     Peer().send(OPEN + octets)
     Peer().send(OPEN + b"DATA\r\n" + octets + b"\r\n.\r\n" + octets)

@@ -28,6 +28,7 @@ class Contents(Protocol):
 
     async def kept_outside(self, message: Message) -> Message:
         """The message with its content in the blob store; as it is when it lies there already."""
+        ...
 
     async def read(self, message: Message) -> bytes: ...
 
@@ -54,6 +55,7 @@ class NextHop(Protocol):
         self, hop: str, sender: str, recipients: Sequence[str], content: bytes, *, smtputf8: bool
     ) -> Mapping[str, Result]:
         """A result for each recipient; trouble on the way is a deferral, never an exception."""
+        ...
 
 
 class Deliveries(Protocol):
@@ -61,6 +63,7 @@ class Deliveries(Protocol):
 
     async def seen(self, message_id: str) -> bool:
         """Whether the first shard of the mail is there."""
+        ...
 
     async def begin(self, progress: Progress, report: Message | None = None) -> None:
         """Record a new shard after its first attempt, and its report; nothing when it is there already."""
@@ -73,12 +76,15 @@ class Deliveries(Protocol):
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """Ids of shards whose time has come."""
+        ...
 
     async def claim(self, shard_id: str, now: datetime, until: datetime) -> Shard | None:
         """The shard, which is not due for others before `until`; None when another was faster."""
+        ...
 
     async def record(self, progress: Progress, report: Message | None = None) -> None:
         """Record a claimed shard after an attempt; `Conflict` when somebody else has claimed it since."""
 
     def trace(self, *, message_id: str = "", parties: Sequence[str] = (), limit: int) -> AsyncIterator[Shard]:
         """Shards, newest first, of a mail or of those in which each of the parties takes part."""
+        ...

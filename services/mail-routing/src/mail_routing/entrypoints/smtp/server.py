@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         self._held = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, and no subclass
+        self._transport = writer = cast("asyncio.Transport", transport)  # uvloop's is one, and no subclass
         server = self._server
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"
@@ -125,8 +125,8 @@ class Connection(asyncio.Protocol):
             server.hostname, server.limits.session, server.judge_of(self._address), offer_tls=server.tls is not None
         )
         if refusal := server.refusal(self._address):
-            transport.write(refusal.encode())
-            transport.close()
+            writer.write(refusal.encode())
+            writer.close()
             return
         self._counted = True
         _sessions.inc()
@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol):
         server.by_address[self._address] += 1
         self._heard()
         self._watch()
-        transport.write(self.session.greeting())
+        writer.write(self.session.greeting())
 
     def data_received(self, data: bytes) -> None:
         self._heard()
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._transport.resume_reading()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         if self._timer:
             self._timer.cancel()
         self._count_held(0)
