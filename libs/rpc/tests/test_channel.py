@@ -8,7 +8,7 @@ import grpc
 import pytest
 import rpc
 import telemetry
-from errors import Transient
+from errors import Invalid, Transient
 from grpc import StatusCode
 from telemetry import semconv
 from telemetry.capture import spans
@@ -147,3 +147,10 @@ async def test_calls_are_counted_by_method_and_status(serving, echo):
             with pytest.raises(grpc.aio.AioRpcError):
                 await call
     assert [count(*row) - was for row, was in zip(measured, before, strict=True)] == [3, 3, 1, 1, 1]
+
+
+async def test_who_calls_another_service_gets_its_typed_errors(serving, echo):
+    async with serving() as stub:
+        with pytest.raises(Invalid) as caught, rpc.typed_errors():
+            await stub.List(echo.ListRequest(page_size=-1))
+    assert caught.value.reason == "PAGE_SIZE"

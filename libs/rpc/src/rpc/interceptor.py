@@ -43,7 +43,7 @@ class Interceptor:
         self._verifier = verifier
         self._load = load
         self._parse = method.request.FromString
-        self._validates = bool(checks(method.request.DESCRIPTOR))
+        self._checks = checks(method.request.DESCRIPTOR)
         self._attributes = {semconv.RPC_SYSTEM_NAME: "grpc", semconv.RPC_METHOD: method.name}
         self._durations: dict[StatusCode, telemetry.Spread] = {}
 
@@ -96,8 +96,8 @@ class Interceptor:
             message: Message = self._parse(raw)
         except DecodeError:
             raise Invalid(f"this is no {self._method.request.DESCRIPTOR.full_name}", reason="MALFORMED") from None
-        if self._validates:
-            validate(message)
+        if self._checks:
+            validate(message, self._checks)
         if first and self._door.writes:
             call.request_id = self._method.request_id(message)
             if not call.request_id:

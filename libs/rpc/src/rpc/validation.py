@@ -41,12 +41,15 @@ def _address(beyond_ascii: str = "") -> re.Pattern[str]:
     return re.compile(rf"(?P<local>{atom}(?:\.{atom})*|{quoted})@(?:{label}(?:\.{label})*|{literal})")
 
 
+_ascii_address = _address().fullmatch
+
+
 def _is_address(text: str) -> bool:
     """Whether it is an address: local part to 64 octets, the whole to 254."""
     if len(text) > 254:
         return False
     if text.isascii():
-        match = _address().fullmatch(text)
+        match = _ascii_address(text)
         return match is not None and match.end("local") <= 64
     match = _address(_BEYOND_ASCII).fullmatch(text)
     return match is not None and len(match["local"].encode()) <= 64 and len(text.encode()) <= 254
@@ -73,14 +76,14 @@ def checks(message: Descriptor) -> tuple[Check, ...]:
     return tuple(check for field in message.fields if (check := _field(field)) is not None)
 
 
-def validate(message: Message) -> None:
-    """Checks one message.
+def validate(message: Message, compiled: tuple[Check, ...] | None = None) -> None:
+    """Checks one message, with the checks of its type.
 
     Raises:
         Invalid: reason INVALID_FIELD; the details are the paths of the fields, at most twenty.
     """
     found: Found = []
-    for check in checks(message.DESCRIPTOR):
+    for check in checks(message.DESCRIPTOR) if compiled is None else compiled:
         check(message, found)
     if found:
         raise invalid_fields(dict(found[:20]))
