@@ -3,6 +3,8 @@
 import http
 import http.client
 import sys
+import time
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Final
 
 from devstack.issuer import AUDIENCE, Issuer
 from devstack.program import LOOPBACK, Failed, Missing, Program, free_port, listens
+
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,24 @@ class ServiceProgram(Program):
         finally:
             connection.close()
         return answer.status == http.HTTPStatus.OK
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels, as /metrics shows it now; 0 when it is not there."""
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return next((float(line.split()[1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
+    def wait_for(self, metric: str, value: float, seconds: float = 120) -> None:
+        """Polls until the metric has reached the value.
+
+        Raises:
+            Failed: it did not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while (now := self.metric(metric)) < value:
+            if time.monotonic() > deadline:
+                raise self.failure(f"has {metric} {now:g} after {seconds:g} s, not {value:g}")
+            time.sleep(_POLL_SECONDS)
 
     def failure(self, what: str) -> Failed:
         return super().failure(f"{what} (/readyz: {self._last_answer})")

@@ -111,8 +111,11 @@ class Suite:
     async def load(self, folder: Path) -> service_pb2.ImportResponse:
         """Imports the CSV files of a ministry into the directory, as an operator of the whole ministry.
 
+        It is there when this returns: in the directory, and in the view of every service that follows it.
+
         Raises:
             Invalid: a row is bad; names the first ones.
+            Failed: the view of a service did not get there in time.
         """
         token = self.issuer.token("operator", kind="service", roles=["ministry.admin"])
         async with rpc.channel(self.stack.endpoints["directory"], token=lambda: token) as channel:
@@ -120,6 +123,11 @@ class Suite:
         if report.errors:
             rows = "; ".join(f"{row.table}.csv:{row.line} {row.column}: {row.message}" for row in report.errors[:5])
             raise Invalid(f"{len(report.errors)} bad rows, nothing was imported: {rows}")
+        changes = sum(diff.added for diff in report.diffs)
+        followers = {name for stream in messaging.catalogue().streams.values() for name in stream.followers}
+        for name, service in self.services.items():
+            if name in followers:
+                await asyncio.to_thread(service.wait_for, "rossio_directory_view_version", changes)
         return report
 
     def _take_folder(self) -> None:

@@ -18,7 +18,7 @@ async def inbox(stage: Stage) -> Shown:
     readers = {
         notification_pb2.TOPIC_DOCUMENT: stage.cast.person("e03"),
         notification_pb2.TOPIC_NEWS: stage.cast.clinician("e03"),
-        notification_pb2.TOPIC_MAIL: stage.cast.member(stage.cast.nested_list("e03")),
+        notification_pb2.TOPIC_MAIL: next(iter(stage.cast.members(stage.cast.nested_list("e03")).values())),
     }
     for topic, reader in readers.items():
         client = await stage.client(reader)

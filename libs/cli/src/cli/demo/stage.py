@@ -64,12 +64,16 @@ class Cast:
         """The first nurse or doctor of an entity."""
         return next(p for p in self.people.values() if p.entity_id == entity_id and p.profession in {"nurse", "doctor"})
 
-    def member(self, group: Group) -> Person:
-        """Somebody whom a mail to the list reaches through the first list inside it."""
-        inner = next(member for member in group.members if member.startswith("group:")).removeprefix("group:")
-        below = self.groups[inner]
-        unit = below.expression.partition('"')[2].rstrip('"')
-        return next(p for p in self.people.values() if f"person:{p.person_id}" in below.members or p.unit_id == unit)
+    def members(self, group: Group) -> dict[str, Person]:
+        """Everybody whom a mail to a list of units reaches, by id; read off the ministry, not asked of the suite."""
+        found = {p.person_id: p for p in self.people.values() if f'unit = "{p.unit_id}"' == group.expression}
+        for member in group.members:
+            kind, _, name = member.partition(":")
+            if kind == "group":
+                found |= self.members(self.groups[name])
+            elif kind == "person":
+                found[name] = self.people[name]
+        return found
 
     @cached_property
     def auditor(self) -> Person:
