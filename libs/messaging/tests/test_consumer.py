@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -9,7 +10,6 @@ from errors import Invalid, Transient
 from messaging import Consumer, Kafka, Limit, Patience, caused_by, fact, new_id
 from rossio.mail.v1.events_pb2 import MessageAccepted
 from rossio.news.v1.events_pb2 import PostAcknowledged, PostRetracted
-from datetime import UTC, datetime
 
 HASTY = Patience(first_wait=0.01, longest_wait=0.1)
 
@@ -269,7 +269,7 @@ async def test_what_cannot_be_decoded_becomes_a_dead_letter_with_its_reason(
     }
     for key, (payload, its_headers) in bad.items():
         await raw.send_and_wait(stream.name, payload, key=key.encode(), headers=its_headers)
-    foreign = changed() + [("foreign", b"\x00\xff\xfe"), ("null", None)]
+    foreign = [*changed(), ("foreign", b"\x00\xff\xfe"), ("null", None)]
     await raw.send_and_wait(stream.name, good.payload, key=b"good", headers=foreign)
     await raw.send_and_wait(stream.name, b"", headers=[("ce_type", b"\xff")])  # a type, though an unknown one
     await consume(handle)

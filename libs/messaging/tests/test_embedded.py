@@ -1,6 +1,7 @@
 """The wheel's broker, for development: the whole way of an event once, and no more."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from devstack.tansu import Tansu
@@ -9,7 +10,6 @@ from messaging import Consumer, DeadLetters, Follower, Kafka, Producer, catalogu
 from rossio.directory.v1.directory_pb2 import Entity
 from rossio.directory.v1.events_pb2 import EntityChanged
 from rossio.news.v1.events_pb2 import PostAcknowledged, PostRetracted
-from datetime import UTC, datetime
 
 
 @pytest.mark.slow

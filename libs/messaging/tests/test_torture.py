@@ -3,11 +3,9 @@
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from messaging import ensure_topics
 
 WORKER = Path(__file__).with_name("worker.py")
 EVENTS = 6000

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,10 +25,8 @@ async def main(bootstrap: str, uri: str, name: str, topic: str, keys: str, last:
         return replace(made, topic=topic)
 
     async def count(key):
-        try:
+        with suppress(Conflict):
             await things.insert({"_id": key, "version": 0, "last": 1}, [counted(key, 1)])
-        except Conflict:
-            pass
         while (number := (await things.get(key))["last"]) < int(last):
             await things.update(key, {"$set": {"last": number + 1}}, facts=[counted(key, number + 1)])
 

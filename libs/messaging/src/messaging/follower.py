@@ -12,7 +12,7 @@ from telemetry import names
 from messaging.background import end, keep
 from messaging.catalogue import catalogue, event_class
 from messaging.envelope import Delivery, read, read_type
-from messaging.kafka import Kafka
+from messaging.kafka import Kafka, close
 from messaging.reader import Reader, Record
 from messaging.settle import Handler
 
@@ -52,7 +52,7 @@ class Follower:
             await client.start()
             start = await _ends(client) if self._from_now else {}
         except KafkaError as error:
-            await client.stop()
+            await close(client)
             raise Transient("Kafka does not answer, or lacks a stream", reason="KAFKA_DOWN") from error
         self._client = client
         self._task = keep(f"follower.{self._streams[0]}", self._follow(client, start))
@@ -61,7 +61,7 @@ class Follower:
         client, task, self._client, self._task = self._client, self._task, None, None
         if task is not None and client is not None:
             await end(task)
-            await client.stop()
+            await close(client)
 
     async def caught_up(self) -> None:
         """Returns when all that was there at the start is applied."""

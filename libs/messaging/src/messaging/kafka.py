@@ -1,7 +1,10 @@
 """How to reach Kafka."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
+
+from aiokafka import AIOKafkaConsumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,13 @@ class Kafka:
     def producer(self) -> dict[str, Any]:
         """The arguments of a producer: what it has confirmed is replicated."""
         return {**self.connection(), "acks": "all", "enable_idempotence": self.idempotence}
+
+
+async def close(client: AIOKafkaConsumer) -> None:
+    """Stops a consuming client, which may end as cancelled when a fetch of its own was under way."""
+    try:
+        await client.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise

@@ -7,7 +7,7 @@ import telemetry
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from messaging.kafka import Kafka
+from messaging.kafka import Kafka, close
 from messaging.reader import Reader, Record
 
 log = telemetry.logger(__name__)
@@ -53,7 +53,7 @@ class Source:
         try:
             await client.start()
         except KafkaError:
-            await client.stop()
+            await close(client)
             raise
         self._client = client
         self._reader = Reader(client, grouped=True)
@@ -62,7 +62,7 @@ class Source:
         """Leaves the group."""
         client, self._client = self._client, None
         if client is not None:
-            await client.stop()
+            await close(client)
 
     def assigned(self) -> Collection[TopicPartition]:
         assigned: set[TopicPartition] = self._running.assignment()
