@@ -163,6 +163,33 @@ async def test_a_drain_lets_work_end_and_ends_what_would_not(serving, echo, echo
         await stopping
 
 
+async def test_restarts_fail_no_call(echo, echoing, issuer):
+    service = (echoing, echo.add_EchoServiceServicer_to_server, "echo.v1.EchoService")
+    running = server(issuer, service)
+    address = f"127.0.0.1:{await running.start()}"
+    stopped = asyncio.Event()
+
+    async def keep_calling(stub):
+        calls = 0
+        while not stopped.is_set():
+            assert (await stub.Say(echo.SayRequest(text=str(calls)))).text == str(calls)
+            calls += 1
+        return calls
+
+    try:
+        async with rpc.channel(address, token=issuer.token) as channel, asyncio.timeout(60):
+            callers = [asyncio.create_task(keep_calling(echo.EchoServiceStub(channel))) for _ in range(4)]
+            for _ in range(2):
+                await asyncio.wait(callers, timeout=0.2)
+                await running.stop(10)
+                running = server(issuer, service, address=address)
+                await running.start()
+            stopped.set()
+            assert min(await asyncio.gather(*callers)) > 2
+    finally:
+        await running.stop(1)
+
+
 async def test_a_call_that_hangs_is_given_up_when_the_grace_is_over(serving, echo, echoing):
     begun = asyncio.Event()
 

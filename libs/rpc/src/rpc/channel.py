@@ -28,17 +28,18 @@ _POLICY = json.dumps(
             {
                 "name": [{}],
                 "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.05s",
+                    "maxAttempts": 5,
+                    "initialBackoff": "0.1s",
                     "maxBackoff": "1s",
                     "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                 },
             }
         ],
     }
 )
-"""Calls that found the server away are repeated; a write is one effect by its request_id."""
+"""Calls that found the server away are repeated; a write is one effect by its request_id. CANCELLED is
+how a server that stops answers calls which it had not yet taken up."""
 
 
 def channel(
@@ -64,6 +65,8 @@ def channel(
         ("grpc.max_receive_message_length", max_message),
         ("grpc.max_send_message_length", -1),
         ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.use_local_subchannel_pool", 1),
     )
     if tls is None:

@@ -45,6 +45,8 @@ class Load:
         assert task is not None
         call = Call(caller, method, ends_at)
         self._calls[call] = task
+        if ends_at is None and self.draining.is_set():
+            _end(call, task, _DRAINING)
         return call
 
     def end(self, call: Call) -> Failure | None:

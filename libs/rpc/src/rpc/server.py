@@ -72,9 +72,9 @@ class Server:
                 ("grpc.max_receive_message_length", self._max_message),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.keepalive_time_ms", 30_000),
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.max_connection_age_ms", 1_800_000),
-                ("grpc.max_connection_age_grace_ms", 600_000),
+                ("grpc.max_connection_age_grace_ms", 3_600_000),
             ),
             maximum_concurrent_rpcs=self._max_calls,
         )
