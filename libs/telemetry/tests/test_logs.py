@@ -1,3 +1,5 @@
+import asyncio
+import gc
 import json
 import logging
 
@@ -71,6 +73,19 @@ def test_no_canary_gets_into_a_line(lines):
     assert "failed" in text
     for canary in CANARIES:
         assert canary not in text
+
+
+async def test_a_task_that_fails_unseen_tells_no_message(lines):
+    async def fail():
+        raise ValueError(CANARIES[1])
+
+    task = asyncio.ensure_future(fail())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    (line,) = lines()
+    assert (line["logger"], line["error_type"]) == ("asyncio", "ValueError")
+    assert CANARIES[1] not in json.dumps(line, ensure_ascii=False)
 
 
 def test_an_exception_says_type_reason_and_place(lines):

@@ -143,9 +143,12 @@ def _readable(line: dict[str, Any]) -> str:
 
 
 class _Bridge(logging.Handler):
-    """Carries records of the standard logging module over."""
+    """Carries records of the standard logging module over.
+
+    Of a message only the first line: below it asyncio, for one, shows exceptions with their messages.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= 40 else logging.getLevelName(record.levelno).lower()
         error = record.exc_info[1] if record.exc_info else None
-        _write(level if level in _LEVELS else "info", record.name, record.getMessage(), {}, error)
+        _write(level if level in _LEVELS else "info", record.name, record.getMessage().partition("\n")[0], {}, error)
