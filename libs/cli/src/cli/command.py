@@ -1,6 +1,7 @@
 """What every command shares: how it is run, who runs it, and how it prints."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Annotated, ParamSpec, TypeVar
@@ -12,7 +13,7 @@ from rich.table import Table
 P = ParamSpec("P")
 T = TypeVar("T")
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 As = Annotated[str | None, typer.Option("--as", help="Who is asking: address or id of a person of the embedded stack.")]
 
 

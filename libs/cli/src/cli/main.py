@@ -26,6 +26,7 @@ app.add_typer(dlq.app, name="dlq")
 app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.token)
+app.command()(stack.trace)
 
 
 def main() -> None:

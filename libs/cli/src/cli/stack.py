@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Annotated
 
 import telemetry
 import typer
+from devstack import stack_file
 from devstack.stack_file import Stack
 from devstack.suite import Suite
+from errors import NotFound
+from telemetry import capture
 from testkit import sms_provider
 from testkit.ministry import Ministry, write_csv
 
@@ -55,6 +59,33 @@ async def token(
     print(await token_for(person))
 
 
+def trace(trace_id: Annotated[str, typer.Argument(help="As the demo prints it, or a log line holds it.")]) -> None:
+    """Shows a trace of the embedded stack, with those that it links to: who did what, when, for how long."""
+    exported = capture.read(Path(stack_file.read().spans))
+    ids = {trace_id}
+    while more := {s.trace_id for s in exported if s.trace_id not in ids and any(t in ids for t, _ in s.links)}:
+        ids |= more
+    spans = sorted((s for s in exported if s.trace_id in ids), key=lambda s: s.start_ns)
+    if not spans:
+        raise NotFound(f"no span of trace {trace_id} was exported here")
+    known = {span.span_id for span in spans}
+    for root in (span for span in spans if span.parent_id not in known):
+        _branch(root, spans, 0, spans[0].start_ns)
+
+
+def _branch(span: capture.Exported, spans: list[capture.Exported], depth: int, began: int) -> None:
+    after, took = (span.start_ns - began) / 1e6, (span.end_ns - span.start_ns) / 1e6
+    linked = " (linked)" if span.links else ""
+    console.print(
+        f"{after:9.1f} ms {took:8.1f} ms  {'  ' * depth}{span.service}: {span.name}{linked}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for child in spans:
+        if child.parent_id == span.span_id:
+            _branch(child, spans, depth + 1, began)
+
+
 def _suite() -> Suite:
     started = time.monotonic()
 
@@ -72,7 +103,10 @@ async def _story(suite: Suite, people: int) -> bool:
             report = await suite.load(Path(folder))
     loaded = ", ".join(f"{diff.added:,} {diff.table}" for diff in report.diffs)
     console.print(f"the synthetic ministry is loaded: {loaded}")
-    started = telemetry.start("rossio-demo", version="0", otlp_endpoint=None, sample_ratio=1.0, log_level="warning")
+    endpoint = os.environ.get("OTLP_ENDPOINT")
+    if endpoint is None:
+        os.environ["ROSSIO_SPAN_FILE"] = str(suite.spans)
+    started = telemetry.start("rossio-demo", version="0", otlp_endpoint=endpoint, sample_ratio=1.0, log_level="warning")
     try:
         async with Stage.open(suite.stack, Cast(ministry)) as stage:
             return await perform(stage, console)

@@ -25,6 +25,8 @@ class Stack:
     """The folder of the issuer's key."""
     maildirs: str
     """The folder that holds a Maildir for each person."""
+    spans: str
+    """The spans that the services exported, a JSON object a line."""
     sms_log: str
     """What the simulated SMS provider was given, a JSON object a line."""
 

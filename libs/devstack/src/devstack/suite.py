@@ -71,6 +71,7 @@ class Suite:
         self.issuer = Issuer(self.folder / "issuer")
         self.services: dict[str, ServiceProgram] = {}
         self._state = self.folder / "state"
+        self.spans = self._state / "spans.jsonl"
         self._say = say
         self._free_ports = free_ports
         self._kinds = services
@@ -143,7 +144,7 @@ class Suite:
     async def _start(self) -> None:
         surroundings = await self._start_servers()
         for kind in self._kinds:
-            settings: dict[str, str] = {}
+            settings = self._tracing()
             for beside in self._beside:
                 settings |= beside.settings.get(kind.name, {})
             folder = self._state / kind.name
@@ -158,6 +159,11 @@ class Suite:
         self.stack = self._describe(surroundings)
         self.stack.write(self.folder / "stack.json")
         self._watch = asyncio.create_task(self._watch_programs())
+
+    def _tracing(self) -> dict[str, str]:
+        """Every trace is kept: by the collector that OTLP_ENDPOINT names, else in a file that `rossio trace` reads."""
+        ratio = {"TRACE_SAMPLE_RATIO": os.environ.get("TRACE_SAMPLE_RATIO", "1")}
+        return ratio if "OTLP_ENDPOINT" in os.environ else ratio | {"ROSSIO_SPAN_FILE": str(self.spans)}
 
     async def _start_servers(self) -> Surroundings:
         broker = self._choose_broker()
@@ -208,6 +214,7 @@ class Suite:
             mongodb=surroundings.mongodb,
             issuer=str(self.folder / "issuer"),
             maildirs=str(self._state / "mail-routing" / "data" / "maildirs"),
+            spans=str(self.spans),
             sms_log=str(self._state / "sms" / "sms.jsonl"),
         )
 
