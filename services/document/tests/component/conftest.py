@@ -60,7 +60,7 @@ async def ministry(streams: str) -> None:
 class Person:
     """Somebody's stub, and the longer conversations in short."""
 
-    def __init__(self, stub: Any) -> None:
+    def __init__(self, stub: DocumentServiceStub) -> None:
         self.stub = stub
 
     async def space(self, name: str = "Relatórios", *, personal: bool = False) -> str:

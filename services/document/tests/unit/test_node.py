@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,7 +68,7 @@ def test_versions_count_from_one_and_keep_what_was():
 
 def test_the_versions_of_a_file_are_limited():
     file = nodes.new_file(act(1), space(), 1, "a.txt", EMPTY)
-    full = nodes.replace(file, versions=file.versions * nodes.MAX_VERSIONS)
+    full = replace(file, versions=file.versions * nodes.MAX_VERSIONS)
     with pytest.raises(Exhausted):
         nodes.with_version(full, act(2), EMPTY)
 

@@ -60,7 +60,7 @@ def entities() -> Sequence[str]:
 class Auditor:
     """Somebody who reads chains, and believes only what they have computed."""
 
-    def __init__(self, stub: Any) -> None:
+    def __init__(self, stub: GovernanceServiceStub) -> None:
         self.stub = stub
 
     async def chain(self, entity_id: str) -> tuple[list[ActionAudited], ChainVerifier]:

@@ -34,5 +34,5 @@ class FailingConsumer(AuditConsumer):
 
 
 if __name__ == "__main__":
-    main.AuditConsumer = FailingConsumer  # type: ignore[misc]
+    setattr(main, "AuditConsumer", FailingConsumer)  # noqa: B010 - main does not export it
     main.main()

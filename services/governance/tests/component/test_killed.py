@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from devstack.issuer import Issuer
 from devstack.services import SERVICES, ServiceProgram, Surroundings
+from messaging import DeadLetters, Letter
 from store import OutboxRecord
 
 POINTS = (
@@ -44,7 +45,7 @@ def governance(tmp_path: Path, streams: str, mongo: str, database_name: str, iss
 
 @pytest.mark.slow
 async def test_killed_at_every_point_under_load_the_chains_are_whole(
-    governance: Failing, publish: Any, audit: Any, auditor: Any, entities: Sequence[str]
+    governance: Failing, publish: Any, audit: Any, auditor: Any, entities: Sequence[str], streams: str
 ):
     """Events of six entities come in all the while, some twice and some poisonous; a release refuses some good ones."""
     good = [audit(entities[n % 6]) for n in range(EVENTS)]
@@ -52,7 +53,7 @@ async def test_killed_at_every_point_under_load_the_chains_are_whole(
     poison = {
         "AUDIT_INCOMPLETE": audit(entities[0], actor=""),
         "PAYLOAD_UNREADABLE": replace(audit(entities[1]), payload=b"\xff"),
-        "TYPE_MISSING": without_type(audit(entities[2])),
+        "HEADER_MISSING": without_type(audit(entities[2])),
     }
     governance.settings["BAD_ACTION"] = REFUSED
     share = EVENTS // len(POINTS)
@@ -67,7 +68,21 @@ async def test_killed_at_every_point_under_load_the_chains_are_whole(
         await ended(governance)
     governance.settings["ROSSIO_KILL_AT"] = ""
     governance.start()
-    await until_chained(auditor(governance), entities, [record.id for record in good])
+    await until_chained(auditor(governance), entities, good)
+    letters = DeadLetters(streams, "audit.v1", "governance")
+    expected = {(reason, record.key) for reason, record in poison.items()} | {("BAD_RELEASE", r.key) for r in held}
+    open_letters = await until_dead(letters, entities, expected)
+
+    governance.kill()
+    governance.settings["BAD_ACTION"] = ""
+    governance.start()
+    await letters.redrive([letter.number for letter in open_letters])
+    await until_chained(auditor(governance), entities, [*good, *held])
+    await until_dead(letters, entities, {(reason, record.key) for reason, record in poison.items()})
+    await publish(held)
+    more = [audit(entity) for entity in entities]
+    await publish(more)
+    await until_chained(auditor(governance), entities, [*good, *held, *more])
 
 
 def without_type(record: OutboxRecord) -> OutboxRecord:
@@ -82,7 +97,20 @@ async def ended(program: ServiceProgram) -> None:
     assert program.exit_code == -9, program.output()
 
 
-async def until_chained(reader: Any, entities: Sequence[str], expected: Sequence[str]) -> None:
+async def until_dead(letters: DeadLetters, entities: Sequence[str], expected: set[Any]) -> list[Letter]:
+    """Polls until there is an open letter of the entities for each (reason, key) expected, and sees no other one."""
+    keys = {entity.encode() for entity in entities}
+    seen = set[Any]()
+    async with asyncio.timeout(120):
+        while not expected <= seen:
+            found = [letter for letter in await letters.list() if letter.key in keys]
+            seen = {(letter.reason, letter.key) for letter in found}
+            await asyncio.sleep(0.2)
+    assert seen == expected
+    return found
+
+
+async def until_chained(reader: Any, entities: Sequence[str], expected: Sequence[OutboxRecord]) -> None:
     """Polls until the chains of the entities, each verified, hold as many records; they are the expected, each once."""
     found = Counter[str]()
     async with asyncio.timeout(120):
@@ -90,4 +118,4 @@ async def until_chained(reader: Any, entities: Sequence[str], expected: Sequence
             chains = [await reader.chain(entity) for entity in entities]
             found = Counter(action.audit_id for actions, _ in chains for action in actions)
             await asyncio.sleep(0.2)
-    assert found == Counter(expected)
+    assert found == Counter(record.id for record in expected)

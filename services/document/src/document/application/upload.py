@@ -45,49 +45,49 @@ class Upload:
         What would be refused in the end is refused before the content is taken. A break-off or a
         refusal leaves no file; its content, if it was whole, is collected later.
         """
-        if announced.sha256 and (done := await self._done_before(act, target, announced.sha256)):
-            return done
+        done = await effects.done_before(self.nodes, act, _node_id(act, target))
+        if done and announced.sha256:
+            return _holding(done, announced.sha256)
         if announced.size > self.max_size:
             raise Invalid(f"a file has at most {self.max_size} bytes", reason="FILE_SIZE")
-        planned = await self._planned(act, target, Stored(announced.size, announced.sha256, announced.media_type, ""))
+        planned = done or await self._planned(act, target, announced)
         kept = await self.content.put(planned.entity_id, _at_most(announced.size, chunks))
         points.reached("document.upload.content_kept")
         announced.check(kept.size, kept.sha256)
-        node = await self._list(act, target, Stored(kept.size, kept.sha256, announced.media_type, kept.ref))
+        stored = Stored(kept.size, kept.sha256, announced.media_type, kept.ref)
+        node = done or await self._list(act, target, stored)
         points.reached("document.upload.listed")
-        return node
+        return _holding(node, kept.sha256)
 
-    async def _done_before(self, act: Act, target: NewFile | NewVersion, sha256: str) -> Node | None:
-        node_id = act.act_id if isinstance(target, NewFile) else target.node_id
-        done = await effects.done_before(self.nodes, act, node_id)
-        return _holding(done, sha256) if done else None
-
-    async def _planned(self, act: Act, target: NewFile | NewVersion, stored: Stored) -> Node:
+    async def _planned(self, act: Act, target: NewFile | NewVersion, announced: Announced) -> Node:
         """The file as it would be listed, refused if that cannot be."""
+        stored = Stored(announced.size, announced.sha256, announced.media_type, blob="")
         if isinstance(target, NewVersion):
             opened = await open_node(self.nodes, act.subject, target.node_id, Role.EDITOR)
             return _next_version(opened, act, target, stored)
-        parent = await open_node(self.nodes, act.subject, target.parent_id, Role.EDITOR)
-        file = new_file(act, parent.node, len(parent.path), target.name, stored)
+        file = await self._new_file(act, target, stored)
         if await self.nodes.named(*file.place):
             raise Conflict("the folder has something of this name already", reason="ALREADY_EXISTS")
         return file
 
+    async def _new_file(self, act: Act, target: NewFile, stored: Stored) -> Node:
+        parent = await open_node(self.nodes, act.subject, target.parent_id, Role.EDITOR)
+        return new_file(act, parent.node, len(parent.path), target.name, stored)
+
     async def _list(self, act: Act, target: NewFile | NewVersion, stored: Stored) -> Node:
         """Lists the content, which is durable; rights and names may have changed while it came."""
         deed = Deed(Verb.STORE, act)
-        if isinstance(target, NewVersion):
-            node = await effects.change(
-                self.nodes,
-                act,
-                target.node_id,
-                Role.EDITOR,
-                lambda opened: (_next_version(opened, act, target, stored), deed),
-            )
-            return _holding(node, stored.sha256)
-        if done := await self._done_before(act, target, stored.sha256):
-            return done
-        return _holding(await effects.add(self.nodes, await self._planned(act, target, stored), deed), stored.sha256)
+        if isinstance(target, NewFile):
+            return await effects.add(self.nodes, await self._new_file(act, target, stored), deed)
+
+        def storing(opened: Opened) -> tuple[Node, Deed]:
+            return _next_version(opened, act, target, stored), deed
+
+        return await effects.change(self.nodes, act, target.node_id, Role.EDITOR, storing)
+
+
+def _node_id(act: Act, target: NewFile | NewVersion) -> str:
+    return act.act_id if isinstance(target, NewFile) else target.node_id
 
 
 def _next_version(opened: Opened, act: Act, target: NewVersion, stored: Stored) -> Node:
