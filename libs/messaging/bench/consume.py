@@ -1,28 +1,42 @@
 """What an event costs that is consumed, handled and settled with telemetry on, against the bare client."""
 
-import argparse
 import asyncio
 import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import telemetry
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from messaging import Consumer, Delivery, Kafka, Producer, Stream, catalogue, fact, new_id
+from devstack.kafka import Kafka as KafkaServer
+from messaging import Consumer, Delivery, Kafka, Producer, Stream, catalogue, ensure_topics, fact, new_id
 from rossio.news.v1.events_pb2 import PostAcknowledged
 
 EVENTS = 60_000
 _PARTITIONS = 6
 
 
-async def measure(bootstrap: str, *, events: int = EVENTS) -> list[dict[str, Any]]:
-    """CPU of this process per event; `ours` one event a call and in batches of 100, `peer` getmany and commit."""
+def measure() -> list[dict[str, Any]]:
+    """CPU of this process per event, on KAFKA_BOOTSTRAP if that is set."""
+    if bootstrap := os.environ.get("KAFKA_BOOTSTRAP"):
+        return asyncio.run(_measure(bootstrap, EVENTS))
+    with tempfile.TemporaryDirectory() as folder:
+        server = KafkaServer(Path(folder))
+        server.start()
+        try:
+            return asyncio.run(_measure(server.bootstrap, EVENTS))
+        finally:
+            server.kill()
+
+
+async def _measure(bootstrap: str, events: int) -> list[dict[str, Any]]:
+    """`ours` with one event a call and in batches of 100, `peer` getmany and commit."""
     kafka = Kafka(bootstrap, client_id="bench")
-    stream = replace(catalogue().stream("news.post.v1"), name=f"bench.{new_id()}")
+    stream = replace(catalogue().stream("news.post.v1"), name=f"bench.{new_id()}", partitions=_PARTITIONS)
     await _fill(kafka, stream, events)
     running = telemetry.start("bench", version="0", sample_ratio=0.01, log_level="warning")
     try:
@@ -47,10 +61,7 @@ async def measure(bootstrap: str, *, events: int = EVENTS) -> list[dict[str, Any
 
 
 async def _fill(kafka: Kafka, stream: Stream, events: int) -> None:
-    admin = AIOKafkaAdminClient(**kafka.connection())
-    await admin.start()
-    await admin.create_topics([NewTopic(name, _PARTITIONS, 1) for name in (stream.name, stream.dead_letters("bench"))])
-    await admin.close()
+    await ensure_topics(kafka, streams=[stream])
     producer = Producer(kafka)
     await producer.start()
     now = datetime.now(UTC)
@@ -110,7 +121,5 @@ async def _settled(kafka: Kafka, stream: Stream, events: int, batch: int) -> flo
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bootstrap", default=os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:9092"))
-    for row in asyncio.run(measure(parser.parse_args().bootstrap)):
+    for row in measure():
         print(row)

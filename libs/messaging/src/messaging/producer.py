@@ -4,18 +4,18 @@ import time
 from asyncio import gather
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from errors import Invalid, Transient
-from faststream.kafka import KafkaBroker
 from store import OutboxRecord
 from telemetry import names
 
 from messaging.kafka import Kafka
 
-_published: dict[str, Any] = {}
+if TYPE_CHECKING:
+    from faststream.kafka import KafkaBroker
 
 
 class Producer:
@@ -33,6 +33,8 @@ class Producer:
 
     async def start(self) -> None:
         """Connects; raises Transient when no broker answers."""
+        from faststream.kafka import KafkaBroker  # noqa: PLC0415 - 0.1 s that tools which publish nothing save
+
         client = AIOKafkaProducer(**self._settings)
         broker = KafkaBroker(**self._settings, logger=None)
         try:
@@ -76,7 +78,7 @@ class Producer:
             names.PUBLISH.bind(stream=topic, outcome="ok").observe(seconds)
 
 
-async def _send_one(broker: KafkaBroker, record: OutboxRecord) -> None:
+async def _send_one(broker: "KafkaBroker", record: OutboxRecord) -> None:
     headers = {name: value.decode() for name, value in record.headers}
     await broker.publish(
         record.payload,
