@@ -45,11 +45,8 @@ class Lease:
 
     @property
     def held(self) -> bool:
+        """Whether it is still ours, without asking."""
         return self._monotonic() < self._until
-
-    @property
-    def lost(self) -> bool:
-        return not self.held
 
     async def acquire(self) -> bool:
         """Takes the lease if it is free or ended, prolongs it if it is ours; whether it is held now."""
@@ -59,10 +56,6 @@ class Lease:
         taken = await self._take(lease, now)
         self._until = asked + self._duration.total_seconds() if taken else _NEVER
         return self.held
-
-    async def renew(self) -> bool:
-        """Prolongs the lease; False, and `lost`, when another owner has it now."""
-        return await self.acquire()
 
     async def release(self) -> None:
         """Lets the next one in at once."""
