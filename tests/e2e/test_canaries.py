@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 
 async def test_nothing_of_a_person_is_told_to_the_operators(running: Running) -> None:
     for _, step in STEPS:
-        await step(running.stage)
+        await running.play(step)
     told = {
         "spans": running.spans.read_text(),
         "logs": running.logs(),

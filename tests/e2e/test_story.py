@@ -10,6 +10,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest.mark.parametrize(("title", "step"), STEPS, ids=[step.__name__ for _, step in STEPS])
 async def test_a_step_does_what_it_promises(running: Running, title: str, step: Step) -> None:
-    shown = await step(running.stage)
+    shown = await running.play(step)
     assert shown.lines
     assert len(shown.trace_id) == 32, f"{title} can be followed by its trace"

@@ -24,8 +24,8 @@ def story_of(trace_id: str, spans: Path) -> list[Exported]:
 
 
 async def test_a_mail_is_one_trace_from_smtp_to_the_notice(running: Running) -> None:
-    shown = await mail(running.stage)
-    await inbox(running.stage)
+    shown = await running.play(mail)
+    await running.play(inbox)
 
     async def whole() -> list[Exported] | None:
         found = story_of(shown.trace_id, running.spans)

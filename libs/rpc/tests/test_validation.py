@@ -150,3 +150,10 @@ def test_no_address_that_passes_can_break_a_line_of_smtp(address):
         assert not set(address) & set("\r\n\0\x85\u2028")
         assert " " not in address or address.startswith('"')
         assert len(address.encode()) <= 254
+
+
+def test_a_field_may_have_any_name():
+    assert rpc.invalid_fields({"reason": "is missing", "message": "is missing"}).details == {
+        "reason": "is missing",
+        "message": "is missing",
+    }

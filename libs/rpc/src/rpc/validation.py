@@ -92,7 +92,9 @@ def validate(message: Message, compiled: tuple[Check, ...] | None = None) -> Non
 def invalid_fields(violations: dict[str, str]) -> Invalid:
     """Returns the error that names fields by path, each with what is wrong with it."""
     path, wrong = next(iter(violations.items()))
-    return Invalid(f"{path} {wrong}", reason=INVALID_FIELD, **violations)
+    error = Invalid(f"{path} {wrong}", reason=INVALID_FIELD)
+    error.details.update(violations)  # not as keywords: a field may be called "reason" or "message"
+    return error
 
 
 def _field(field: FieldDescriptor) -> Check | None:
