@@ -85,7 +85,8 @@ class Database:
             await self._client.drop_database(self._database.name)
 
     async def close(self) -> None:
-        self._client.close()
+        """Ends the connections; it tells the server, which may take a while, so a thread does it."""
+        await asyncio.to_thread(self._client.close)
 
 
 def connect(uri: str, database: str) -> Database:
