@@ -64,7 +64,7 @@ def build(app: service.App[Settings]) -> None:
         next_hop = app.add(SmtpClient(settings.smtp_hostname), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
         attempt = Attempt(
-            contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=random.SystemRandom().random
+            accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=random.SystemRandom().random
         )
         app.relay(deliveries.collection)
         if app.plays("worker"):

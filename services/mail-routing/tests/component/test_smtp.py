@@ -38,7 +38,7 @@ async def test_a_mail_is_in_the_mailbox_with_our_fields_before_its_own_bytes(mai
     assert re.fullmatch(
         r"Return-Path: <someone@else\.test>\r\nDelivered-To: mr-rui@mr-a\.test\r\n"
         r"Received: from client\.test \(\[127\.0\.0\.1\]\)\r\n\tby mx\.rossio\.test with ESMTP id [0-9a-f-]{36}\r\n"
-        r"\tfor <mr-rui@mr-a\.test>;\r\n\t.*\+0000\r\n",
+        r"\tfor <mr-rui@mr-a\.test>\r\n\t\(traceparent=00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\);\r\n\t.*\+0000\r\n",
         added,
     )
 

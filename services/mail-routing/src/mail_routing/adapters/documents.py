@@ -1,6 +1,6 @@
 """Shards as documents.
 
-    {_id, version, message_id, number, plan: {id, shards}, due, parties: [...], accepted_at,
+    {_id, version, message_id, number, plan: {id, shards}, traceparent, due, parties: [...], accepted_at,
      message: {...}, content: bytes | blob: ref, deliveries: [{...}], outbox: [...]}
 
 `due` stands only while a recipient waits, so that its sparse index holds nothing else; the content of a small
@@ -43,6 +43,8 @@ def shard_document(shard: Shard) -> Document:
     }
     if shard.plan is not None:
         document["plan"] = {"id": shard.plan.id, "shards": shard.plan.shards}
+    if shard.traceparent:
+        document["traceparent"] = shard.traceparent
     if shard.due is not None:
         document["due"] = shard.due
     if isinstance(message.content, BlobContent):
@@ -61,6 +63,7 @@ def shard(document: Document) -> Shard:
         due=document.get("due"),
         version=document["version"],
         plan=Plan(plan["id"], plan["shards"]) if plan else None,
+        traceparent=document.get("traceparent", ""),
     )
 
 

@@ -20,6 +20,8 @@ INDEXES = (
     Index(["message_id", "number"]),
 )
 
+# Their replies may be long, and a record has room for a megabyte.
+_OUTCOMES_A_FACT = 250
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -71,8 +73,13 @@ class StoredDeliveries:
             change["$set"]["due"] = shard.due
         await self.collection.update(shard.id, change, version=shard.version, facts=_facts(progress, report))
 
-    async def trace(self, *, message_id: str = "", parties: Sequence[str] = (), limit: int) -> AsyncIterator[Shard]:
-        query: documents.Document = {"message_id": message_id} if message_id else {"parties": {"$all": list(parties)}}
+    async def trace(
+        self, *, message_id: str = "", all_of: Sequence[str] = (), any_of: Sequence[str] = (), limit: int
+    ) -> AsyncIterator[Shard]:
+        parties = {"$all": list(all_of), "$in": list(any_of)}
+        query: documents.Document = {"parties": {operator: names for operator, names in parties.items() if names}}
+        if message_id:
+            query = {"message_id": message_id}
         sort = (("number", 1),) if message_id else (("accepted_at", -1),)
         hidden = {"outbox": False, "content": False}
         async for found in self.collection.find(query, sort=sort, limit=limit, projection=hidden):
@@ -92,10 +99,9 @@ class StoredDeliveries:
 
 def _facts(progress: Progress, report: Message | None) -> list[OutboxRecord]:
     message = progress.shard.message
-    facts = []
-    if progress.changed:
-        at = max((d.at for d in progress.changed if d.at), default=message.accepted_at)
-        facts.append(messaging.fact(wire.reported(message, progress.changed), id=messaging.new_id(), at=at))
+    at = max((d.at for d in progress.changed if d.at), default=message.accepted_at)
+    parts = (progress.changed[i : i + _OUTCOMES_A_FACT] for i in range(0, len(progress.changed), _OUTCOMES_A_FACT))
+    facts = [messaging.fact(wire.reported(message, part), id=messaging.new_id(), at=at) for part in parts]
     if report is not None:
         facts.append(accepted_fact(report))
     return facts

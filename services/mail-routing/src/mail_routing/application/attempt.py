@@ -7,6 +7,7 @@ from datetime import datetime
 
 import telemetry
 
+from mail_routing.application.accept import Accept
 from mail_routing.application.ports import Contents, Mailboxes, MailboxMail, NextHop
 from mail_routing.domain import delivery, dsn, headers, message
 from mail_routing.domain.delivery import Delivery, Progress, Result, Shard, State
@@ -25,6 +26,7 @@ class Attempt:
 
     def __init__(
         self,
+        accept: Accept,
         contents: Contents,
         mailboxes: Mailboxes,
         next_hop: NextHop,
@@ -33,6 +35,7 @@ class Attempt:
         now: Callable[[], datetime],
         jitter: Callable[[], float],
     ) -> None:
+        self._accept = accept
         self._contents = contents
         self._mailboxes = mailboxes
         self._next_hop = next_hop
@@ -43,7 +46,8 @@ class Attempt:
     async def __call__(self, shard: Shard) -> tuple[Progress, Message | None]:
         content = await self._contents.read(shard.message)
         present = headers.read(content)
-        mail = message.added_fields(shard.message, present, self._hostname) + content
+        trace = telemetry.current_traceparent()
+        mail = message.added_fields(shard.message, present, self._hostname, trace) + content
         had = message.delivered_to(present)
         by_kind: defaultdict[Kind, list[Destination]] = defaultdict(list)
         results: dict[str, Result] = {}
@@ -61,9 +65,20 @@ class Attempt:
         ):
             results.update(some)
         telemetry.points.reached("mail.attempt.done")
+        return await self._ended(shard, results, content)
+
+    async def give_up(self, shard: Shard, reason: str) -> tuple[Progress, Message | None]:
+        """Bounce all that wait: no attempt can be made any more."""
+        lost = Result(State.BOUNCED, "5.3.0", reason)
+        return await self._ended(shard, {waiting.destination.address: lost for waiting in shard.waiting}, b"")
+
+    async def _ended(
+        self, shard: Shard, results: Mapping[str, Result], content: bytes
+    ) -> tuple[Progress, Message | None]:
         progress = delivery.attempted(shard, results, self._now(), self._jitter())
         _count(shard.message, progress.changed)
-        return progress, dsn.failure(shard, progress.bounced, content, self._hostname)
+        report = dsn.failure(shard, progress.bounced, content, self._hostname)
+        return progress, await self._accept.prepare(report) if report else None
 
     async def _to_mailboxes(
         self, mail: Message, destinations: Sequence[Destination], content: bytes

@@ -50,21 +50,24 @@ class Deliver:
         if len(first) > SHARD_RECIPIENTS:
             await self._plan(message, chain(first, destinations))
             return
-        shard = Shard(message, 0, tuple(map(Delivery, first)), self._now())
+        trace = telemetry.current_traceparent()
+        shard = Shard(message, 0, tuple(map(Delivery, first)), self._now(), traceparent=trace)
         progress, report = await self._attempt(shard)
         await self._deliveries.begin(progress, report)
         telemetry.points.reached("mail.deliver.recorded")
 
     async def _plan(self, message: Message, destinations: Iterator[Destination]) -> None:
         message = await self._contents.kept_outside(message)
-        plan_id, number = self._new_id(), 0
+        plan_id, number, trace = self._new_id(), 0, telemetry.current_traceparent()
         first = _next(destinations)
         while part := _next(destinations):
             number += 1
-            await self._deliveries.plan(Shard(message, number, part, None, plan=Plan(plan_id, number + 1)))
+            plan = Plan(plan_id, number + 1)
+            await self._deliveries.plan(Shard(message, number, part, None, plan=plan, traceparent=trace))
             telemetry.points.reached("mail.deliver.planned")
         # Written last and once: what makes this expansion the one that counts, and due at once.
-        await self._deliveries.plan(Shard(message, 0, first, self._now(), plan=Plan(plan_id, number + 1)))
+        plan = Plan(plan_id, number + 1)
+        await self._deliveries.plan(Shard(message, 0, first, self._now(), plan=plan, traceparent=trace))
         telemetry.points.reached("mail.deliver.recorded")
 
 

@@ -85,6 +85,11 @@ class Deliveries(Protocol):
     async def record(self, progress: Progress, report: Message | None = None) -> None:
         """Record a claimed shard after an attempt; `Conflict` when somebody else has claimed it since."""
 
-    def trace(self, *, message_id: str = "", parties: Sequence[str] = (), limit: int) -> AsyncIterator[Shard]:
-        """Shards, newest first, of a mail or of those in which each of the parties takes part."""
+    def trace(
+        self, *, message_id: str = "", all_of: Sequence[str] = (), any_of: Sequence[str] = (), limit: int
+    ) -> AsyncIterator[Shard]:
+        """Shards of a mail, or those in which all and any of the parties take part, newest first.
+
+        With `any_of` empty any party will do.
+        """
         ...

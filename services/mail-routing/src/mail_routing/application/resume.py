@@ -1,6 +1,7 @@
 """Take up what waits: deferred recipients whose time has come, and the shards of large mails."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -34,7 +35,7 @@ class Resume:
         self._now = now
         self._concurrency = concurrency
         self._poll_seconds = poll_seconds
-        self._running: set[asyncio.Task[None]] = set()
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -44,7 +45,7 @@ class Resume:
         """Claim nothing more, and see what is in hand through."""
         if self._loop is not None:
             self._loop.cancel()
-            await asyncio.wait([self._loop, *self._running])
+            await asyncio.wait([self._loop, *self._in_hand.values()])
 
     async def _run(self) -> None:
         while True:
@@ -57,20 +58,18 @@ class Resume:
                 await asyncio.sleep(self._poll_seconds)
 
     async def round(self) -> int:
-        """Try some of what is due, and return how many shards those were."""
-        ids = await self._deliveries.due(self._now(), limit=4 * self._concurrency)
-        for shard_id in ids:
-            while len(self._running) >= self._concurrency:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._resume(shard_id))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
-        if self._running:
-            await asyncio.wait(self._running)
-        return len(ids)
+        """Begin with what is due and not in hand yet, and return how many shards those were."""
+        due = await self._deliveries.due(self._now(), limit=4 * self._concurrency)
+        new = [shard_id for shard_id in due if shard_id not in self._in_hand]
+        for shard_id in new:
+            while len(self._in_hand) >= self._concurrency:
+                await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
+            self._in_hand[shard_id] = task = asyncio.create_task(self._resume(shard_id))
+            task.add_done_callback(functools.partial(self._ended, shard_id))
+        return len(new)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+    def _ended(self, shard_id: str, task: asyncio.Task[None]) -> None:
+        del self._in_hand[shard_id]
         if not task.cancelled() and (trouble := task.exception()) is not None:
             # The claim runs out, and the shard is due again.
             _log.error("an attempt at deferred mail broke off", exc_info=trouble)
@@ -81,12 +80,15 @@ class Resume:
         if shard is None:
             return
         telemetry.points.reached("mail.resume.claimed")
-        with telemetry.observe("mail.resume"):
+        with telemetry.observe("mail.resume", links=[shard.traceparent]):
             if shard.plan is not None and shard.number == 0:
                 await self._deliveries.release(shard, now)
                 telemetry.points.reached("mail.resume.released")
-            async with asyncio.timeout(_ATTEMPT_SECONDS):
-                progress, report = await self._attempt(shard)
+            try:
+                async with asyncio.timeout(_ATTEMPT_SECONDS):
+                    progress, report = await self._attempt(shard)
+            except errors.Invalid as lost:
+                progress, report = await self._attempt.give_up(shard, str(lost))
             try:
                 await self._deliveries.record(progress, report)
             except errors.Conflict:

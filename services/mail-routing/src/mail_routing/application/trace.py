@@ -55,30 +55,29 @@ class Trace:
         if question.limit < 0:
             raise errors.Invalid("limit is negative", reason="LIMIT")
         own = frozenset(self._people.addresses_of(caller.subject)) if caller.kind == "person" else frozenset()
-        found = audited = ""
+        found, audited = False, ""
         limit = min(question.limit or _DEFAULT_LIMIT, _MOST)
-        for party in self._visible_parties(caller, question, own):
-            filters = (*self._asked(question), party) if party else self._asked(question)
-            async for shard in self._deliveries.trace(message_id=question.message_id, parties=filters, limit=limit):
-                visible, others = self._visible(caller, own, shard)
-                if not visible or not _matches(question, shard):
-                    continue
-                if others and audited != shard.message.message_id:
-                    audited = shard.message.message_id
-                    await self._audit(caller, audited)
-                found = shard.message.message_id
-                yield replace(shard, deliveries=visible)
+        all_of = tuple(self._parties.address(each) for each in (question.sender, question.recipient) if each)
+        any_of = () if question.message_id else self._reach(caller, question, own)
+        if not (question.message_id or all_of or any_of):
+            return
+        shards = self._deliveries.trace(message_id=question.message_id, all_of=all_of, any_of=any_of, limit=limit)
+        async for shard in shards:
+            visible, others = self._visible(caller, own, shard)
+            if not visible or not _matches(question, shard):
+                continue
+            if others and audited != shard.message.message_id:
+                audited = shard.message.message_id
+                await self._audit(caller, audited)
+            found = True
+            yield replace(shard, deliveries=visible)
         if question.message_id and not found:
             raise errors.NotFound("there is no such mail")
 
-    def _asked(self, question: Question) -> tuple[str, ...]:
-        return tuple(self._parties.address(each) for each in (question.sender, question.recipient) if each)
-
-    def _visible_parties(self, caller: Caller, question: Question, own: frozenset[str]) -> Sequence[str]:
-        """The party that each query starts with, so that it reads no more than the caller may see."""
-        asked = {canonical(each) for each in (question.sender, question.recipient) if each}
-        if question.message_id or asked & own:
-            return ("",)
+    def _reach(self, caller: Caller, question: Question, own: frozenset[str]) -> Sequence[str]:
+        """The parties of which one takes part in all that the caller may see, so that no more is read."""
+        if own & {canonical(question.sender), canonical(question.recipient)}:
+            return ()
         if caller.has(ADMIN):
             return (self._parties.entity(caller.entity_id),)
         if caller.kind == "service":

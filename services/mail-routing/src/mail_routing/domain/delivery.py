@@ -75,6 +75,7 @@ class Shard:
     due: datetime | None
     version: int = 1
     plan: Plan | None = None
+    traceparent: str = ""  # of the trace in which the mail came in
 
     @property
     def id(self) -> str:

@@ -72,21 +72,22 @@ def sound(content: bytes | bytearray) -> bool:
     return ends == content.count(b"\n") and ends == content.count(b"\r") and b"\0" not in content
 
 
-def received(message: Message, hostname: str) -> bytes:
-    """The Received field of this hop (RFC 5321 section 4.4); the same message gives the same bytes."""
+def received(message: Message, hostname: str, traceparent: str = "") -> bytes:
+    """The Received field of this hop (RFC 5321 section 4.4), with the trace (W3C) as a comment."""
     protocol = "UTF8SMTP" if message.smtputf8 else "ESMTP"
     came = f"from {message.client}\r\n\tby {hostname} with {protocol}" if message.client else f"by {hostname}"
     only = f"\r\n\tfor <{message.recipients[0].address}>" if len(message.recipients) == 1 else ""
+    trace = f"\r\n\t(traceparent={traceparent})" if traceparent else ""
     stamp = format_datetime(message.accepted_at)
-    return f"Received: {came} id {message.message_id}{only};\r\n\t{stamp}\r\n".encode()
+    return f"Received: {came} id {message.message_id}{only}{trace};\r\n\t{stamp}\r\n".encode()
 
 
-def added_fields(message: Message, present: Headers, hostname: str) -> bytes:
+def added_fields(message: Message, present: Headers, hostname: str, traceparent: str = "") -> bytes:
     """What this hop puts before the content: Received, and the Date and Message-ID that an author left out.
 
     What is handed in by its author is ours to complete, what passes through is not (RFC 6409 section 8).
     """
-    fields = received(message, hostname)
+    fields = received(message, hostname, traceparent)
     if message.origin.trusted:
         if not present.has("date"):
             fields += f"Date: {format_datetime(message.accepted_at)}\r\n".encode()

@@ -297,5 +297,5 @@ def _tell_nesting(directory: Directory, top: MailList, tell: Tell) -> None:
                 tell(Step("cycle", outer.name, f'holds "{inner.name}", which was seen already'))
             else:
                 seen.add(inner.group_id)
-                tell(Step("nested-list", outer.name, f'holds "{inner.name}"'))
+                tell(Step("list", outer.name, f'holds "{inner.name}"'))
                 waiting.append(inner)
