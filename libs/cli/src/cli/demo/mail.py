@@ -6,7 +6,6 @@ import smtplib
 from pathlib import Path
 
 from rossio.mail.v1 import events_pb2, service_pb2
-from testkit.ministry import Person
 
 from cli.client import Client
 from cli.demo.stage import Shown, Stage, check, until
@@ -15,6 +14,7 @@ from cli.mail import compose
 SUBJECT = "Escalas de dezembro"
 BODY = "Seguem as escalas de dezembro. Bom trabalho a todos.\n"
 SMTP_TIMEOUT_SECONDS = 30
+ACCEPTED = 250
 
 
 async def mail(stage: Stage) -> Shown:
@@ -27,8 +27,9 @@ async def mail(stage: Stage) -> Shown:
         {to.address for to in resolved.destinations} == expected, f"{address} resolves to its {len(expected)} members"
     )
     content = compose(sender.addresses[0], [address], SUBJECT, BODY)
-    await asyncio.to_thread(hand_over, stage.stack.smtp, sender.addresses[0], address, content)
-    traced = await until("every member is served", lambda: _served(client, sender, content, expected))
+    message_id = await asyncio.to_thread(hand_over, stage.stack.smtp, sender.addresses[0], address, content)
+    outcomes = await until("every member is served", lambda: _served(client, message_id, expected))
+    check(len(outcomes) == len(expected), "every member has one outcome")
     copies = _copies(Path(stage.stack.maildirs), content)
     check(len(copies) == len(expected), f"{len(expected)} mailboxes hold the mail, found {len(copies)}")
     received = copies[0].read_bytes()
@@ -37,27 +38,29 @@ async def mail(stage: Stage) -> Shown:
     return Shown(
         [
             f"{sender.addresses[0]} (e01) -> {address} (e03), a list of {nested} nested lists",
-            f"accepted over SMTP as {traced.message_id}, in {len(copies)} Maildirs, the body byte for byte",
+            f"accepted over SMTP as {message_id}, in {len(copies)} Maildirs, the body byte for byte",
         ],
         trace_of(received),
     )
 
 
-def hand_over(smtp: str, sender: str, recipient: str, content: bytes) -> None:
-    """Sends a mail as any SMTP client would."""
+def hand_over(smtp: str, sender: str, recipient: str, content: bytes) -> str:
+    """Sends a mail as any SMTP client would; returns the message id that stands in the 250."""
     host, _, port = smtp.rpartition(":")
     with smtplib.SMTP(host, int(port), timeout=SMTP_TIMEOUT_SECONDS) as client:
-        client.sendmail(sender, [recipient], content)
+        client.ehlo_or_helo_if_needed()
+        replies = [client.mail(sender), client.rcpt(recipient), client.data(content)]
+    for code, text in replies:
+        check(code == ACCEPTED, f"the server said {code} {text.decode()}")
+    return replies[-1][1].split()[-1].decode()
 
 
-async def _served(
-    client: Client, sender: Person, content: bytes, expected: set[str]
-) -> service_pb2.TraceResponse | None:
-    async for found in client.mail.Trace(service_pb2.TraceRequest(sender=sender.addresses[0], limit=1)):
-        delivered = {o.address for o in found.outcomes if o.state == events_pb2.DELIVERY_STATE_DELIVERED}
-        if found.size >= len(content) and delivered == expected:
-            return found
-    return None
+async def _served(client: Client, message_id: str, expected: set[str]) -> list[events_pb2.Outcome] | None:
+    """What became of the mail, once everybody has it."""
+    request = service_pb2.TraceRequest(message_id=message_id)
+    outcomes = [outcome async for found in client.mail.Trace(request) for outcome in found.outcomes]
+    delivered = {o.address for o in outcomes if o.state == events_pb2.DELIVERY_STATE_DELIVERED}
+    return outcomes if delivered == expected else None
 
 
 def _copies(maildirs: Path, content: bytes) -> list[Path]:
