@@ -5,6 +5,8 @@ import re
 import smtplib
 from pathlib import Path
 
+import rpc
+from errors import NotFound
 from rossio.mail.v1 import events_pb2, service_pb2
 
 from cli.client import Client
@@ -58,7 +60,11 @@ def hand_over(smtp: str, sender: str, recipient: str, content: bytes) -> str:
 async def _served(client: Client, message_id: str, expected: set[str]) -> list[events_pb2.Outcome] | None:
     """What became of the mail, once everybody has it."""
     request = service_pb2.TraceRequest(message_id=message_id)
-    outcomes = [outcome async for found in client.mail.Trace(request) for outcome in found.outcomes]
+    try:
+        with rpc.typed_errors():
+            outcomes = [outcome async for found in client.mail.Trace(request) for outcome in found.outcomes]
+    except NotFound:
+        return None  # accepted, and not taken up yet
     delivered = {o.address for o in outcomes if o.state == events_pb2.DELIVERY_STATE_DELIVERED}
     return outcomes if delivered == expected else None
 
