@@ -94,22 +94,11 @@ class StoredRecords:
             if change.kept is None:
                 operations.append(Insert(document, facts))
             else:
-                where = {"version": change.kept.version}
-                operations.append(store.Change(new.key, _replacing(document), where, facts=facts))
+                operations.append(store.Change(new.key, _replacing(document), _as(change.kept), facts=facts))
         await self._write(operations)
 
     async def release(self, moved: Sequence[Moved]) -> None:
-        # The version stays: the record says what it said, and its own change comes with the import.
-        await self._write(
-            [
-                store.Change(
-                    kept.key,
-                    {"$pull": {"claims": {"$in": list(names)}}, "$inc": {"version": 0}},
-                    {"version": kept.version},
-                )
-                for kept, names in moved
-            ]
-        )
+        await self._write([store.Change(kept.key, _without(kept, names), _as(kept)) for kept, names in moved])
 
     async def _write(self, operations: Sequence[store.Operation]) -> None:
         done = await self._records.bulk(operations)
@@ -177,6 +166,21 @@ def _replacing(document: Document) -> dict[str, dict[str, Any]]:
     wanted = {name: value for name, value in document.items() if name not in {"_id", "version"}}
     gone = {name: True for name in _OPTIONAL if name not in document}
     return {"$set": wanted, "$unset": gone} if gone else {"$set": wanted}
+
+
+def _without(kept: Record, names: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """The update that gives names free; the version stays, since the record says what it said.
+
+    An empty list would be a value of the unique index, which only one record could have.
+    """
+    left = sorted(kept.claims - names)
+    claims: dict[str, dict[str, Any]] = {"$set": {"claims": left}} if left else {"$unset": {"claims": True}}
+    return {**claims, "$inc": {"version": 0}}
+
+
+def _as(kept: Record) -> dict[str, Any]:
+    """That the document is still what was kept."""
+    return {"version": kept.version}
 
 
 _KINDS: Final[dict[str, type[Record]]] = {"entity": Entity, "unit": Unit, "person": Person, "group": Group}
