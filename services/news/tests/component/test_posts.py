@@ -43,7 +43,7 @@ async def test_a_post_is_drafted_published_read_acknowledged_and_retracted(start
         "news.post.retract",
     ]
     published = next(event for event in events if type(event).__name__ == "PostPublished")
-    assert Bitmap.deserialize(published.audience) == Bitmap([300_001, 300_003])
+    assert Bitmap.deserialize(published.audience) == Bitmap([340_001, 340_003])
     assert "&lt;script&gt;" in published.post.variants[1].html
 
 
@@ -115,7 +115,7 @@ async def test_the_audience_is_the_one_of_the_moment_of_publishing(start_service
     news = start_service("news")
     editor = caller(news, "news-rui")
     post = await editor.publish(await editor.draft(ALL))
-    await joins("news-new", 300_900)
+    await joins("news-new", 340_900)
     async with asyncio.timeout(30):
         while (await editor.stub.PreviewAudience(pb.PreviewAudienceRequest(audience=ALL))).size == post.audience_size:
             await asyncio.sleep(0.05)

@@ -81,7 +81,7 @@ def build(app: service.App[Settings]) -> None:
         receipts = Receipts(app.settings.receipts_address, secret, parts.record_receipt, now)
         app.add(receipts, "receipts", service.Stage.SERVER)
     if app.plays("expire"):
-        app.add(Expiry(ExpireMessages(parts.notifications, parts.vault), seconds=app.settings.expiry_seconds), "expiry")
+        app.add(Expiry(ExpireMessages(parts.notifications, parts.vault), every=app.settings.expiry_every), "expiry")
 
 
 def serve(app: service.App[Settings], parts: Parts) -> None:

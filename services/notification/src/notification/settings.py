@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from notification.domain.notice import Periods
 from notification.domain.prescription import Lengths
 
+Period = Annotated[timedelta, Field(gt=timedelta(0), description="ISO 8601, for example P3D or PT30S")]
 _Digits = Annotated[int, Field(ge=1, le=8)]
 
 
@@ -21,9 +22,9 @@ class Settings(service.Settings):
 
     Without it a process makes a key file of its own in DATA_PATH: for one process alone.
     """
-    keep_days: Annotated[int, Field(ge=1)] = 90
+    keep_for: Period = timedelta(days=90)
     """How long notices stay in inboxes."""
-    send_hours: Annotated[int, Field(ge=1)] = 72
+    send_within: Period = timedelta(days=3)
     """How long a message that no provider takes is tried."""
 
     mail_routing_address: service.Address = "127.0.0.1:7102"
@@ -40,20 +41,16 @@ class Settings(service.Settings):
     receipts_url: str = ""
     """Where the provider finds `receipts_address`; empty: at that address itself."""
 
-    prescription_hours: Annotated[int, Field(ge=1)] = 72
+    prescription_expiry: Period = timedelta(days=3)
     """How long the codes are kept, encrypted, when no receipt comes."""
     access_code_digits: _Digits = 6
     option_code_digits: _Digits = 4
-    expiry_seconds: Annotated[float, Field(gt=0)] = 30.0
+    expiry_every: Period = timedelta(seconds=30)
     """How often it is looked for what has expired."""
 
     @property
     def periods(self) -> Periods:
-        return Periods(send=timedelta(hours=self.send_hours), keep=timedelta(days=self.keep_days))
-
-    @property
-    def prescription_expiry(self) -> timedelta:
-        return timedelta(hours=self.prescription_hours)
+        return Periods(send=self.send_within, keep=self.keep_for)
 
     @property
     def lengths(self) -> Lengths:

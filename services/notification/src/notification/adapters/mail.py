@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from typing import Final
 
 import rpc
@@ -46,12 +46,20 @@ class MailRouting:
 
 def as_rfc5322(message: Message, *, sender: str, notification_id: str, topic: Topic) -> bytes:
     """The mail on the wire; it says that a machine wrote it, so that no machine answers (RFC 3834)."""
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=SMTP if message.to.isascii() else SMTPUTF8)
     mail["From"] = Address("Rossio", addr_spec=sender)
-    mail["To"] = message.to
+    mail["To"] = _address(message.to)
     mail["Subject"] = " ".join(message.subject.split())
     mail["Message-ID"] = f"<{notification_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["Rossio-Topic"] = topic.value
     mail.set_content(message.text)
     return mail.as_bytes()
+
+
+def _address(address: str) -> Address:
+    """The library takes an address with non-ASCII characters (RFC 6531) in its parts only."""
+    if address.isascii():
+        return Address(addr_spec=address)
+    local, _, domain = address.rpartition("@")
+    return Address(username=local, domain=domain)

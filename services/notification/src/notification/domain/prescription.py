@@ -51,17 +51,15 @@ class Prescription:
         telephone.must_be_mobile(self.mobile)
         if self.email and not self.guide.strip():
             raise Invalid("an e-mail needs a treatment guide", reason="GUIDE_BLANK")
+        if not "".join(self.guide.split()).isprintable():
+            raise Invalid("the treatment guide is plain text", reason="GUIDE_MALFORMED")
         # A mail may lie about for years: a guide with a code in it is refused, even by coincidence.
         for code in (self.number, self.access_code, self.option_code):
             if re.search(rf"(?<!\d){code}(?!\d)", self.guide):
                 raise Invalid("the treatment guide contains a code of the prescription", reason="GUIDE_HOLDS_CODE")
 
     def sms(self) -> Message:
-        """The codes and nothing about medicines, in one segment.
-
-        Raises:
-            Invalid: the settings' lengths do not fit into one segment.
-        """
+        """The codes and nothing about medicines, in one segment of GSM-7."""
         text = gsm7.one_segment(
             in_locale(_SMS, self.locale).format(number=self.number, access=self.access_code, option=self.option_code)
         )

@@ -1,7 +1,7 @@
 """What is done because time passes."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import telemetry
 from errors import Transient
@@ -20,9 +20,9 @@ def now() -> datetime:
 class Expiry:
     """Gives up what has waited too long, again and again."""
 
-    def __init__(self, expire: ExpireMessages, *, seconds: float) -> None:
+    def __init__(self, expire: ExpireMessages, *, every: timedelta) -> None:
         self._expire = expire
-        self._seconds = seconds
+        self._every = every
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -39,4 +39,4 @@ class Expiry:
                 await self._expire(now())
             except Transient as error:
                 _log.warning("expired messages wait", reason=error.reason)
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self._every.total_seconds())
