@@ -95,7 +95,9 @@ def error_of(error: aio.AioRpcError) -> RossioError:
     code = error.code()
     kind = _ERRORS.get(code, RossioError)
     reason, details = _told(error.trailing_metadata())
-    return kind(error.details() or code.name, reason=reason or _reason_without(code, kind), **details)
+    typed = kind(error.details() or code.name, reason=reason or _reason_without(code, kind))
+    typed.details.update(details)
+    return typed
 
 
 def _reason_without(code: StatusCode, kind: type[RossioError]) -> str:
