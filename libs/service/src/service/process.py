@@ -1,6 +1,7 @@
 """From `python -m` to the exit code."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -63,6 +64,8 @@ async def _live(
         app = App(name, settings, lifecycle, roles)
         build(app)
         app.assemble()
+        # What is imported and wired stays, so that the collector need not look at it: 0.2 s each time else.
+        gc.freeze()
         admin = Admin(settings.admin_address)
         await admin.start()
         try:
