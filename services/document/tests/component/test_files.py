@@ -1,5 +1,6 @@
 """What people do with files, as they see it over gRPC."""
 
+import base64
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ pytestmark = pytest.mark.usefixtures("ministry")
 TEXT = b"Acta da reuni\xc3\xa3o.\n" * 40_000
 
 
-async def test_a_file_reads_back_as_it_was_stored(start_service: Any, caller: Any, told: Any):
-    ana = caller(start_service("document"), "doc-ana")
+@pytest.mark.parametrize("content", ["local", "gridfs"])
+async def test_a_file_reads_back_as_it_was_stored(start_service: Any, caller: Any, told: Any, content: str):
+    key = base64.b64encode(bytes(32)).decode()
+    ana = caller(start_service("document", BLOBS=content, BLOBS_MASTER_KEY=key), "doc-ana")
     space_id = await ana.space()
     folder = await ana.folder(space_id, "2026")
     file = await ana.put(TEXT, parent_id=folder.node_id, name="Acta.txt", media_type="text/plain; charset=utf-8")

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 from document.domain import names
 from errors import Invalid
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -49,6 +49,7 @@ def test_a_name_that_cannot_be_used_is_refused_with_the_reason(name: str, why: s
     assert refusal.value.reason == "NAME"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_a_normalised_name_is_stable_and_folds_like_the_one_given(name: str):
     try:

@@ -7,7 +7,7 @@ import pytest
 from cli.audit_chain import ChainVerifier
 from errors import Invalid
 from governance.domain.chain import Entry, Head, chained
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rossio.governance.v1.audit_pb2 import ActionAudited, ChainedRecord
 
@@ -36,6 +36,7 @@ def test_the_hash_is_the_one_of_the_contract():
     assert two.head == Head(2, two.hash)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_a_chain_goes_on_from_any_head_and_verifies(first: int, more: int):
     links = list(chained(Head(), map(entry, range(first))))
@@ -77,6 +78,7 @@ TAMPERINGS: dict[str, Callable[[list[ChainedRecord], int], list[ChainedRecord]]]
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS)
+@settings(deadline=None)
 @given(at=st.integers(1, 9))
 def test_tampering_is_found(tampering: str, at: int):
     records = chain(*map(entry, range(12)))
@@ -85,6 +87,7 @@ def test_tampering_is_found(tampering: str, at: int):
     assert int(broken.value.details["sequence"]) in {at + 1, at + 2, 13}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 11), st.data())
 def test_a_changed_byte_is_found(at: int, data: st.DataObject):
     records = chain(*map(entry, range(12)))
