@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from messaging.reader import ConsumerRecord
 from messaging.settle.item import Item
@@ -23,6 +23,7 @@ def item(offset, key, handler=one):
     return Item(record, handler=handler)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c", None]), st.sampled_from([one, other]))),
     st.integers(1, 5),

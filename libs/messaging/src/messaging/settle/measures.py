@@ -20,6 +20,7 @@ class Measures:
         self._labels = {"stream": stream, "group": service}
         self.done = names.CONSUMED.bind(**self._labels, outcome="done")
         self.unknown = names.CONSUMED.bind(**self._labels, outcome="unknown")
+        self.batch = names.BATCH.bind(**self._labels)
         self.retried = {said: names.RETRIED.bind(**self._labels, outcome=said.value) for said in Verdict}
         self._dead = names.CONSUMED.bind(**self._labels, outcome="dead")
         self._handled = {"ok": names.HANDLED.bind(**self._labels, outcome="ok")}

@@ -48,11 +48,11 @@ class Workers:
         self._asleep: dict[Lane, float] = {}
         self._letters = letters
         self._measures = measures
-        self._batch = batch
         self._concurrency = concurrency
         self._patience = patience
         self._limit = limit
         self._room = room
+        self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._since: dict[asyncio.Task[None], float] = {}
         self._overdue: set[asyncio.Task[None]] = set()
@@ -65,9 +65,12 @@ class Workers:
         }
 
     def spawn(self) -> None:
-        """Starts as many workers as the ready lanes want."""
-        wanted = -(-len(self.ready) // self._batch)
-        for _ in range(min(wanted, self._concurrency - len(self._tasks))):
+        """Starts a worker when lanes are ready; it starts the next one as soon as it has its first batch.
+
+        So a handler that awaits nothing needs one task for everything, in place of one for every other event.
+        """
+        if self.ready and not self._starting and len(self._tasks) < self._concurrency:
+            self._starting = True
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -98,6 +101,7 @@ class Workers:
 
     def cancel(self) -> None:
         """Breaks off what the workers do."""
+        self._starting = False
         for task in self._tasks:
             task.cancel()
 
@@ -114,9 +118,11 @@ class Workers:
     async def _work(self) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self._starting = False
         try:
             while self.ready:
                 batch = self.ready.take()
+                self.spawn()
                 error = await self._attempt(task, batch.handler, batch.items)
                 if error is None:
                     self._done(batch)
@@ -141,7 +147,6 @@ class Workers:
             item.alone = True
         for lane, _ in batch.lanes:
             self._go_on(lane, 0)
-        self.spawn()
 
     def _go_on(self, lane: Lane, settled: int) -> None:
         lane.settle(settled)
@@ -171,15 +176,7 @@ class Workers:
             if handler is None:
                 return items[0].refusal
             deliveries = [read(item.record, item.message_type, item.waits + 1) for item in items]
-            if len(deliveries) == 1:
-                await self._handle(handler, deliveries, deliveries[0].traceparent, ())
-            else:
-                await self._handle(
-                    handler,
-                    deliveries,
-                    None,
-                    [each.traceparent for each in deliveries if each.traceparent.endswith("-01")],
-                )
+            await self._handle(handler, deliveries)
         except asyncio.CancelledError as error:
             if task in self._overdue:
                 return TimeoutError("the attempt took too long")
@@ -195,20 +192,22 @@ class Workers:
                 task.uncancel()
         return None
 
-    async def _handle(
-        self, handler: Handler, deliveries: list[Delivery], parent: str | None, links: Sequence[str]
-    ) -> None:
+    async def _handle(self, handler: Handler, deliveries: Sequence[Delivery]) -> None:
+        """One event goes on in its publisher's trace; several are linked from a trace of their own."""
+        single = deliveries[0] if len(deliveries) == 1 else None
+        if single is None:
+            self._measures.batch.observe(len(deliveries))
         with telemetry.span(
             self._span,
             kind=telemetry.Kind.CONSUMER,
             attributes=self._attributes,
-            parent=parent,
-            links=links,
+            parent=single.traceparent if single else None,
+            links=() if single else [each.traceparent for each in deliveries if each.traceparent.endswith("-01")],
             done=self._measures.handled,
         ) as span:
             if span.sampled:
                 span.set(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
-            token = cause.set(deliveries[0].as_cause() if parent is not None else None)
+            token = cause.set(single.as_cause() if single else None)
             try:
                 await handler(deliveries)
             finally:
