@@ -100,7 +100,7 @@ async def ended(program: ServiceProgram) -> None:
 async def until_dead(letters: DeadLetters, entities: Sequence[str], expected: set[Any]) -> list[Letter]:
     """Polls until there is an open letter of the entities for each (reason, key) expected, and sees no other one."""
     keys = {entity.encode() for entity in entities}
-    seen = set[Any]()
+    found, seen = list[Letter](), set[Any]()
     async with asyncio.timeout(120):
         while not expected <= seen:
             found = [letter for letter in await letters.list() if letter.key in keys]
