@@ -1,6 +1,7 @@
 """What this service is told from outside, beside what every service is."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import service
@@ -16,6 +17,7 @@ _Digits = Annotated[int, Field(ge=1, le=8)]
 class Settings(service.Settings):
     grpc_address: service.Address = "127.0.0.1:7105"
     admin_address: service.Address = "127.0.0.1:7205"
+    data_path: Path = Path(".rossio/notification")
 
     vault_key: SecretStr | None = None
     """32 bytes in base64, the same in all processes, which wrap the keys of sealed messages.

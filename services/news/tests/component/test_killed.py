@@ -1,0 +1,48 @@
+"""Nothing lost and nothing twice: the process is killed between its writes, its answers and its publishing."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+
+import grpc
+import pytest
+
+POINTS = ("news.post.published:1", "news.post.acknowledged:3", "messaging.relay.published:2")
+PEOPLE = ("news-ana", "news-rui", "news-eva", "news-nuno")
+EVERYBODY = 'person in ("news-ana", "news-rui", "news-eva", "news-nuno")'
+
+
+@pytest.mark.slow
+async def test_a_post_is_published_once_and_no_acknowledgement_is_lost(start_service, caller, told):
+    """Clients say the same again, under the same request, until they are answered."""
+    news = start_service("news")
+    drafts = [await caller(news, "news-rui").draft(EVERYBODY) for _ in POINTS]
+    for draft, point in zip(drafts, POINTS, strict=True):
+        news.stop()
+        news.settings["ROSSIO_KILL_AT"] = point
+        news.start()
+        await say_all(caller, news, draft)
+        async with asyncio.timeout(60):
+            while news.exit_code is None:
+                await asyncio.sleep(0.05)
+        assert news.exit_code == -9, news.output()
+        news.settings["ROSSIO_KILL_AT"] = ""
+        news.start()
+        assert await say_all(caller, news, draft)
+
+    for draft in drafts:
+        assert (await caller(news, "news-rui").missing(draft.post_id))[1:] == (0, 4)
+        events = await told.about(draft.post_id, 7)
+        kinds = Counter(getattr(event, "action", type(event).__name__) for event in events)
+        assert kinds == {"news.post.create": 1, "news.post.publish": 1, "PostPublished": 1, "PostAcknowledged": 4}
+        assert {event.person_id for event in events if hasattr(event, "person_id")} == set(PEOPLE)
+
+
+async def say_all(caller, news, draft) -> bool:
+    """Publishes and acknowledges as everybody; whether all of it was answered."""
+    with suppress(grpc.aio.AioRpcError):
+        await caller(news, "news-rui").publish(draft, f"publish-{draft.post_id}")
+        for person in PEOPLE:
+            await caller(news, person).acknowledge(draft.post_id, request_id=f"acknowledge-{draft.post_id}")
+        return True
+    return False
