@@ -16,13 +16,6 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
 TARGET = ROOT / ".bench" / "mechanisms.json"
-BENCHES = (
-    "libs/messaging/bench/consume.py",
-    "libs/messaging/bench/outbox.py",
-    "libs/rpc/bench/interceptor.py",
-    "libs/directory_view/bench/view.py",
-    "libs/service/bench/start_up.py",
-)
 
 
 class Row(TypedDict):
@@ -37,8 +30,7 @@ class Row(TypedDict):
     note: str
 
 
-def run(bench: str) -> list[Row]:
-    path = ROOT / bench
+def run(path: Path) -> list[Row]:
     spec = importlib.util.spec_from_file_location(f"bench_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -59,11 +51,12 @@ def show(rows: list[Row], console: Console) -> None:
 
 def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
-    wanted = [bench for bench in BENCHES if not sys.argv[1:] or Path(bench).stem in sys.argv[1:]]
+    found = sorted(ROOT.glob("libs/*/bench/*.py"))
+    wanted = [path for path in found if not sys.argv[1:] or path.stem in sys.argv[1:]]
     rows: list[Row] = []
-    for number, bench in enumerate(wanted, 1):
-        console.print(f"[{number}/{len(wanted)}] {bench}", markup=False, highlight=False)
-        rows += run(bench)
+    for number, path in enumerate(wanted, 1):
+        console.print(f"[{number}/{len(wanted)}] {path.relative_to(ROOT)}", markup=False, highlight=False)
+        rows += run(path)
     show(rows, console)
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(json.dumps(rows, indent=2) + "\n")
