@@ -89,7 +89,7 @@ def new_id() -> str:
 class Person:
     """Somebody's stub, and the longer conversations in short."""
 
-    def __init__(self, stub: Any) -> None:
+    def __init__(self, stub: NewsServiceStub) -> None:
         self.stub = stub
 
     async def draft(self, audience: str = NURSES, **said: Any) -> news_pb2.Post:
@@ -104,12 +104,13 @@ class Person:
         request = pb.RetractPostRequest(request_id=new_id(), post_id=post_id, reason="engano")
         return (await self.stub.RetractPost(request)).post
 
-    async def get(self, post_id: str) -> Any:
+    async def get(self, post_id: str) -> pb.GetPostResponse:
         return await self.stub.GetPost(pb.GetPostRequest(post_id=post_id))
 
-    async def feed(self) -> dict[str, Any]:
+    async def feed(self) -> dict[str, pb.FeedItem]:
         """All items of the feed by post id, newest first, read in pages of one."""
-        items, token = {}, ""
+        items: dict[str, pb.FeedItem] = {}
+        token = ""
         while True:
             page = await self.stub.ListFeed(pb.ListFeedRequest(page_size=1, page_token=token))
             items |= {item.post.post_id: item for item in page.items}
@@ -124,7 +125,8 @@ class Person:
 
     async def missing(self, post_id: str, page_size: int = 0) -> tuple[list[str], int, int]:
         """Who has not acknowledged, how many of the whole audience have not, and its size."""
-        people, token = [], ""
+        people: list[str] = []
+        token = ""
         while True:
             request = pb.ListMissingRequest(post_id=post_id, page_size=page_size, page_token=token)
             page = await self.stub.ListMissing(request)

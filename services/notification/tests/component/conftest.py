@@ -118,15 +118,16 @@ def retracted(post_id: str) -> Message:
 class Person:
     """Somebody's stub, and the longer conversations in short."""
 
-    def __init__(self, stub: Any) -> None:
+    def __init__(self, stub: NotificationServiceStub) -> None:
         self.stub = stub
 
-    async def page(self, **said: Any) -> Any:
+    async def page(self, **said: Any) -> pb.ListInboxResponse:
         return await self.stub.ListInbox(pb.ListInboxRequest(**said))
 
-    async def inbox(self, page_size: int = 0, *, unread_only: bool = False) -> list[Any]:
+    async def inbox(self, page_size: int = 0, *, unread_only: bool = False) -> list[n.InboxItem]:
         """All items, newest first."""
-        items, token = [], ""
+        items: list[n.InboxItem] = []
+        token = ""
         while True:
             page = await self.page(page_size=page_size, page_token=token, unread_only=unread_only)
             items += page.items
@@ -143,13 +144,13 @@ class Person:
     async def mark_read(self, *item_ids: str) -> int:
         return (await self.stub.MarkRead(pb.MarkReadRequest(request_id=new_id(), item_ids=item_ids))).unread
 
-    async def prefer(self, topic: int, channel: int, enabled: bool) -> None:
+    async def prefer(self, topic: n.Topic.ValueType, channel: n.Channel.ValueType, enabled: bool) -> None:
         preference = n.Preference(topic=topic, channel=channel, enabled=enabled)
         await self.stub.SetPreference(pb.SetPreferenceRequest(request_id=new_id(), preference=preference))
 
     async def prescribe(self, request_id: str = "", **said: str) -> str:
-        request = {"request_id": request_id or new_id(), **said}
-        return (await self.stub.SendPrescription(pb.SendPrescriptionRequest(**request))).notification_id
+        request = pb.SendPrescriptionRequest(request_id=request_id or new_id(), **said)
+        return (await self.stub.SendPrescription(request)).notification_id
 
     async def why(self, notification_id: str) -> dict[int, Any]:
         """The decisions by channel."""

@@ -35,6 +35,7 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     vault = KeyVault(database.collection("keys"), MASTER)
     sealed = bytes(stored["sealed"]["sms"])
     opened = await vault.open(notification_id, Channel.SMS, sealed)
+    assert opened is not None
     assert all(code in opened.text for code in CODES.values()), "until the receipt it can be opened"
 
     await until(lambda: _ended(doctor, notification_id))

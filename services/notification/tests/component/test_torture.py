@@ -162,7 +162,8 @@ async def settled(stage, until, ledger: Ledger, program: ServiceProgram) -> None
     stored = StoredNotifications(documents)
 
     async def closed():
-        found = [await stored.get(document["_id"]) async for document in documents.find({}, projection={"_id": True})]
+        ids = [document["_id"] async for document in documents.find({}, projection={"_id": True})]
+        found = [each for each in [await stored.get(each) for each in ids] if each is not None]
         expected = sum(map(Counter.total, ledger.mails.values())) + len(ledger.prescriptions)
         return found if len(found) >= expected and not any(each.open for each in found) else None
 

@@ -29,7 +29,8 @@ known = st.builds(broadcast, st.integers(0, 12), st.sets(st.integers(0, 2)), st.
 
 @given(st.lists(st.tuples(known, st.booleans()), max_size=30), st.integers(0, 13).map(lambda item: f"{item:03}.all"))
 def test_what_stands_in_an_inbox_is_what_filtering_all_gives(said, middle):
-    live, model = Broadcasts(), {}
+    live = Broadcasts()
+    model: dict[str, Broadcast] = {}
     for each, withdrawn in said:
         live.put(replace(each, withdrawn=withdrawn))
         model.pop(each.broadcast_id, None)

@@ -29,6 +29,12 @@ def notification() -> Notification:
     )
 
 
+def sms(state: Notification) -> Dispatch:
+    dispatch = state.on(Channel.SMS)
+    assert dispatch is not None
+    return dispatch
+
+
 STEPS = {
     "submitting": lambda n, at: n.submitting(Channel.SMS, "sms-http", at),
     "submitted": lambda n, at: n.submitted(Channel.SMS, "sms-1", at),
@@ -44,7 +50,7 @@ def test_in_whatever_order_things_come_a_status_never_goes_back_and_the_first_en
     state, ends = notification(), []
     for number, step in enumerate(steps, start=1):
         before, state = state, STEPS[step](state, AT + timedelta(minutes=number))
-        was, now = before.on(Channel.SMS), state.on(Channel.SMS)
+        was, now = sms(before), sms(state)
         assert now.status == was.status or (not was.status.final and WAY.index(now.status) > WAY.index(was.status))
         if now.status.final:
             ends.append((now.status, now.reason))
@@ -56,13 +62,13 @@ def test_in_whatever_order_things_come_a_status_never_goes_back_and_the_first_en
 
 def test_a_receipt_that_is_faster_than_our_note_holds():
     early = notification().ended(Channel.SMS, Status.DELIVERED, AT)
-    noted = early.submitted(Channel.SMS, "sms-1", AT + timedelta(seconds=1)).on(Channel.SMS)
+    noted = sms(early.submitted(Channel.SMS, "sms-1", AT + timedelta(seconds=1)))
     assert (noted.status, noted.reference, noted.at) == (Status.DELIVERED, "sms-1", AT)
 
 
 def test_what_was_handed_over_does_not_fail_by_expiry():
     sent = notification().submitted(Channel.SMS, "sms-1", AT)
-    assert sent.expired(AT).on(Channel.SMS).status is Status.SENT
-    unsent = notification().expired(AT).on(Channel.SMS)
+    assert sms(sent.expired(AT)).status is Status.SENT
+    unsent = sms(notification().expired(AT))
     assert (unsent.status, unsent.reason) == (Status.FAILED, "expired")
     assert not notification().in_inbox
