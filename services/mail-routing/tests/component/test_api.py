@@ -182,7 +182,7 @@ async def make_due(mail: Mail, message_id: str) -> None:
     environment = mail.program.environment()
     database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
     past = datetime.now(UTC) - timedelta(minutes=1)
-    await database.collection("deliveries").update(f"{message_id}/0", {"$set": {"due": past}})
+    await database.collection("deliveries").update(f"{message_id}/0", {"$set": {"due": past}, "$inc": {"version": 0}})
     await database.close()
 
 

@@ -130,7 +130,7 @@ async def make_all_due(mail: Mail) -> int:
     past = datetime.now(UTC) - timedelta(minutes=1)
     some = {"due": {"$gt": datetime.fromtimestamp(0, UTC)}}
     waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
-    await deliveries.bulk([store.Change(one, {"$set": {"due": past}}) for one in waiting])
+    await deliveries.bulk([store.Change(one, {"$set": {"due": past}, "$inc": {"version": 0}}) for one in waiting])
     await database.close()
     return len(waiting)
 
