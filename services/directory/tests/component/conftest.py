@@ -33,13 +33,61 @@ def own_streams(module_kafka: str) -> str:
     return module_kafka
 
 
+class Streams:
+    """What this test has published, read from the streams' beginning."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._kafka = messaging.Kafka(bootstrap)
+        self._begun = datetime.now(UTC)
+
+    async def view(self, until: Callable[[View], bool]) -> View:
+        """A view that is built anew until it is so."""
+        view = View()
+
+        async def apply(deliveries: Sequence[Delivery]) -> None:
+            changes: Any = (delivery.message for delivery in self._own(deliveries))
+            view.apply(changes)
+
+        await self._follow(_VIEWED, apply, lambda: until(view))
+        return view
+
+    async def audits(self, until: Callable[[list[ActionAudited]], bool]) -> list[ActionAudited]:
+        """The audit records, each once, until they are so."""
+        found: dict[str, Any] = {}
+
+        async def apply(deliveries: Sequence[Delivery]) -> None:
+            found.update((delivery.id, delivery.message) for delivery in self._own(deliveries))
+
+        await self._follow(["audit.v1"], apply, lambda: until(list(found.values())))
+        return list(found.values())
+
+    def _own(self, deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
+        return (delivery for delivery in deliveries if delivery.time >= self._begun)
+
+    async def _follow(self, streams: Sequence[str], apply: Any, until: Callable[[], bool]) -> None:
+        follower = messaging.Follower(self._kafka, streams, apply)
+        await follower.start()
+        try:
+            async with asyncio.timeout(120):
+                while not until():
+                    await asyncio.sleep(0.05)
+        finally:
+            await follower.stop()
+
+
+@pytest.fixture
+def streams(own_streams: str) -> Streams:
+    return Streams(own_streams)
+
+
 @pytest.fixture
 def directory(
-    tmp_path: Path, own_streams: str, mongo: str, database_name: str, issuer: Issuer
+    tmp_path: Path, streams: Streams, mongo: str, database_name: str, issuer: Issuer
 ) -> Iterator[ServiceProgram]:
     """A directory, not started, with a database of its own."""
     (kind,) = [kind for kind in SERVICES if kind.name == "directory"]
-    surroundings = Surroundings(own_streams, mongo, issuer, database_prefix=f"{database_name}_")
+    surroundings = Surroundings(streams.bootstrap, mongo, issuer, database_prefix=f"{database_name}_")
     program = ServiceProgram(kind, tmp_path / "directory", surroundings)
     yield program
     program.kill()
@@ -117,53 +165,6 @@ async def documents(directory: ServiceProgram, mongo: str) -> AsyncIterator[Docu
 
     yield read
     await database.close()
-
-
-class Streams:
-    """What this test has published, read from the streams' beginning."""
-
-    def __init__(self, kafka: str) -> None:
-        self._kafka = messaging.Kafka(kafka)
-        self._begun = datetime.now(UTC)
-
-    async def view(self, until: Callable[[View], bool]) -> View:
-        """A view that is built anew until it is so."""
-        view = View()
-
-        async def apply(deliveries: Sequence[Delivery]) -> None:
-            changes: Any = (delivery.message for delivery in self._own(deliveries))
-            view.apply(changes)
-
-        await self._follow(_VIEWED, apply, lambda: until(view))
-        return view
-
-    async def audits(self, until: Callable[[list[ActionAudited]], bool]) -> list[ActionAudited]:
-        """The audit records, each once, until they are so."""
-        found: dict[str, Any] = {}
-
-        async def apply(deliveries: Sequence[Delivery]) -> None:
-            found.update((delivery.id, delivery.message) for delivery in self._own(deliveries))
-
-        await self._follow(["audit.v1"], apply, lambda: until(list(found.values())))
-        return list(found.values())
-
-    def _own(self, deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
-        return (delivery for delivery in deliveries if delivery.time >= self._begun)
-
-    async def _follow(self, streams: Sequence[str], apply: Any, until: Callable[[], bool]) -> None:
-        follower = messaging.Follower(self._kafka, streams, apply)
-        await follower.start()
-        try:
-            async with asyncio.timeout(120):
-                while not until():
-                    await asyncio.sleep(0.05)
-        finally:
-            await follower.stop()
-
-
-@pytest.fixture
-def streams(own_streams: str) -> Streams:
-    return Streams(own_streams)
 
 
 @pytest.fixture(scope="session")
