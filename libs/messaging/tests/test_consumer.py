@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -206,7 +207,7 @@ async def test_the_line_stops_before_a_bad_release_empties_the_stream_and_a_good
         raise Invalid("a bad release", reason="BAD")
 
     await producer.publish([acknowledged(f"key-{n}", n) for n in range(300)])
-    bad_release = await consume(bad, patience=HASTY, limit=Limit(ratio=0.1, least=20, last=1000))
+    bad_release = await consume(bad, patience=replace(HASTY, drain=0.5), limit=Limit(ratio=0.1, least=20, last=1000))
 
     async def twenty():
         return len(await letters.list()) == 20

@@ -1,21 +1,26 @@
 """Publishing, durably."""
 
-import time
 from asyncio import gather
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import telemetry
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from errors import Invalid, Transient
 from store import OutboxRecord
-from telemetry import names
+from telemetry import names, semconv
 
 from messaging.kafka import Kafka
 
 if TYPE_CHECKING:
     from faststream.kafka import KafkaBroker
+
+_ATTRIBUTES: Mapping[str, str] = {
+    semconv.MESSAGING_SYSTEM_NAME: "kafka",
+    semconv.MESSAGING_OPERATION_TYPE: "send",
+}
 
 
 class Producer:
@@ -62,20 +67,27 @@ class Producer:
         """
         if self._client is None or self._broker is None:
             raise Transient("the producer is not started", reason="KAFKA_DOWN")
-        begun = time.perf_counter()
-        try:
-            if len(records) == 1:
-                await _send_one(self._broker, records[0])
-            else:
-                await _send_all(self._client, records)
-        except MessageSizeTooLargeError as error:
-            raise Invalid("the event is larger than Kafka takes", reason="EVENT_TOO_LARGE") from error
-        except KafkaError as error:
-            raise Transient("Kafka has not confirmed the events", reason="KAFKA_DOWN") from error
-        seconds = time.perf_counter() - begun
-        for topic, count in Counter(record.topic for record in records).items():
-            names.PUBLISHED.bind(stream=topic).inc(count)
-            names.PUBLISH.bind(stream=topic, outcome="ok").observe(seconds)
+        topics = Counter(record.topic for record in records)
+        with telemetry.span("publish", kind=telemetry.Kind.PRODUCER, attributes=_ATTRIBUTES, done=_measure(topics)):
+            try:
+                if len(records) == 1:
+                    await _send_one(self._broker, records[0])
+                else:
+                    await _send_all(self._client, records)
+            except MessageSizeTooLargeError as error:
+                raise Invalid("the event is larger than Kafka takes", reason="EVENT_TOO_LARGE") from error
+            except KafkaError as error:
+                raise Transient("Kafka has not confirmed the events", reason="KAFKA_DOWN") from error
+
+
+def _measure(topics: Counter[str]) -> Callable[[str, float, str], None]:
+    def done(_: str, seconds: float, outcome: str) -> None:
+        for topic, records in topics.items():
+            names.PUBLISH.bind(stream=topic, outcome=outcome).observe(seconds)
+            if outcome == "ok":
+                names.PUBLISHED.bind(stream=topic).inc(records)
+
+    return done
 
 
 async def _send_one(broker: "KafkaBroker", record: OutboxRecord) -> None:

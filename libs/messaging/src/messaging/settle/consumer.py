@@ -53,7 +53,7 @@ class Consumer:
         patience: Patience | None = None,
         limit: Limit | None = None,
     ) -> None:
-        """Raises Invalid when a handler is for a type that is never on the stream.
+        """Raises Invalid when topics.yaml has no such consumer, or a handler is for a type that is never on the stream.
 
         `batch` is the most events of one call, and `concurrency` the most calls at one time. The events of a call
         are whole prefixes of lanes; when it fails, each is tried again by itself. Types that share a handler may
@@ -63,6 +63,8 @@ class Consumer:
         self._routes = {kind.DESCRIPTOR.full_name.encode(): (kind, handler) for kind, handler in handlers.items()}
         if strangers := {name.decode() for name in self._routes} - self._stream.events:
             raise Invalid(f"never on {self._stream.name}: {', '.join(strangers)}", reason="EVENT_NOT_ON_STREAM")
+        if service not in self._stream.consumers:
+            raise Invalid(f"topics.yaml: {service} is no consumer of {self._stream.name}", reason="NO_CONSUMER")
         self._service = service.encode()
         self._patience = patience or Patience()
         self._limit = limit or Limit()
@@ -186,9 +188,9 @@ class Consumer:
 
     def _report(self) -> None:
         for at, partition in self._partitions.items():
-            end_of, position = self._source.end(at), partition.watermark.position
-            if end_of is not None and position is not None:
-                self._measures.lag(at, end_of - position)
+            end_of, settled = self._source.end(at), partition.watermark.next
+            if end_of is not None and settled is not None:
+                self._measures.lag(at, end_of - settled)
         self._measures.report(self._partitions, waiting=self._workers.asleep, stopped=self._limit.reached)
 
     async def _give_up(self) -> None:

@@ -21,6 +21,11 @@ class Watermark:
         return len(self._items)
 
     @property
+    def next(self) -> int | None:
+        """The first offset that is not settled, as far as anything is known of the partition."""
+        return self._items[0].record.offset if self._items else self.position
+
+    @property
     def oldest(self) -> Item | None:
         """The first record that is not settled."""
         return self._items[0] if self._items else None

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import telemetry
-from aiokafka.errors import KafkaError
 from telemetry import semconv
 
 from messaging.catalogue import Stream
@@ -73,7 +72,7 @@ class Workers:
             self._starting = True
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
 
     @property
     def asleep(self) -> int:
@@ -133,6 +132,11 @@ class Workers:
         finally:
             # Here, not only in the callback: that runs later, and spawn() would count a worker that is gone.
             self._tasks.discard(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a worker died, which is a bug, and its lanes stand still", exc=error)
 
     def _done(self, batch: Batch) -> None:
         telemetry.points.reached("messaging.handled")
@@ -228,7 +232,7 @@ class Workers:
         """Whether the record is in the dead letters."""
         try:
             await self._letters.put(item.record, error, max(1, item.failures))
-        except KafkaError:
+        except Exception:
             log.exception("dead letter not written")
             self._limit.give_back()
             return False
