@@ -388,3 +388,32 @@ async def test_members_that_come_and_go_do_nothing_twice_when_nobody_is_killed(
     await stays.stop()
     assert set(handled.values()) == {1}
     assert await committed(kafka, stream) == 3000
+
+
+async def test_what_was_done_ahead_of_a_lane_that_waits_is_not_done_again_when_its_partition_comes_back(
+    producer, acknowledged, consume, until
+):
+    down = True
+
+    def handler(seen):
+        async def handle(deliveries):
+            (delivery,) = deliveries
+            if down and delivery.subject.startswith("stuck"):
+                raise Transient("down")
+            seen[delivery.subject] += 1
+
+        return handle
+
+    # So many keys wait that every partition has one of them before the others, and cannot be committed.
+    await producer.publish([acknowledged(f"stuck-{n}", n) for n in range(40)])
+    await producer.publish([acknowledged(f"key-{n}", n) for n in range(200)])
+    mine, guests = Counter(), Counter()
+    patience = Patience(first_wait=0.6)  # not so soon that a rebalance would wait for them
+    await consume(handler(mine), patience=patience)
+    await until(lambda: len(mine) == 200)
+    guest = await consume(handler(guests), patience=patience)
+    await until(lambda: len(guests) > 20)
+    await guest.stop()
+    down = False
+    await until(lambda: len(mine) == 240)
+    assert set(mine.values()) == {1}
