@@ -1,6 +1,7 @@
 """The settling consumer on a real Kafka."""
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -417,3 +418,35 @@ async def test_what_was_done_ahead_of_a_lane_that_waits_is_not_done_again_when_i
     down = False
     await until(lambda: len(mine) == 240)
     assert set(mine.values()) == {1}
+
+
+@pytest.mark.slow
+async def test_a_member_whose_every_lane_waits_is_not_taken_for_dead(
+    kafka, stream, producer, acknowledged, until, number_of
+):
+    down = True
+    seen = []
+
+    async def handle(deliveries):
+        if down:
+            raise Transient("down")
+        seen.extend(map(number_of, deliveries))
+
+    await producer.publish([acknowledged(f"key-{n % 8}", n) for n in range(1500)])
+    consumer = Consumer(Kafka(kafka), stream, "probe", {PostAcknowledged: handle}, patience=HASTY)
+    consumer._source._settings["max_poll_interval_ms"] = 1000  # looked at with each heartbeat, every 3 s
+    await consumer.start()
+    try:
+        await until(
+            lambda: len(consumer._partitions) == 4 and not any(map(consumer._has_room, consumer._partitions.values()))
+        )
+        coordinator = consumer._source._client._coordinator
+        membership = coordinator.member_id, coordinator.generation
+        begun = time.monotonic()
+        await until(lambda: time.monotonic() > begun + 7)
+        assert (coordinator.member_id, coordinator.generation) == membership
+        down = False
+        await until(lambda: len(seen) >= 1500)
+        assert sorted(seen) == list(range(1500))
+    finally:
+        await consumer.stop()
