@@ -27,7 +27,7 @@ def measure() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         kafka = os.environ.get("KAFKA_BOOTSTRAP")
         mongo = os.environ.get("MONGODB_URI")
-        servers = []
+        servers: list[KafkaServer | Mongo] = []
         if kafka is None:
             server = KafkaServer(Path(folder) / "kafka")
             servers.append(server)

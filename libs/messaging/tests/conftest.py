@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import pytest
 from aiokafka import AIOKafkaProducer
 from messaging import Consumer, DeadLetters, Delivery, Kafka, Producer, Stream, catalogue, ensure_topics, fact, new_id
-from messaging.reader import Record
 from rossio.news.v1.events_pb2 import PostAcknowledged
 from store import OutboxRecord
 
@@ -115,6 +114,3 @@ def number_of() -> Callable[[Delivery], int]:
         return delivery.message.text_version
 
     return read
-
-
-__all__ = ["Record"]

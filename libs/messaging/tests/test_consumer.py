@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -45,8 +46,8 @@ async def test_every_event_is_handled_in_the_order_of_its_key_and_committed(
 
 
 async def test_different_keys_run_at_one_time_and_one_key_never_does(producer, acknowledged, consume, until):
-    running = Counter()
-    most = Counter()
+    running: Counter[str] = Counter()
+    most: Counter[str] = Counter()
     handled = 0
 
     async def handle(deliveries):
@@ -69,7 +70,7 @@ async def test_different_keys_run_at_one_time_and_one_key_never_does(producer, a
 async def test_what_can_never_work_becomes_a_dead_letter_at_once_and_a_bug_after_three_attempts(
     stream, producer, acknowledged, consume, until, letters
 ):
-    attempts = Counter()
+    attempts: Counter[str] = Counter()
 
     async def handle(deliveries):
         (delivery,) = deliveries
@@ -140,7 +141,7 @@ async def test_an_attempt_that_hangs_is_broken_off_and_waits(producer, acknowled
 async def test_a_cancelled_error_from_inside_a_handler_is_a_bug_of_it_and_stops_no_lane(
     producer, acknowledged, consume, until, letters
 ):
-    seen = []
+    seen: list[str] = []
 
     async def handle(deliveries):
         (delivery,) = deliveries
@@ -177,7 +178,7 @@ async def test_a_batch_holds_heads_of_several_lanes_in_order(producer, acknowled
 async def test_a_batch_that_fails_is_tried_record_by_record_so_that_only_the_bad_one_is_dead(
     producer, acknowledged, consume, until, letters, number_of
 ):
-    done = []
+    done: list[tuple[str, int]] = []
 
     async def handle(deliveries):
         if any(number_of(delivery) == 7 for delivery in deliveries):
@@ -201,7 +202,7 @@ async def test_a_batch_that_fails_is_tried_record_by_record_so_that_only_the_bad
 async def test_the_line_stops_before_a_bad_release_empties_the_stream_and_a_good_one_goes_on(
     producer, acknowledged, consume, until, letters
 ):
-    attempts = Counter()
+    attempts: Counter[str] = Counter()
 
     async def bad(deliveries):
         attempts.update(delivery.id for delivery in deliveries)
@@ -219,7 +220,7 @@ async def test_the_line_stops_before_a_bad_release_empties_the_stream_and_a_good
     assert len(await letters.list()) == 20
     await bad_release.stop()
 
-    done = set()
+    done: set[str] = set()
 
     async def good(deliveries):
         done.update(delivery.id for delivery in deliveries)
@@ -356,7 +357,7 @@ async def test_what_was_in_hand_at_the_stop_is_finished_and_not_done_again(
     await stopping
     assert len(ended) == 10
 
-    again = []
+    again: list[str] = []
 
     async def other(deliveries):
         again.extend(delivery.id for delivery in deliveries)
@@ -371,7 +372,7 @@ async def test_what_was_in_hand_at_the_stop_is_finished_and_not_done_again(
 async def test_members_that_come_and_go_do_nothing_twice_when_nobody_is_killed(
     kafka, stream, producer, acknowledged, consume, until
 ):
-    handled = Counter()
+    handled: Counter[str] = Counter()
 
     async def handle(deliveries):
         await asyncio.sleep(0.001)
@@ -408,7 +409,8 @@ async def test_what_was_done_ahead_of_a_lane_that_waits_is_not_done_again_when_i
     # So many keys wait that every partition has one of them before the others, and cannot be committed.
     await producer.publish([acknowledged(f"stuck-{n}", n) for n in range(40)])
     await producer.publish([acknowledged(f"key-{n}", n) for n in range(200)])
-    mine, guests = Counter(), Counter()
+    mine: Counter[str] = Counter()
+    guests: Counter[str] = Counter()
     patience = Patience(first_wait=0.6)  # not so soon that a rebalance would wait for them
     await consume(handler(mine), patience=patience)
     await until(lambda: len(mine) == 200)
@@ -425,7 +427,7 @@ async def test_a_member_whose_every_lane_waits_is_not_taken_for_dead(
     kafka, stream, producer, acknowledged, until, number_of
 ):
     down = True
-    seen = []
+    seen: list[int] = []
 
     async def handle(deliveries):
         if down:
@@ -440,7 +442,8 @@ async def test_a_member_whose_every_lane_waits_is_not_taken_for_dead(
         await until(
             lambda: len(consumer._partitions) == 4 and not any(map(consumer._has_room, consumer._partitions.values()))
         )
-        coordinator = consumer._source._client._coordinator
+        client: Any = consumer._source._client
+        coordinator = client._coordinator
         membership = coordinator.member_id, coordinator.generation
         begun = time.monotonic()
         await until(lambda: time.monotonic() > begun + 7)

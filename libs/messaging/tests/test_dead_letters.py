@@ -24,7 +24,7 @@ print(asyncio.run(DeadLetters(bootstrap, stream, service).redrive()))
 async def broken(producer, acknowledged, consume, until, letters):
     """A service that could not handle ten events; the second release of it can."""
     state = {"release": 1}
-    seen = Counter()
+    seen: Counter[str] = Counter()
 
     async def handle(deliveries):
         (delivery,) = deliveries

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from devstack.tansu import Tansu
 from errors import Invalid
-from messaging import Consumer, DeadLetters, Follower, Kafka, Producer, catalogue, ensure_topics, fact, new_id
+from messaging import Consumer, DeadLetters, Delivery, Follower, Kafka, Producer, catalogue, ensure_topics, fact, new_id
 from rossio.directory.v1.directory_pb2 import Entity
 from rossio.directory.v1.events_pb2 import EntityChanged
 from rossio.news.v1.events_pb2 import PostAcknowledged, PostRetracted
@@ -20,7 +20,9 @@ async def test_an_event_goes_all_the_way_on_the_wheels_broker(tmp_path, until):
         kafka = Kafka(broker.bootstrap, idempotence=False)
         await ensure_topics(kafka, embedded=True)
         await ensure_topics(kafka, embedded=True)
-        done, refused, entities = [], [], []
+        done: list[str] = []
+        refused: list[Delivery] = []
+        entities: list[str] = []
 
         async def count(deliveries):
             done.extend(delivery.subject for delivery in deliveries)

@@ -36,7 +36,7 @@ async def test_it_has_all_that_was_there_when_it_has_caught_up_and_then_what_com
     mark = new_id()
     await producer.publish([person(f"{mark}-{n}") for n in range(3000)])
     await producer.publish([fact(EntityChanged(entity=Entity(entity_id=mark)), id=new_id(), at=datetime.now(UTC))])
-    seen = set()
+    seen: set[str] = set()
 
     async def apply(deliveries):
         seen.update(delivery.subject for delivery in deliveries if delivery.subject.startswith(mark))
@@ -54,7 +54,7 @@ async def test_a_record_that_cannot_be_read_or_applied_is_skipped_and_no_other(s
     await raw.send_and_wait("directory.person.v1", b"", key=b"bad", headers=[("ce_type", b"\xff")])
     await raw.send_and_wait("directory.person.v1", None, key=b"tombstone")
     await producer.publish([person(f"{mark}-broken"), good, person(f"{mark}-next")])
-    seen = []
+    seen: list[str] = []
 
     async def apply(deliveries):
         names = [delivery.subject for delivery in deliveries]
@@ -69,7 +69,7 @@ async def test_a_record_that_cannot_be_read_or_applied_is_skipped_and_no_other(s
 async def test_from_now_it_applies_only_what_comes(streams, producer, until):
     mark = new_id()
     await producer.publish([person(f"{mark}-before")])
-    seen = []
+    seen: list[str] = []
 
     async def apply(deliveries):
         seen.extend(delivery.subject for delivery in deliveries)

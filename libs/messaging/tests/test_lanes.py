@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 
+from aiokafka import ConsumerRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from messaging.reader import ConsumerRecord
 from messaging.settle.item import Item
-from messaging.settle.lanes import Partition, Ready
+from messaging.settle.lanes import Batch, Lane, Partition, Ready
 from messaging.settle.limit import Limit
 
 
@@ -16,6 +16,12 @@ async def one(deliveries):
 
 async def other(deliveries):
     pass
+
+
+def lane_of(partition, each) -> Lane:
+    lane: Lane | None = partition.add(each)
+    assert lane is not None
+    return lane
 
 
 def item(offset, key, handler=one):
@@ -36,7 +42,7 @@ def test_whatever_the_turns_keys_keep_their_order_and_nothing_unsettled_is_commi
         if lane := partition.add(item(offset, key, handler)):
             ready.put(lane)
     settled = set()
-    in_hand = []
+    in_hand: list[Batch] = []
     while ready or in_hand:
         if ready and (not in_hand or data.draw(st.booleans())):
             batch = ready.take()
@@ -78,8 +84,8 @@ def test_what_was_in_a_batch_that_failed_is_taken_alone():
 def test_a_queue_that_is_always_full_does_not_starve_another():
     partition, ready = Partition(), Ready(2)
     for offset in range(10):
-        ready.put(partition.add(item(offset, None, one)))
-    ready.put(partition.add(item(10, None, other)))
+        ready.put(lane_of(partition, item(offset, None, one)))
+    ready.put(lane_of(partition, item(10, None, other)))
     assert [ready.take().handler for _ in range(3)] == [one, other, one]
 
 

@@ -19,7 +19,7 @@ async def test_a_broker_that_dies_and_comes_back_loses_nothing_and_one_that_stay
     kafka = Kafka(own_kafka.bootstrap)
     stream = replace(catalogue().stream("news.post.v1"), name="outage", partitions=4, consumers=("probe",))
     await ensure_topics(kafka, streams=[stream])
-    handled = Counter()
+    handled: Counter[str] = Counter()
 
     async def handle(deliveries):
         handled.update(delivery.subject for delivery in deliveries)

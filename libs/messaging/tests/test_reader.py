@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -44,7 +45,7 @@ async def test_what_the_client_drops_when_it_fails_is_read_again(kafka, stream, 
         client = AIOKafkaConsumer(stream.name, bootstrap_servers=kafka, auto_offset_reset="earliest")
         await client.start()
         reader = Reader(client, grouped=False)
-        seen = [record.value async for records in reader.to_the_end() for record in records]
+        seen = [record.value or b"" async for records in reader.to_the_end() for record in records]
         await client.stop()
         assert sorted(seen) == sorted([b"", *(f"{p}-{n}".encode() for p in range(4) for n in range(5))])
 
@@ -55,7 +56,7 @@ async def test_a_record_with_a_binary_header_name_neither_blocks_the_stream_nor_
     await producer.publish([acknowledged(f"key-{n}", n) for n in range(300)])
     produce_unreadable(kafka, stream)
     await producer.publish([acknowledged(f"key-{n}", n) for n in range(300, 600)])
-    seen = []
+    seen: list[int] = []
 
     async def handle(deliveries):
         seen.extend(map(number_of, deliveries))
@@ -75,7 +76,7 @@ async def test_a_record_with_a_binary_header_name_neither_blocks_the_stream_nor_
 
 
 async def test_a_client_that_is_dead_is_made_anew(producer, acknowledged, consume, until, monkeypatch):
-    seen = []
+    seen: list[str] = []
 
     async def handle(deliveries):
         seen.extend(delivery.subject for delivery in deliveries)
@@ -88,7 +89,7 @@ async def test_a_client_that_is_dead_is_made_anew(producer, acknowledged, consum
     def dead():
         raise KafkaError("the coordination died")
 
-    client = consumer._source._client
+    client: Any = consumer._source._client
     monkeypatch.setattr(client._coordinator, "check_errors", dead)
     await until(lambda: consumer._source._client not in (client, None))
     await producer.publish([acknowledged("after", 1)])

@@ -55,7 +55,7 @@ async def published(kafka, stream):
     await client.start()
     try:
         return [
-            (record.key.decode(), int(dict(record.headers)["ce_id"]))
+            ((record.key or b"").decode(), int(dict(record.headers)["ce_id"]))
             async for records in Reader(client, grouped=False).to_the_end()
             for record in records
         ]
@@ -229,7 +229,7 @@ async def test_nothing_recorded_is_lost_when_its_process_is_killed(
             process.kill()
             process.wait()
 
-    seen = defaultdict(list)
+    seen: defaultdict[str, list[int]] = defaultdict(list)
     for key, number in await published(kafka, stream):
         if number not in seen[key]:
             seen[key].append(number)

@@ -36,6 +36,7 @@ async def test_the_handlers_span_is_a_child_of_the_publishers_and_facts_go_on_fr
     assert processed.kind.lower().endswith("consumer")
     assert processed.attributes["messaging.consumer.group.name"] == f"probe.{stream.name}"
     following = telemetry.context_from(dict(made[0].headers)["traceparent"].decode())
+    assert following is not None
     assert (following.trace_id, following.span_id) == (processed.trace_id, processed.span_id)
 
 
@@ -71,5 +72,5 @@ async def test_the_metrics_say_what_is_done_dead_waiting_and_behind(stream, prod
     await until(lambda: exposed("rossio_messaging_dead_letters_total", **labels, reason="NEVER") == 1)
     await until(lambda: exposed("rossio_messaging_waiting_lanes", **labels) == 1)
     await until(lambda: (exposed("rossio_messaging_oldest_unsettled_seconds", **labels) or 0) > 0)
-    assert exposed("rossio_messaging_retried_total", **labels, outcome="wait") >= 1
+    assert (exposed("rossio_messaging_retried_total", **labels, outcome="wait") or 0) >= 1
     assert exposed("rossio_messaging_stopped", **labels) == 0

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,8 +16,8 @@ async def described(kafka, name):
     await admin.start()
     try:
         (topic,) = await admin.describe_topics([name])
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-        configs = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+        answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+        configs = {entry[0]: entry[1] for entry in answers[0].resources[0][4]}
         return len(topic["partitions"]), configs
     finally:
         await admin.close()

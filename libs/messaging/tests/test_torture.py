@@ -35,8 +35,8 @@ async def test_nothing_is_lost_and_keys_keep_their_order_whoever_dies(
         join()
         join()
         for part in range(PARTS):
-            first, middle = part * EVENTS // PARTS, (2 * part + 1) * EVENTS // PARTS // 2
-            await producer.publish([acknowledged(f"key-{n % KEYS}", n) for n in range(first, first + EVENTS // PARTS)])
+            start, middle = part * EVENTS // PARTS, (2 * part + 1) * EVENTS // PARTS // 2
+            await producer.publish([acknowledged(f"key-{n % KEYS}", n) for n in range(start, start + EVENTS // PARTS)])
             await until(lambda middle=middle: different() > middle, 90)
             leaver = running.pop(0)
             ended.append(leaver)
@@ -62,8 +62,8 @@ async def test_nothing_is_lost_and_keys_keep_their_order_whoever_dies(
             process.wait()
 
     assert {letter.reason for letter in await letters.list()} == {"POISON"}
-    first = defaultdict(list)
-    seen = set()
+    first: defaultdict[str, list[int]] = defaultdict(list)
+    seen: set[int] = set()
     for key, number in effects():
         if number not in seen:
             seen.add(number)

@@ -27,7 +27,7 @@ async def main(bootstrap: str, uri: str, name: str, topic: str, keys: str, last:
     async def count(key):
         with suppress(Conflict):
             await things.insert({"_id": key, "version": 0, "last": 1}, [counted(key, 1)])
-        while (number := (await things.get(key))["last"]) < int(last):
+        while (number := (await things.get(key) or {})["last"]) < int(last):
             await things.update(key, {"$set": {"last": number + 1}}, facts=[counted(key, number + 1)])
 
     await asyncio.gather(*(count(f"key-{n}") for n in range(int(keys))))
