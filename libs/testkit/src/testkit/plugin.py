@@ -27,10 +27,14 @@ _P = TypeVar("_P", bound=Program)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java."""
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java.
+
+    Where several processes share the tests (`-n 3`), each takes whole files, and one takes all that share the suite.
+    """
     for item in items:
-        if {"kafka", "module_kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.xdist_group("suite" if "running" in item.fixturenames else str(item.path)))
+        if {"kafka", "module_kafka", "own_kafka"} & set(item.fixturenames):
             item.add_marker("kafka")
 
 
