@@ -118,4 +118,4 @@ def test_no_label_is_for_people():
 def test_a_plain_scrape_is_plain_text():
     content_type, body = telemetry.exposition("text/plain")
     assert content_type.startswith("text/plain")
-    assert b"rossio_ready" in body
+    assert b"rossio_telemetry_spans_exported_total" in body
