@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
-from errors import Invalid, NotFound
+from errors import Invalid, NotFound, Transient
 from messaging import DeadLetters, Patience, State
 
 REDRIVE = """
@@ -15,7 +16,7 @@ from dataclasses import replace
 from messaging import DeadLetters, catalogue
 
 bootstrap, name, service = sys.argv[1:]
-stream = replace(catalogue().stream("news.post.v1"), name=name, partitions=4)
+stream = replace(catalogue().stream("news.post.v1"), name=name, partitions=4, consumers=(service,))
 print(asyncio.run(DeadLetters(bootstrap, stream, service).redrive()))
 """
 
@@ -130,6 +131,13 @@ async def test_a_redrive_that_is_killed_and_run_again_delivers_once(
     await until(lambda: broken.total() == 11)
     assert set(broken.values()) == {1}
     assert await letters.list() == []
+
+
+async def test_a_stream_without_dead_letters_is_said_to_be(kafka, stream):
+    with pytest.raises(Invalid):
+        DeadLetters(kafka, stream, "stranger")
+    with pytest.raises(Transient):
+        await DeadLetters(kafka, replace(stream, name="test.nothing"), "probe").list()
 
 
 async def test_what_fails_again_is_a_new_letter(kafka, stream, producer, acknowledged, consume, until):

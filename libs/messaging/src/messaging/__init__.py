@@ -2,6 +2,9 @@
 
 The only importer of FastStream and aiokafka. `application` (FastStream's life cycle) and `asyncapi` (its document)
 are imported from their modules, since not every process needs what they load.
+
+Kill points (`telemetry.points`) lie between any two effects: messaging.handled, messaging.commit,
+messaging.dead_letter.written, messaging.relay.published, messaging.redrive.marked, messaging.redrive.published.
 """
 
 from messaging.catalogue import Catalogue, Stream, catalogue, event_class
@@ -9,7 +12,7 @@ from messaging.dead_letters import DeadLetters
 from messaging.envelope import Delivery, caused_by, fact
 from messaging.follower import Follower
 from messaging.identity import new_id
-from messaging.kafka import Kafka
+from messaging.kafka import Kafka, Tls
 from messaging.letter import Letter, State
 from messaging.producer import Producer
 from messaging.relay import Relay
@@ -31,6 +34,7 @@ __all__ = [
     "Relay",
     "State",
     "Stream",
+    "Tls",
     "catalogue",
     "caused_by",
     "ensure_topics",

@@ -32,11 +32,16 @@ Headers = list[tuple[str, bytes]]
 
 
 class DeadLetters:
-    """The dead letters of one stream and service. All methods raise Transient when no broker answers."""
+    """The dead letters of one stream and service.
+
+    All methods raise Transient when no broker answers, or the topics are not there yet.
+    """
 
     def __init__(self, kafka: Kafka | str, stream: str | Stream, service: str) -> None:
         self._kafka = Kafka(kafka) if isinstance(kafka, str) else kafka
         self._stream = catalogue().stream(stream) if isinstance(stream, str) else stream
+        if service not in self._stream.consumers:
+            raise Invalid(f"topics.yaml: {service} is no consumer of {self._stream.name}", reason="NO_CONSUMER")
         self._service = service
         self._at = TopicPartition(self._stream.dead_letters(service), 0)
 
@@ -108,7 +113,7 @@ class DeadLetters:
             return set()
         froms: dict[int, int] = {}
         for letter in begun.values():
-            for partition, offset in (letter.began or {}).items():
+            for partition, offset in letter.began.items():
                 froms[partition] = min(offset, froms.get(partition, offset))
         return {
             begun[name].number
@@ -150,6 +155,8 @@ class DeadLetters:
         self, client: AIOKafkaConsumer, positions: Mapping[TopicPartition, int | None]
     ) -> AsyncIterator[Record]:
         """Everything from these positions (None: the beginning) to the ends."""
+        if missing := {at.topic for at in positions} - await client.topics():
+            raise Transient(f"no topic {', '.join(missing)}", reason="TOPIC_MISSING")
         client.assign(list(positions))
         for at, offset in positions.items():
             if offset is None:

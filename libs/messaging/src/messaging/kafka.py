@@ -1,10 +1,28 @@
 """How to reach Kafka."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificates in PEM files, as Strimzi's secrets hold them."""
+
+    authority: Path
+    """Whom the brokers' certificates have to be from."""
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """For a client that shows its certificate and wants to see the broker's."""
+        context = ssl.create_default_context(cafile=self.authority)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +34,15 @@ class Kafka:
     client_id: str = "rossio"
     idempotence: bool = True
     """False on the embedded broker of the wheel, which has no idempotent producers."""
+    tls: Tls | None = None
+    """None: plain text, for development."""
 
     def connection(self) -> dict[str, Any]:
         """The arguments of any client of aiokafka."""
-        return {"bootstrap_servers": self.bootstrap, "client_id": self.client_id}
+        arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "client_id": self.client_id}
+        if self.tls is not None:
+            arguments |= {"security_protocol": "SSL", "ssl_context": self.tls.context()}
+        return arguments
 
     def producer(self) -> dict[str, Any]:
         """The arguments of a producer: what it has confirmed is replicated."""

@@ -3,7 +3,7 @@
 from asyncio import gather
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import telemetry
 from aiokafka import AIOKafkaProducer
@@ -32,16 +32,26 @@ class Producer:
     """
 
     def __init__(self, kafka: Kafka, *, max_request_bytes: int = 2 << 20) -> None:
-        self._settings: dict[str, Any] = {**kafka.producer(), "max_request_size": max_request_bytes}
+        self._kafka = kafka
+        self._max_request_bytes = max_request_bytes
         self._client: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None
 
     async def start(self) -> None:
         """Connects; raises Transient when no broker answers."""
         from faststream.kafka import KafkaBroker  # noqa: PLC0415 - 0.1 s that tools which publish nothing save
+        from faststream.security import BaseSecurity  # noqa: PLC0415 - likewise
 
-        client = AIOKafkaProducer(**self._settings)
-        broker = KafkaBroker(**self._settings, logger=None)
+        client = AIOKafkaProducer(**self._kafka.producer(), max_request_size=self._max_request_bytes)
+        broker = KafkaBroker(
+            self._kafka.bootstrap,
+            client_id=self._kafka.client_id,
+            acks="all",
+            enable_idempotence=self._kafka.idempotence,
+            max_request_size=self._max_request_bytes,
+            security=BaseSecurity(self._kafka.tls.context()) if self._kafka.tls else None,
+            logger=None,
+        )
         try:
             # The client first: FastStream's broker leaks its own when there is nobody to connect to.
             await client.start()
