@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from grpc_tools import protoc
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # pyright: ignore[reportMissingImports] - of the build
 
 
 class GenerateHook(BuildHookInterface[Any]):
     """Runs protoc, and copies topics.yaml into the package."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
         root = Path(self.root)
         generate(root, root)
 
@@ -45,7 +45,7 @@ def generate(root: Path, out: Path) -> None:
         raise RuntimeError("protoc failed; what it says stands above")
     for folder in {package, *(out / Path(proto).parent for proto in protos)}:
         for parent in (folder, *folder.relative_to(out).parents):
-            if parent != Path("."):
+            if parent != Path():
                 (out / parent / "__init__.py").touch()
     (package / "py.typed").touch()
     shutil.copy(root / "topics.yaml", package / "topics.yaml")

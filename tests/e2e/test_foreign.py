@@ -1,6 +1,6 @@
 """What a caller may not see does not exist: ids of another entity's things are NOT_FOUND, method by method."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,7 +47,7 @@ def one() -> str:
 async def upload(client: Client, folder: str, name: str) -> str:
     content = b"confidencial"
 
-    async def parts() -> Any:
+    async def parts() -> AsyncIterator[doc.UploadRequest]:
         yield doc.UploadRequest(
             header=doc.UploadHeader(request_id=one(), parent_id=folder, name=name, size=len(content))
         )
@@ -108,7 +108,7 @@ async def things(running: Running) -> Things:
 
 
 async def _upload_into(client: Client, **header: str) -> None:
-    async def parts() -> Any:
+    async def parts() -> AsyncIterator[doc.UploadRequest]:
         yield doc.UploadRequest(header=doc.UploadHeader(request_id=one(), size=1, **header))
         yield doc.UploadRequest(chunk=b"x")
 
