@@ -35,7 +35,7 @@ from devstack.suite import Beside
 
 KEY = "development-key"
 SECRET = "development-secret"
-_RECEIPT_ATTEMPTS = 40
+_RECEIPT_ATTEMPTS = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     searched = {folder: sum(folder in path.parts for path in everywhere) for folder in ("kafka", "mongo")}
     assert all(searched.values()), searched
     assert [found for path in everywhere for found in holds(path, secrets)] == []
-    master = [path for path in everywhere if MASTER in path.read_bytes()]
+    master = [path for path in everywhere if MASTER in path.read_bytes().rstrip(b"\0")]
     assert master == [], "what may be left of a wrapped key in old pages of the store opens nothing without the master"
 
 
@@ -68,7 +68,7 @@ def holds(path: Path, secrets: list[str]) -> list[str]:
 
     Forms of five bytes or less are left out: they stand in any large file by chance.
     """
-    content = path.read_bytes()
+    content = path.read_bytes().rstrip(b"\0")  # Kafka makes its indexes larger than they are
     found = []
     for secret in secrets:
         forms = [secret.encode(), secret.encode("utf-16-le"), *in_base64(secret.encode())]
@@ -148,6 +148,25 @@ async def test_what_no_provider_takes_expires_and_its_key_with_it(stage, until):
     assert (await doctor.why(notification_id))[n.CHANNEL_SMS].reason == "expired"
     assert await stage.database().collection("keys").get(f"{notification_id}.sms") is None
     assert not stage.noted("taken")
+
+
+async def test_what_gets_no_receipt_stays_sent_and_its_key_goes_with_its_time(stage, until):
+    stage.provider("--receipt-ms", "600000")
+    program = stage.notification(PRESCRIPTION_EXPIRY="PT3S")
+    program.start()
+    doctor = stage.caller(program, "nt-ana", "prescriber")
+    notification_id = await doctor.prescribe(**{**RIGHT, "email": "", "guide": ""})
+    await until(lambda: _status(doctor, notification_id, n.STATUS_SENT))
+    database = stage.database()
+    await until(lambda: _closed(database, notification_id))
+    assert await database.collection("keys").get(f"{notification_id}.sms") is None
+    assert (await doctor.why(notification_id))[n.CHANNEL_SMS].status == n.STATUS_SENT
+    assert bring(program.settings["RECEIPTS_ADDRESS"], f"{notification_id}.sms") == 204
+    assert (await doctor.why(notification_id))[n.CHANNEL_SMS].status == n.STATUS_DELIVERED, "late is not never"
+
+
+async def _closed(database, notification_id):
+    return "open_until" not in await database.collection("notifications").get(notification_id)
 
 
 def bring(

@@ -101,7 +101,8 @@ async def test_killed_at_every_point_everything_is_told_and_sent_once(stage, unt
     ledger = Ledger()
     for round_, (point, passing) in enumerate(POINTS.items()):
         program.settings["ROSSIO_KILL_AT"] = f"{point}:{passing}"
-        program.start()
+        program.launch()  # which may die of what the one before left to do, before it is ready
+        await until(lambda: program.exit_code is not None or program.ready())
         events = list(ledger.round_of_events(f"r{round_}"))
         await stage.tell(*events, *events)
         ledger.prescriptions |= {new_id(): None for _ in range(4)}
@@ -123,9 +124,9 @@ async def test_killed_at_every_point_everything_is_told_and_sent_once(stage, unt
 
 async def prescribe(doctor, ledger: Ledger) -> None:
     """Sends what was not answered yet; a process that dies leaves the rest for the next one."""
-    for request_id, answered in ledger.prescriptions.items():
-        if answered is None:
-            with suppress(grpc.aio.AioRpcError):
+    with suppress(grpc.aio.AioRpcError):
+        for request_id, answered in ledger.prescriptions.items():
+            if answered is None:
                 ledger.prescriptions[request_id] = await doctor.prescribe(request_id, mobile="+351927364518", **RIGHT)
 
 
@@ -161,13 +162,15 @@ async def settled(stage, until, ledger: Ledger, program: ServiceProgram) -> None
     documents = stage.database().collection("notifications")
     stored = StoredNotifications(documents)
 
-    async def closed():
-        ids = [document["_id"] async for document in documents.find({}, projection={"_id": True})]
-        found = [each for each in [await stored.get(each) for each in ids] if each is not None]
-        expected = sum(map(Counter.total, ledger.mails.values())) + len(ledger.prescriptions)
-        return found if len(found) >= expected and not any(each.open for each in found) else None
+    expected_number = sum(map(Counter.total, ledger.mails.values())) + len(ledger.prescriptions)
 
-    notifications = await until(closed, 180)
+    async def closed():
+        everything = documents.find({}, projection={"open_until": True})
+        found = {document["_id"]: "open_until" in document async for document in everything}
+        return list(found) if len(found) >= expected_number and not any(found.values()) else None
+
+    read = [await stored.get(each) for each in await until(closed, 180)]
+    notifications = [each for each in read if each is not None]
     for reader, expected in ledger.titles.items():
         items = await stage.caller(program, reader).inbox()
         assert Counter(bare(item.title) for item in items) == expected, reader

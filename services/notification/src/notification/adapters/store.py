@@ -133,7 +133,7 @@ class StoredNotifications:
 def _update(written: Document) -> dict[str, Document]:
     """The update of what may change; an index is told what has no value any more."""
     changed: Document = {
-        name: written[name] for name in ("dispatches", "read", "mail_id", "open_until") if name in written
+        name: written[name] for name in ("dispatches", "read", "closed", "mail_id", "open_until") if name in written
     }
     gone: Document = {name: "" for name in ("mail_id", "open_until") if name not in written}
     return {"$set": changed, "$unset": gone} if gone else {"$set": changed}
@@ -186,6 +186,7 @@ def _written(each: Notification) -> Document:
         "expires_at": each.expires_at,
         "kept_until": each.kept_until,
         "read": each.read,
+        "closed": each.closed,
         "dispatches": [_dispatch_written(dispatch) for dispatch in each.dispatches],
         "sealed": {channel.value: sealed for channel, sealed in each.sealed.items()},
     }
@@ -235,6 +236,7 @@ def _notification(found: Mapping[str, Any]) -> Notification:
             for each in found["dispatches"]
         ),
         read=found["read"],
+        closed=found["closed"],
         sealed={Channel(channel): bytes(sealed) for channel, sealed in found["sealed"].items()},
         version=found["version"],
     )

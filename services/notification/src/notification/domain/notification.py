@@ -62,6 +62,8 @@ class Notification:
     kept_until: datetime
     dispatches: tuple[Dispatch, ...]
     read: bool = False
+    # Its time has passed: nothing more is waited for, though a late receipt is still believed.
+    closed: bool = False
     sealed: Mapping[Channel, bytes] = field(default_factory=dict)
     version: int = 1
 
@@ -71,8 +73,8 @@ class Notification:
 
     @property
     def open(self) -> bool:
-        """Whether something may still become of it on some channel."""
-        return not all(each.status.final for each in self.dispatches)
+        """Whether it is waited for what becomes of it on some channel."""
+        return not self.closed and not all(each.status.final for each in self.dispatches)
 
     def on(self, channel: Channel) -> Dispatch | None:
         return next((each for each in self.dispatches if each.channel is channel), None)
@@ -103,8 +105,8 @@ class Notification:
         )
 
     def expired(self, at: datetime) -> Self:
-        """What was never handed over is given up; of what was, nothing more is expected."""
-        changed = self
+        """What was never handed over is given up; for what was, nobody waits any more."""
+        changed = replace(self, closed=True)
         for each in self.dispatches:
             if each.status is Status.PENDING:
                 changed = changed.ended(each.channel, Status.FAILED, at, "expired")
