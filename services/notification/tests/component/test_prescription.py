@@ -55,11 +55,16 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     assert await vault.open(notification_id, Channel.EMAIL, bytes(stored["sealed"]["email"])) is None
     program.stop()
     secrets = [*CODES.values(), CITIZEN["mobile"]]
-    everywhere = [path for path in tmp_path.rglob("*") if path.is_file() and path != alone.sms.messages]
+    everywhere = [
+        path
+        for path in tmp_path.rglob("*")
+        # Kafka's indexes hold offsets alone, and are ten megabytes each before anything is in them.
+        if path.is_file() and path != alone.sms.messages and path.suffix not in {".index", ".timeindex"}
+    ]
     searched = {folder: sum(folder in path.parts for path in everywhere) for folder in ("kafka", "mongo")}
     assert all(searched.values()), searched
     assert [found for path in everywhere for found in holds(path, secrets)] == []
-    master = [path for path in everywhere if MASTER in path.read_bytes().rstrip(b"\0")]
+    master = [path for path in everywhere if MASTER in path.read_bytes()]
     assert master == [], "what may be left of a wrapped key in old pages of the store opens nothing without the master"
 
 
@@ -68,7 +73,7 @@ def holds(path: Path, secrets: list[str]) -> list[str]:
 
     Forms of five bytes or less are left out: they stand in any large file by chance.
     """
-    content = path.read_bytes().rstrip(b"\0")  # Kafka makes its indexes larger than they are
+    content = path.read_bytes()
     found = []
     for secret in secrets:
         forms = [secret.encode(), secret.encode("utf-16-le"), *in_base64(secret.encode())]
