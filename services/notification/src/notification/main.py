@@ -12,7 +12,6 @@ from rossio.notification.v1.service_pb2_grpc import add_NotificationServiceServi
 
 from notification.adapters import broadcasts, preferences, store, vault, wire
 from notification.adapters.mail import MailRouting
-from notification.adapters.sms import SmsProvider
 from notification.application.announce import Announce
 from notification.application.expire_messages import ExpireMessages
 from notification.application.list_inbox import ListInbox
@@ -36,7 +35,6 @@ from notification.entrypoints.clock import Expiry, now
 from notification.entrypoints.consumers import Reactions, Requests
 from notification.entrypoints.follower import InboxFollower
 from notification.entrypoints.grpc import NotificationServicer, UseCases
-from notification.entrypoints.http import PATH, Receipts
 from notification.settings import Settings
 
 ROLES = ("api", "react", "send", "receipts", "expire")
@@ -77,9 +75,7 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("send"):
         send(app, parts)
     if app.plays("receipts") and app.settings.sms_receipt_secret is not None:
-        secret = app.settings.sms_receipt_secret.get_secret_value()
-        receipts = Receipts(app.settings.receipts_address, secret, parts.record_receipt, now)
-        app.add(receipts, "receipts", service.Stage.SERVER)
+        take_receipts(app, parts, app.settings.sms_receipt_secret.get_secret_value())
     if app.plays("expire"):
         app.add(Expiry(ExpireMessages(parts.notifications, parts.vault), every=app.settings.expiry_every), "expiry")
 
@@ -130,11 +126,13 @@ def react(app: service.App[Settings], parts: Parts) -> None:
 
 def send(app: service.App[Settings], parts: Parts) -> None:
     """The workers of the three lanes; each lane is a stream of its own."""
+    from notification.adapters.sms import SmsProvider  # noqa: PLC0415 - only who speaks HTTP pays for aiohttp
+
     settings = app.settings
     sms = SmsProvider(
         settings.sms_provider_url,
         settings.sms_provider_key.get_secret_value(),
-        settings.receipts_url or f"http://{settings.receipts_address}{PATH}",
+        settings.receipts_url or f"http://{settings.receipts_address}/receipts/sms",
     )
     app.add(sms, "SMS provider")
     mail = MailRouting(MailServiceStub(app.channel(settings.mail_routing_address)), settings.mail_sender)
@@ -144,6 +142,14 @@ def send(app: service.App[Settings], parts: Parts) -> None:
     requests = Requests(send_message)
     for stream in wire.REQUESTS.values():
         app.consumer(stream, {NotificationRequested: requests.send})
+
+
+def take_receipts(app: service.App[Settings], parts: Parts, secret: str) -> None:
+    """The HTTP server for the receipts of providers."""
+    from notification.entrypoints.http import Receipts  # noqa: PLC0415 - only who speaks HTTP pays for aiohttp
+
+    receipts = Receipts(app.settings.receipts_address, secret, parts.record_receipt, now)
+    app.add(receipts, "receipts", service.Stage.SERVER)
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from notification.domain.vocabulary import Channel
 
 _log = telemetry.logger(__name__)
 _LONGEST_BODY: Final = 16 * 1024
-PATH: Final = "/receipts/sms"
 
 
 class Receipts:
@@ -28,7 +27,7 @@ class Receipts:
         self._record = record
         self._now = now
         application = web.Application(client_max_size=_LONGEST_BODY)
-        application.router.add_post(PATH, self._take)
+        application.router.add_post("/receipts/sms", self._take)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
 
     async def start(self) -> None:
