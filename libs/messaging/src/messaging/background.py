@@ -9,9 +9,9 @@ log = telemetry.logger(__name__)
 
 
 def keep(name: str, loop: Coroutine[None, None, None]) -> asyncio.Task[None]:
-    """Starts a loop that only its owner ends, by `end`.
+    """Starts a loop that only its owner ends.
 
-    When it ends by itself, that is a bug: it is logged, and the process is not ready from then on.
+    An exception out of it is a bug: it is logged, and the process is not ready from then on.
     """
     task = asyncio.create_task(loop, name=name)
     task.add_done_callback(_ended)
@@ -26,6 +26,6 @@ async def end(*tasks: asyncio.Task[None]) -> None:
 
 
 def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        log.error("a loop died", exc=task.exception(), loop=task.get_name())
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a loop died", exc=error, loop=task.get_name())
         telemetry.health.check(task.get_name(), lambda: "its loop died, which is a bug: restart the process")

@@ -11,7 +11,7 @@ from errors import Invalid, Transient
 from store import Collection, Database, Lease, OutboxRecord
 from telemetry import names
 
-from messaging.background import end, keep
+from messaging.background import keep
 from messaging.identity import new_id
 from messaging.producer import Producer
 
@@ -49,6 +49,7 @@ class Relay:
         self._poll = poll
         self._limit = limit
         self._woken = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
         for collection in collections:
             collection.on_facts(self.wake)
@@ -59,20 +60,25 @@ class Relay:
         return self._lease.held
 
     async def start(self) -> None:
+        self._stopping = False
         self._task = keep("relay", self._run())
 
     async def stop(self) -> None:
-        """Publishes what is there, when it may, and lets the next relay in."""
+        """Publishes what is there, when it may, and lets the next relay in.
+
+        The pass in hand is not cut off: what is published and not cleared would be published twice.
+        """
         task, self._task = self._task, None
         if task is None:
             return
-        await end(task)
+        self._stopping = True
+        self.wake()
+        await task  # cancelled with this call when that is
         if self._lease.held:
             try:
-                await self._relay_all()
                 await self._lease.release()
             except Transient as error:
-                log.warning("relay stops with facts to publish", reason=error.reason)
+                log.warning("lease not released: the next relay waits for its end", reason=error.reason)
 
     def wake(self) -> None:
         """Something was recorded, and need not wait for the next look."""
@@ -81,13 +87,17 @@ class Relay:
     async def _run(self) -> None:
         while True:
             self._woken.clear()
+            last = self._stopping
             more = False
             try:
                 if await self._lead():
                     more = await self._relay_all()
             except Transient as error:
                 log.warning("relay waits", reason=error.reason)
-                await asyncio.sleep(min(1.0, self._poll))
+                if not last:
+                    await asyncio.sleep(min(1.0, self._poll))
+            if last and not more:
+                return
             if not more:
                 await self._look_later()
 
@@ -97,11 +107,12 @@ class Relay:
         timer.cancel()
 
     async def _lead(self) -> bool:
-        """Takes or prolongs the lease where that is due; whether it is held."""
-        if self._lease.held and time.monotonic() < self._renew_at:
-            return True
-        self._renew_at = time.monotonic() + _RENEW
+        """Takes or prolongs the lease where that is due, however often it is woken; whether it is held."""
+        now = time.monotonic()
+        if now < self._renew_at:
+            return self._lease.held
         held = await self._lease.acquire()
+        self._renew_at = now + (_RENEW if held else min(self._poll, _RENEW))
         for collection in self._collections:
             names.RELAY_LEADER.bind(collection=collection.name).set(held)
         return held
