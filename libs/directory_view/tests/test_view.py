@@ -311,10 +311,11 @@ def test_domains_and_the_mailbox_for_what_is_left() -> None:
     assert catch_all is not None
     assert catch_all.person_id == "p000001"
     assert view.catch_all("e02") is None
-    catch_all.state = PERSON_STATE_LEFT
-    catch_all.version += 1
-    view.apply([PersonChanged(person=catch_all)])
-    assert view.catch_all("e01") is None
+    for entity_id, state in (("e02", PERSON_STATE_ACTIVE), ("e01", PERSON_STATE_LEFT)):
+        catch_all.entity_id, catch_all.state = entity_id, state
+        catch_all.version += 1
+        view.apply([PersonChanged(person=catch_all)])
+        assert view.catch_all("e01") is None
 
 
 def test_a_domain_that_moves_is_the_new_entitys() -> None:

@@ -5,8 +5,10 @@ record, `claims` the addresses or domains that are its own, `shelf` the list tha
 that wrote it last. A field that would be empty is not there, which keeps it out of its index.
 """
 
+import asyncio
 from collections.abc import Collection as Some
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -28,6 +30,8 @@ RECORD_INDEXES: Final = (
 _NUMBERS: Final = "numbers"
 _OPTIONAL: Final = ("claims", "number", "shelf", "request")
 _ATTEMPTS: Final = 20
+_FIRST_LOOK_SECONDS: Final = 0.01
+_LAST_LOOK_SECONDS: Final = 1.0
 
 _R = TypeVar("_R", Person, Entity)
 
@@ -96,6 +100,14 @@ class StoredRecords:
             else:
                 operations.append(store.Change(new.key, _replacing(document), _as(change.kept), facts=facts))
         await self._write(operations)
+
+    async def published(self, within: float) -> None:
+        wait = _FIRST_LOOK_SECONDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while await self._records.pending(1):
+                    await asyncio.sleep(wait)
+                    wait = min(2 * wait, _LAST_LOOK_SECONDS)
 
     async def release(self, moved: Sequence[Moved]) -> None:
         await self._write([store.Change(kept.key, _without(kept, names), _as(kept)) for kept, names in moved])

@@ -20,6 +20,7 @@ from directory.domain.records import Directory, Person
 log = telemetry.logger(__name__)
 
 _CHUNK = 500
+_STEP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class ImportCsv:
         for start in range(0, len(changes), _CHUNK):
             await self.records.put_all(changes[start : start + _CHUNK], at)
             telemetry.points.reached("directory.import.chunk")
+            # Finding what is to be published gets slow where very much is: the import keeps step with it.
+            await self.records.published(within=_STEP_SECONDS)
 
     async def _numbered(self, kept: Directory, changes: Sequence[Change]) -> list[Change]:
         """Gives the new people their numbers, in the order of their rows.

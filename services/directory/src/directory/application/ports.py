@@ -74,6 +74,10 @@ class Records(Protocol):
         """
         ...
 
+    async def published(self, within: float) -> None:
+        """Returns when no fact waits to be published any more, or after so many seconds."""
+        ...
+
     async def release(self, moved: Sequence[Moved]) -> None:
         """Lets other records have the names; nothing else changes.
 
