@@ -11,9 +11,8 @@ from typing import Annotated
 
 import telemetry
 import typer
-from devstack import stack_file
 from devstack.stack_file import Stack
-from devstack.suite import Suite
+from devstack.suite import Suite, spans_file
 from errors import NotFound
 from telemetry import capture
 from testkit import sms_provider
@@ -60,8 +59,9 @@ async def token(
 
 
 def trace(trace_id: Annotated[str, typer.Argument(help="As the demo prints it, or a log line holds it.")]) -> None:
-    """Shows a trace of the embedded stack, with those that it links to: who did what, when, for how long."""
-    exported = capture.read(Path(stack_file.read().spans))
+    """Shows a trace of the stack that runs here or ran last, with those it links to: who did what, when, how long."""
+    file = spans_file(FOLDER)
+    exported = capture.read(file) if file.exists() else []
     ids = {trace_id}
     while more := {s.trace_id for s in exported if s.trace_id not in ids and any(t in ids for t, _ in s.links)}:
         ids |= more
@@ -117,7 +117,7 @@ async def _story(suite: Suite, people: int) -> bool:
 async def _invite(stack: Stack) -> None:
     """What to try while the suite is up."""
     cast = Cast(Ministry(1200, SEED))
-    someone = cast.clinician("e03").addresses[0]
+    someone, editor = cast.clinician("e03").addresses[0], cast.person("e01", "news.editor").addresses[0]
     console.rule("the suite is up until Ctrl-C")
     console.print(f"SMTP {stack.smtp}   Kafka {stack.kafka}   MongoDB {stack.mongodb}")
     for name, address in stack.endpoints.items():
@@ -127,6 +127,7 @@ async def _invite(stack: Stack) -> None:
     for command in (
         f"news feed --as {someone}",
         f"mail resolve {cast.nested_list('e03').addresses[0]} --as {someone}",
+        f"news publish Olá README.md --as {editor}",
         f"audit verify --as {cast.auditor.addresses[0]}",
     ):
         console.print(f"  .venv/bin/rossio {command}", markup=False, soft_wrap=True)

@@ -31,6 +31,25 @@ class Service:
         """The module whose `python -m` is the service."""
         return f"{self.name.replace('-', '_')}.main"
 
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Setting of an address -> the port that the README names."""
+        return {"GRPC_ADDRESS": self.grpc_port, "ADMIN_ADDRESS": self.admin_port, **self.further_ports}
+
+    def check_ports(self) -> None:
+        """Looks whether its ports are free, so that a start fails at once and not after the servers' start.
+
+        Raises:
+            Missing: something listens on one of them.
+        """
+        for setting, port in self.ports.items():
+            _check_free(self.name, setting, port)
+
+
+def _check_free(service: str, setting: str, port: int) -> None:
+    if listens(port):
+        raise Missing(f"port {port} ({setting} of {service}) is in use: stop what holds it")
+
 
 SERVICES: Final = (
     Service("directory", 7101, 7201),
@@ -85,8 +104,9 @@ class ServiceProgram(Program):
         self.service = service
         self.settings = dict(settings or {})
         self._surroundings = surroundings
-        ports = {"GRPC_ADDRESS": service.grpc_port, "ADMIN_ADDRESS": service.admin_port, **service.further_ports}
-        self.addresses = {name: f"{LOOPBACK}:{free_port() if free_ports else port}" for name, port in ports.items()}
+        self.addresses = {
+            name: f"{LOOPBACK}:{free_port() if free_ports else port}" for name, port in service.ports.items()
+        }
         self._token_file = self.folder / "token"
         self._last_answer = "nothing answered on its admin port"
 
@@ -110,9 +130,7 @@ class ServiceProgram(Program):
 
     def command(self) -> list[str]:
         for setting, address in self.addresses.items():
-            port = int(address.rpartition(":")[2])
-            if listens(port):
-                raise Missing(f"port {port} ({setting} of {self.name}) is in use: stop what holds it")
+            _check_free(self.name, setting, int(address.rpartition(":")[2]))
         self.renew_token()
         return [sys.executable, "-m", self.service.module]
 

@@ -39,6 +39,11 @@ _RENEW_TOKENS = timedelta(minutes=20)
 _DRAIN_SECONDS = 30
 
 
+def spans_file(folder: Path) -> Path:
+    """Where the spans of a suite in `folder` are; they stay until the next one starts there."""
+    return folder / "state" / "spans.jsonl"
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A further program, such as the simulator of an outside provider, and what services are told of it."""
@@ -71,7 +76,7 @@ class Suite:
         self.issuer = Issuer(self.folder / "issuer")
         self.services: dict[str, ServiceProgram] = {}
         self._state = self.folder / "state"
-        self.spans = self._state / "spans.jsonl"
+        self.spans = spans_file(self.folder)
         self._say = say
         self._free_ports = free_ports
         self._kinds = services
@@ -142,6 +147,9 @@ class Suite:
         shutil.rmtree(self._state, ignore_errors=True)
 
     async def _start(self) -> None:
+        if not self._free_ports:
+            for kind in self._kinds:
+                kind.check_ports()
         surroundings = await self._start_servers()
         for kind in self._kinds:
             settings = self._tracing()
