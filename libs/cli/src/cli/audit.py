@@ -8,7 +8,7 @@ from rossio.governance.v1 import audit_pb2, service_pb2
 
 from cli.audit_chain import ChainVerifier
 from cli.client import Client, connect
-from cli.command import As, console, sync
+from cli.command import As, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Verify and read the audit records.")
 
@@ -18,9 +18,12 @@ app = typer.Typer(no_args_is_help=True, help="Verify and read the audit records.
 async def verify_(caller: As = None) -> None:
     """Fetches every chain that the caller may read and computes its hashes anew."""
     async with connect(caller) as client:
-        for chain in await chains(client):
-            records = await verified(client, chain)
-            console.print(f"{chain.entity_id or '(none)'}\t{records} records\t{chain.hash.hex()[:16]}")
+        held = [(chain, await verified(client, chain)) for chain in await chains(client)]
+    table(
+        ("entity", "records", "hash of the last"),
+        ((chain.entity_id or "(none)", records, chain.hash.hex()[:16]) for chain, records in held),
+    )
+    note(f"{len(held)} chain(s), every hash computed again and right")
 
 
 @app.command("list")

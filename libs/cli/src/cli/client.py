@@ -85,12 +85,24 @@ async def connect(person: str | None) -> AsyncIterator[Client]:
         NotFound: no embedded stack runs here, or it does not know the person.
     """
     given = os.environ.get("ROSSIO_ENDPOINTS")
-    endpoints = dict(pair.split("=", 1) for pair in given.split(",")) if given else stack_file.read().endpoints
+    endpoints = endpoints_of(given) if given else stack_file.read().endpoints
     token = await token_for(person) if person else os.environ.get("ROSSIO_TOKEN", "")
     if not token:
         raise Invalid("say who you are: --as ADDRESS on the embedded stack, or ROSSIO_TOKEN elsewhere")
     async with Client(endpoints, lambda: token) as client:
         yield client
+
+
+def endpoints_of(given: str) -> dict[str, str]:
+    """Addresses by service, from `service=host:port,service=host:port`.
+
+    Raises:
+        Invalid: it is of another form.
+    """
+    pairs = [pair.strip().partition("=") for pair in given.split(",")]
+    if not all(service and address for service, _, address in pairs):
+        raise Invalid(f'ROSSIO_ENDPOINTS is "{given}"; it is of the form mail-routing=host:port,document=host:port')
+    return {service: address for service, _, address in pairs}
 
 
 async def token_for(person: str, stack: stack_file.Stack | None = None) -> str:

@@ -30,6 +30,11 @@ def sync(command: Callable[P, Awaitable[T]]) -> Callable[P, T]:
     return run
 
 
+def note(what: str) -> None:
+    """Says what is for people and no part of the result, beside it."""
+    print(what, file=sys.stderr)
+
+
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Prints rows as a table on a terminal, and tab-separated elsewhere, so that programs can read it."""
     if not console.is_terminal:

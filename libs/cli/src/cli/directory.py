@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from devstack import ministry
 from errors import Invalid
-from rossio.directory.v1 import service_pb2
+from rossio.directory.v1 import directory_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, sync, table
+from cli.command import As, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Look up people and entities, import CSV files.")
 
@@ -20,7 +20,7 @@ async def whoami(caller: As = None) -> None:
     """Shows the caller as the directory knows them."""
     async with connect(caller) as client:
         answer = await client.directory.WhoAmI(service_pb2.WhoAmIRequest())
-    console.print(answer.person, markup=False)
+    _show(answer.person)
 
 
 @app.command()
@@ -41,7 +41,7 @@ async def person(name: Annotated[str, typer.Argument(help="An id or address.")],
     """Shows one person."""
     async with connect(caller) as client:
         answer = await client.directory.GetPerson(service_pb2.GetPersonRequest(name=name))
-    console.print(answer.person, markup=False)
+    _show(answer.person)
 
 
 @app.command("import")
@@ -61,6 +61,22 @@ async def import_(
         ((d.table, d.added, d.changed, d.left, d.same) for d in report.diffs),
     )
     for error in report.errors:
-        console.print(f"[red]{error.table}.csv:{error.line}[/] {error.column}: {error.message}")
+        note(f"{error.table}.csv:{error.line} {error.column}: {error.message}")
     if report.errors:
-        raise Invalid(f"{len(report.errors)} bad rows; nothing was changed")
+        raise Invalid(f"{len(report.errors)} error(s) in the files; nothing was changed")
+
+
+def _show(person: directory_pb2.Person) -> None:
+    state = directory_pb2.PersonState.Name(person.state).removeprefix("PERSON_STATE_").lower()
+    rows = (
+        ("id", person.person_id),
+        ("name", f"{person.given_name} {person.family_name}"),
+        ("entity", person.entity_id),
+        ("unit", person.unit_id),
+        ("profession", person.profession),
+        ("addresses", ", ".join(person.addresses)),
+        ("mobile", person.mobile),
+        ("roles", ", ".join(person.roles)),
+        ("state", state),
+    )
+    table(("of", "is"), rows)

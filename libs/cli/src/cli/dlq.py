@@ -26,11 +26,12 @@ async def list_(
     settled: Annotated[bool, typer.Option("--settled", help="Also those redriven or dropped.")] = False,
 ) -> None:
     """Lists the open dead letters of all streams."""
+    kafka = _kafka()
     rows = []
     for stream in catalogue().streams.values():
         for service in stream.consumers:
             try:
-                letters = await DeadLetters(_kafka(), stream, service).list(settled=settled)
+                letters = await DeadLetters(kafka, stream, service).list(settled=settled)
             except NotFound:
                 continue
             rows += [

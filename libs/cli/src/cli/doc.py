@@ -10,6 +10,7 @@ from uuid import uuid4
 import typer
 from errors import Invalid
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client, connect
@@ -73,9 +74,9 @@ async def get(
 @sync
 async def share(
     node: str,
-    person: Annotated[str, typer.Option()] = "",
-    group: Annotated[str, typer.Option()] = "",
-    entity: Annotated[str, typer.Option()] = "",
+    person: Annotated[str, typer.Option(help="An id or address.")] = "",
+    group: Annotated[str, typer.Option(help="An id.")] = "",
+    entity: Annotated[str, typer.Option(help="An id.")] = "",
     role: Annotated[str, typer.Option(help="reader, editor or manager")] = "reader",
     caller: As = None,
 ) -> None:
@@ -86,13 +87,16 @@ async def share(
         raise Invalid("say one of --person, --group, --entity")
     if f"ROLE_{role.upper()}" not in document_pb2.Role.keys():  # noqa: SIM118  protobuf's enum is no mapping
         raise Invalid("--role is one of reader, editor, manager")
-    request = service_pb2.ShareRequest(
-        request_id=str(uuid4()),
-        node_id=node,
-        grantee=document_pb2.Grantee(**given),
-        role=document_pb2.Role.Value(f"ROLE_{role.upper()}"),
-    )
     async with connect(caller) as client:
+        if person:
+            found = await client.directory.GetPerson(directory_pb2.GetPersonRequest(name=person))
+            given = {"person_id": found.person.person_id}
+        request = service_pb2.ShareRequest(
+            request_id=str(uuid4()),
+            node_id=node,
+            grantee=document_pb2.Grantee(**given),
+            role=document_pb2.Role.Value(f"ROLE_{role.upper()}"),
+        )
         print((await client.document.Share(request)).grant.grant_id)
 
 

@@ -12,7 +12,7 @@ from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.mail.v1 import events_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, sync, table
+from cli.command import As, console, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
 
@@ -23,14 +23,17 @@ async def send(
     to: Annotated[list[str], typer.Argument(help="Addresses of people or lists.")],
     subject: Annotated[str, typer.Option()] = "",
     body: Annotated[str, typer.Option()] = "",
-    file: Annotated[Path | None, typer.Option(help="A whole message (RFC 5322) instead of subject and body.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A whole message (RFC 5322) instead of subject and body.", exists=True, dir_okay=False),
+    ] = None,
     caller: As = None,
 ) -> None:
     """Sends a mail from the caller."""
     async with connect(caller) as client:
         me = (await client.directory.WhoAmI(directory_pb2.WhoAmIRequest())).person
         sender = me.addresses[0]
-        content = file.read_bytes() if file else compose(sender, to, subject, body)
+        content = with_crlf(file.read_bytes()) if file else compose(sender, to, subject, body)
         answer = await client.mail.Submit(
             service_pb2.SubmitRequest(request_id=str(uuid4()), sender=sender, recipients=to, content=content)
         )
@@ -43,7 +46,12 @@ def compose(sender: str, to: list[str], subject: str, body: str) -> bytes:
     message["From"], message["To"], message["Subject"] = sender, ", ".join(to), subject
     message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain=sender.rpartition("@")[2])
     message.set_content(body)
-    return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return with_crlf(message.as_bytes())
+
+
+def with_crlf(content: bytes) -> bytes:
+    """The line ends that SMTP asks for; a file of this machine rarely has them."""
+    return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 @app.command()
@@ -58,7 +66,7 @@ async def resolve(
         answer = await client.mail.Resolve(service_pb2.ResolveRequest(sender=sender, recipient=recipient))
     table(("step", "of", "result"), ((step.kind, step.subject, step.result) for step in answer.steps))
     table(("to", "by", "target"), ((to.address, to.kind, to.target) for to in answer.destinations[:20]))
-    console.print(f"{answer.destination_count} destinations")
+    note(f"{answer.destination_count} destination(s)")
 
 
 @app.command()

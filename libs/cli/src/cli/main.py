@@ -1,5 +1,6 @@
 """The `rossio` command: its groups, and how its failures look."""
 
+import logging
 import sys
 
 import grpc.aio
@@ -14,6 +15,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    # Frames and colours are for terminals; a pipe or a log gets lines as they are.
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
     help="Rossio: mail, documents, news and notices for a whole ministry.",
 )
 app.add_typer(mail.app, name="mail")
@@ -31,12 +34,16 @@ app.command()(stack.trace)
 
 def main() -> None:
     """Runs a command; a failure is one line that says what to do, and exit status 1."""
+    # What the broker's client logs comes back as an error too, and is said once.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         app()
     except (RossioError, Unmet) as error:
         sys.exit(f"rossio: {error}")
     except grpc.aio.AioRpcError as error:
         sys.exit(f"rossio: {rpc.error_of(error)}")
+    except OSError as error:
+        sys.exit(f"rossio: {error.filename}: {error.strerror}" if error.filename else f"rossio: {error}")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
+from errors import Invalid
 from rossio.news.v1 import news_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, sync, table
+from cli.command import As, console, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Publish news, read the feed, acknowledge.")
 
@@ -20,14 +21,18 @@ async def publish(
     title: str,
     file: Annotated[Path, typer.Argument(help="The text, as Markdown.", exists=True, dir_okay=False)],
     audience: Annotated[str, typer.Option(help='For example: entity = "e01" and profession in ("nurse")')] = "all",
-    acknowledge_within: Annotated[int, typer.Option(help="Days; 0: it need not be acknowledged.")] = 0,
+    acknowledge_within: Annotated[int, typer.Option(help="Days; 0: it need not be acknowledged.", min=0, max=3650)] = 0,
     locale: Annotated[str, typer.Option()] = "pt-PT",
     caller: As = None,
 ) -> None:
     """Publishes a post at once and prints its id."""
+    try:
+        body = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not UTF-8 text") from None
     request = service_pb2.CreatePostRequest(
         request_id=str(uuid4()),
-        variants=[news_pb2.Variant(locale=locale, title=title, body=file.read_text())],
+        variants=[news_pb2.Variant(locale=locale, title=title, body=body)],
         audience=audience,
         mandatory=acknowledge_within > 0,
     )
@@ -49,7 +54,7 @@ async def preview(audience: str, caller: As = None) -> None:
     """Counts who an audience expression holds."""
     async with connect(caller) as client:
         answer = await client.news.PreviewAudience(service_pb2.PreviewAudienceRequest(audience=audience))
-    console.print(f"{answer.size} people, among them {', '.join(answer.sample)}")
+    console.print(f"{answer.size} people" + (f", among them {', '.join(answer.sample)}" if answer.sample else ""))
 
 
 @app.command()
@@ -80,7 +85,7 @@ async def missing(post: str, limit: Annotated[int, typer.Option()] = 50, caller:
         answer = await client.news.ListMissing(service_pb2.ListMissingRequest(post_id=post, page_size=limit))
     for person in answer.person_ids:
         print(person)
-    console.print(f"{answer.missing} of {answer.audience_size} have not acknowledged")
+    note(f"{answer.missing} of {answer.audience_size} have not acknowledged")
 
 
 def _item(item: service_pb2.FeedItem) -> tuple[object, ...]:

@@ -1,5 +1,7 @@
 """`rossio notify`: inbox, preferences, prescription, why."""
 
+import sys
+from getpass import getpass
 from typing import Annotated
 from uuid import uuid4
 
@@ -8,7 +10,7 @@ from errors import Invalid
 from rossio.notification.v1 import notification_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, sync, table
+from cli.command import As, console, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Read the inbox, set preferences, send a prescription, ask why.")
 
@@ -27,7 +29,7 @@ async def inbox(
     table(
         ("item", "topic", "at", "title"), ((i.item_id, _topic(i), i.at.ToJsonString(), i.title) for i in answer.items)
     )
-    console.print(f"{answer.unread} unread")
+    note(f"{answer.unread} unread")
 
 
 @app.command()
@@ -41,7 +43,12 @@ async def watch(caller: As = None) -> None:
 
 @app.command()
 @sync
-async def prefer(topic: str, channel: str, on: bool, caller: As = None) -> None:
+async def prefer(
+    topic: Annotated[str, typer.Argument(help="mail, document or news")],
+    channel: Annotated[str, typer.Argument(help="in_app, email or sms")],
+    on: Annotated[bool, typer.Argument(help="on or off")],
+    caller: As = None,
+) -> None:
     """Switches a topic (mail, document, news) on a channel (in_app, email, sms) on or off."""
     try:
         preference = notification_pb2.Preference(
@@ -60,9 +67,9 @@ async def prefer(topic: str, channel: str, on: bool, caller: As = None) -> None:
 @sync
 async def prescription(
     number: Annotated[str, typer.Argument(help="19 digits.")],
-    mobile: str,
-    access_code: Annotated[str, typer.Option(prompt=True, hide_input=True)],
-    option_code: Annotated[str, typer.Option(prompt=True, hide_input=True)],
+    mobile: Annotated[str, typer.Argument(help="For example +351912345678.")],
+    access_code: Annotated[str, typer.Option(envvar="ROSSIO_ACCESS_CODE", help="Asked for when it is missing.")] = "",
+    option_code: Annotated[str, typer.Option(envvar="ROSSIO_OPTION_CODE", help="Asked for when it is missing.")] = "",
     email: Annotated[str, typer.Option()] = "",
     guide: Annotated[str, typer.Option()] = "",
     caller: As = None,
@@ -71,8 +78,8 @@ async def prescription(
     request = service_pb2.SendPrescriptionRequest(
         request_id=str(uuid4()),
         prescription_number=number,
-        access_code=access_code,
-        option_code=option_code,
+        access_code=access_code or _asked("access code"),
+        option_code=option_code or _asked("option code"),
         mobile=mobile,
         email=email,
         guide=guide,
@@ -88,6 +95,13 @@ async def why(notification: str, caller: As = None) -> None:
     async with connect(caller) as client:
         answer = await client.notification.Why(service_pb2.WhyRequest(notification_id=notification))
     table(("channel", "sent", "reason", "status", "provider"), map(_decision, answer.decisions))
+
+
+def _asked(what: str) -> str:
+    """A secret from the terminal; it stays out of the list of processes."""
+    if not sys.stdin.isatty():
+        raise Invalid(f"the {what} is missing: set ROSSIO_{what.upper().replace(' ', '_')}, or run this on a terminal")
+    return getpass(f"{what.capitalize()}: ")
 
 
 def _topic(item: notification_pb2.InboxItem) -> str:
