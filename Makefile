@@ -28,8 +28,8 @@ run: .venv/.run ## start the whole suite, show one of everything, and stay up un
 demo: .venv/.run ## the same, checked step by step; exits 0 only when every step held
 	@$(VENV)/rossio demo
 
-test: .venv/.dev tools ## all tests, on a real Apache Kafka; most of their time they wait, so three processes share them
-	@$(VENV)/pytest -n 3 $(ARGS)
+test: .venv/.dev tools ## all tests, on a real Apache Kafka; two processes share them
+	@$(VENV)/pytest -n 2 $(ARGS)
 
 verify: lint types contracts protos-check ## everything that is checked without running the code
 

@@ -30,7 +30,7 @@ _P = TypeVar("_P", bound=Program)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java.
 
-    Where several processes share the tests (`-n 3`), each takes whole files, and one takes all that share the suite.
+    Where several processes share the tests (`-n 2`), each takes whole files, and one takes all that share the suite.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group("suite" if "running" in item.fixturenames else str(item.path)))
