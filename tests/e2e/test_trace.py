@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from cli.demo.inbox import inbox
 from cli.demo.mail import mail
 from cli.demo.stage import until
 from telemetry import capture
@@ -25,7 +24,6 @@ def story_of(trace_id: str, spans: Path) -> list[Exported]:
 
 async def test_a_mail_is_one_trace_from_smtp_to_the_notice(running: Running) -> None:
     shown = await running.play(mail)
-    await running.play(inbox)
 
     async def whole() -> list[Exported] | None:
         found = story_of(shown.trace_id, running.spans)

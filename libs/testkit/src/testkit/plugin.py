@@ -26,16 +26,15 @@ from devstack.services import SERVICES, ServiceProgram, Surroundings
 _P = TypeVar("_P", bound=Program)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java.
 
     Where several processes share the tests (`-n 2`), each takes whole files, and one takes all that share the suite.
     """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("suite" if "running" in item.fixturenames else str(item.path)))
-        if {"kafka", "module_kafka", "own_kafka"} & set(item.fixturenames):
-            item.add_marker("kafka")
+    fixtures = set(getattr(item, "fixturenames", ()))
+    item.add_marker(pytest.mark.xdist_group("suite" if "running" in fixtures else str(item.path)))
+    if fixtures & {"kafka", "module_kafka", "own_kafka"}:
+        item.add_marker("kafka")
 
 
 @pytest.fixture(scope="session")
