@@ -29,7 +29,7 @@ demo: .venv/.run ## the same, checked step by step; exits 0 only when every step
 	@$(VENV)/rossio demo
 
 test: .venv/.dev tools ## all tests, on a real Apache Kafka; two processes share them
-	@$(VENV)/pytest -n 2 $(ARGS)
+	@$(VENV)/pytest -n 2 --dist loadfile $(ARGS)
 
 verify: lint types contracts protos-check ## everything that is checked without running the code
 

@@ -45,8 +45,10 @@ class Follower:
 
         With `from_now` it returns when everything published from then on will be applied.
         """
+        # Were it "earliest" all the same, that first reset could overtake the way to the end.
+        reset = "latest" if self._from_now else "earliest"
         client = AIOKafkaConsumer(
-            *self._streams, **self._kafka.connection(), enable_auto_commit=False, auto_offset_reset="earliest"
+            *self._streams, **self._kafka.connection(), enable_auto_commit=False, auto_offset_reset=reset
         )
         try:
             await client.start()

@@ -27,13 +27,8 @@ _P = TypeVar("_P", bound=Program)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java.
-
-    Where several processes share the tests (`-n 2`), each takes whole files, and one takes all that share the suite.
-    """
-    fixtures = set(getattr(item, "fixturenames", ()))
-    item.add_marker(pytest.mark.xdist_group("suite" if "running" in fixtures else str(item.path)))
-    if fixtures & {"kafka", "module_kafka", "own_kafka"}:
+    """A test that asks for the real Kafka carries its mark, so that `-m "not kafka"` needs no Java."""
+    if {"kafka", "module_kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
         item.add_marker("kafka")
 
 

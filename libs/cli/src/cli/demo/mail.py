@@ -3,6 +3,7 @@
 import asyncio
 import re
 import smtplib
+from email import message_from_bytes
 from pathlib import Path
 
 import rpc
@@ -70,7 +71,7 @@ async def _served(client: Client, message_id: str, expected: set[str]) -> list[e
 
 
 def _copies(maildirs: Path, content: bytes) -> list[Path]:
-    marker = next(line for line in content.split(b"\r\n") if line.lower().startswith(b"message-id:"))
+    marker = message_from_bytes(content)["Message-ID"].strip().encode()
     return [path for path in maildirs.glob("**/new/*") if marker in path.read_bytes()]
 
 
