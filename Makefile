@@ -11,6 +11,8 @@ PYTHON := $(shell for python in python3.11 python3 python3.12 python3.13; do \
 
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 CODE := libs services $(wildcard tests)
+# Bytecode is made once: where Python may not write any, each start of a program would make its own, for half its time.
+COMPILE := $(VENV)/python -m compileall -q -j 0 .venv/lib libs services protos/rossio
 PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generate.py protos/pyproject.toml
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
@@ -82,10 +84,12 @@ $(UV):
 	@$(UV) pip install --python $(VENV)/python -r requirements.lock
 	@echo "installing the $(words $(MEMBERS)) libs and services of this folder"
 	@$(UV) pip install --python $(VENV)/python -q --no-deps $(MEMBERS:%=-e %)
+	@$(COMPILE)
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.run | $(UV)
 	@$(UV) pip install --python $(VENV)/python -r requirements-dev.lock
+	@$(COMPILE)
 	@touch $@
 
 .venv/.protos: $(PROTOS) | $(UV) .venv/bin/python

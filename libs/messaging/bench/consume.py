@@ -1,7 +1,6 @@
 """What an event costs that is consumed, handled and settled with telemetry on, against the bare client."""
 
 import asyncio
-import gc
 import os
 import tempfile
 import time
@@ -17,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from devstack.kafka import Kafka as KafkaServer
 from messaging import Consumer, Delivery, Kafka, Producer, Stream, catalogue, ensure_topics, fact, new_id
 from rossio.news.v1.events_pb2 import PostAcknowledged
+from service.process import collect_seldom
 
 EVENTS = 40_000
 _PARTITIONS = 6
@@ -47,7 +47,7 @@ async def _measure(bootstrap: str, events: int) -> list[dict[str, Any]]:
     stream = replace(catalogue().stream("news.post.v1"), name=f"bench.{new_id()}", partitions=_PARTITIONS)
     await _fill(kafka, stream, events)
     running = telemetry.start("bench", version="0", sample_ratio=0.01, log_level="warning")
-    gc.freeze()  # as a service does (service/process.py), for both sides
+    collect_seldom()  # as a service does, for both sides
     costs: dict[int, list[float]] = {0: [], 1: [], 100: []}
     try:
         for _ in range(_ROUNDS):  # in turns, so that all see the same machine
