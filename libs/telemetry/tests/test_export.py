@@ -143,6 +143,28 @@ def test_a_send_that_raises_does_not_end_the_exporting():
     queue.stop()
 
 
+def test_the_end_waits_for_a_batch_that_a_busy_machine_has_not_sent_yet():
+    sent, may_send = [], threading.Event()
+
+    def send(spans):
+        assert may_send.wait(60)
+        sent.extend(spans)
+        return True
+
+    queue = export.SpanQueue(send)
+    recorder.ratio, recorder.sink = 1.0, queue.put
+    with telemetry.span("last"):
+        pass
+    recorder.sink = None
+    ending = threading.Thread(target=queue.stop)
+    ending.start()
+    ending.join(3.5)  # the imports of the first export have been seen to take more than 3 s
+    assert ending.is_alive()
+    may_send.set()
+    ending.join(60)
+    assert [span.name for span in sent] == ["last"]
+
+
 SCRIPT = """
 import sys, telemetry
 running = telemetry.start(sys.argv[1], version="1", sample_ratio=1.0)

@@ -59,10 +59,14 @@ class SpanQueue:
         return True
 
     def stop(self) -> None:
-        """Sends what waits once more and ends the thread."""
+        """Sends what waits once more and ends the thread.
+
+        It returns when the spans are sent or given up, however long the thread's imports take on a busy machine. A
+        collector bounds it all the same: each `send` has its own timeout, and the first that fails is the last.
+        """
         self._stopping = True
         self._wake.set()
-        self._thread.join(timeout=3)
+        self._thread.join()
 
     def _send_batch(self) -> bool:
         batch = [self._spans.popleft() for _ in range(min(self._batch, len(self._spans)))]
