@@ -2,7 +2,8 @@
 
 Every pytest run in the environment has it (entry point `pytest11`). Servers start when the first test asks for
 them. What a machine lacks fails the test in CI and skips it, with the reason, elsewhere. Tests keep apart by
-fresh database names, group ids and topics, not by servers of their own; a test that kills its server asks for
+fresh database names, group ids and topics, not by servers of their own; those of services, whose groups and
+streams have fixed names, have a Kafka for each module (`streams`), and a test that kills its server asks for
 `own_kafka` or `own_mongo`.
 """
 
@@ -89,13 +90,17 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
     return Issuer(tmp_path_factory.mktemp("issuer"))
 
 
-@pytest.fixture(scope="session")
-def streams(kafka: str) -> str:
-    """The bootstrap address of the shared Kafka, on which every stream of topics.yaml is there."""
+@pytest.fixture(scope="module")
+def streams(module_kafka: str) -> str:
+    """The bootstrap address of a Kafka of the module's own, on which every stream of topics.yaml is there.
+
+    Services settle streams under groups that are theirs for good: on a shared Kafka one module's service would
+    first have to work off what all the others left.
+    """
     import messaging  # noqa: PLC0415 - a run without streams need not load the Kafka client
 
-    asyncio.run(messaging.ensure_topics(kafka))
-    return kafka
+    asyncio.run(messaging.ensure_topics(module_kafka))
+    return module_kafka
 
 
 class StartService(Protocol):
@@ -108,7 +113,7 @@ class StartService(Protocol):
 def start_service(
     tmp_path: Path, streams: str, mongo: str, database_name: str, issuer: Issuer
 ) -> Iterator[StartService]:
-    """Starts services on the shared Kafka and store, in databases of this test; all are killed when it ends."""
+    """Starts services on the module's streams, in databases of this test; all are killed when it ends."""
     surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"{database_name}_")
     kinds = {service.name: service for service in SERVICES}
     started: list[ServiceProgram] = []

@@ -26,13 +26,6 @@ _VIEWED = tuple(f"directory.{kind}.v1" for kind in ("entity", "unit", "person", 
 Files = Mapping[str, bytes]
 
 
-@pytest.fixture(scope="module")
-def own_streams(module_kafka: str) -> str:
-    """A Kafka with every stream that only this module publishes on: its people would be everybody's."""
-    asyncio.run(messaging.ensure_topics(module_kafka))
-    return module_kafka
-
-
 class Streams:
     """What this test has published, read from the streams' beginning."""
 
@@ -77,8 +70,9 @@ class Streams:
 
 
 @pytest.fixture
-def streams(own_streams: str) -> Streams:
-    return Streams(own_streams)
+def streams(streams: str) -> Streams:
+    """The module's streams, whose people are everybody's there, and what this test published on them."""
+    return Streams(streams)
 
 
 @pytest.fixture
