@@ -12,6 +12,8 @@ from rpc.identity import Call, Caller
 
 _SWEEP = 0.05
 """Seconds between two looks for calls that are out of time."""
+_ANSWERED = 2.0
+"""Seconds that the calls that are ended for a drain may take to be answered."""
 _DRAINING = failure_of(Transient("the server is going down; call again", reason="DRAINING"))
 
 
@@ -56,12 +58,17 @@ class Load:
             task.uncancel()
         return call.ended
 
-    def drain(self) -> None:
-        """Ends the calls that have no deadline, such as a watch of an inbox; their callers come again."""
+    async def drain(self) -> None:
+        """Ends the calls that have no deadline, such as a watch of an inbox; their callers come again.
+
+        It returns when they are answered: a connection that closes earlier takes the reason with it.
+        """
         self.draining.set()
-        for call, task in self._calls.items():
-            if call.ends_at is None:
-                _end(call, task, _DRAINING)
+        endless = {call: task for call, task in self._calls.items() if call.ends_at is None}
+        for call, task in endless.items():
+            _end(call, task, _DRAINING)
+        if endless:
+            await asyncio.wait(endless.values(), timeout=_ANSWERED)
 
     async def _sweep(self) -> None:
         while True:

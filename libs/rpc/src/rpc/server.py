@@ -100,7 +100,7 @@ class Server:
         if self._server is None:
             return
         server, self._server = self._server, None
-        self._load.drain()
+        await self._load.drain()
         await server.stop(grace)
         await self._load.stop()
         telemetry.health.forget(_TOKEN_KEYS)
