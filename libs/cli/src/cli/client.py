@@ -24,7 +24,7 @@ from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
-from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub
+from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
 
 
 class Client:
@@ -63,6 +63,10 @@ class Client:
     @cached_property
     def notification(self) -> NotificationServiceStub:
         return NotificationServiceStub(self._channel("notification"))
+
+    @cached_property
+    def sending(self) -> SendServiceStub:
+        return SendServiceStub(self._channel("notification"))
 
     @cached_property
     def governance(self) -> GovernanceServiceStub:

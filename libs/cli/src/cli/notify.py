@@ -9,10 +9,15 @@ import typer
 from errors import Invalid
 from rossio.notification.v1 import notification_pb2, service_pb2
 
+from cli import sending
 from cli.client import connect
 from cli.command import As, console, note, sync, table
 
-app = typer.Typer(no_args_is_help=True, help="Read the inbox, set preferences, send a prescription, ask why.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Read the inbox, set preferences, send a prescription, ask why; templates and messages by them.",
+)
+app.add_typer(sending.app)
 
 
 @app.command()
@@ -94,7 +99,7 @@ async def why(notification: str, caller: As = None) -> None:
     """Says, by channel, what was decided for a notification and what became of it."""
     async with connect(caller) as client:
         answer = await client.notification.Why(service_pb2.WhyRequest(notification_id=notification))
-    table(("channel", "sent", "reason", "status", "provider"), map(_decision, answer.decisions))
+    table(sending.DECISION, map(sending.decision, answer.decisions))
 
 
 def _asked(what: str) -> str:
@@ -106,13 +111,3 @@ def _asked(what: str) -> str:
 
 def _topic(item: notification_pb2.InboxItem) -> str:
     return notification_pb2.Topic.Name(item.topic).removeprefix("TOPIC_").lower()
-
-
-def _decision(decision: notification_pb2.Decision) -> tuple[object, ...]:
-    return (
-        notification_pb2.Channel.Name(decision.channel).removeprefix("CHANNEL_").lower(),
-        "yes" if decision.send else "no",
-        decision.reason,
-        notification_pb2.Status.Name(decision.status).removeprefix("STATUS_").lower(),
-        decision.provider,
-    )

@@ -7,6 +7,7 @@ from typing import Annotated
 import service
 from pydantic import Field, SecretStr
 
+from notification.domain.linter import SmsRules
 from notification.domain.notice import Periods
 from notification.domain.prescription import Lengths
 
@@ -29,6 +30,10 @@ class Settings(service.Settings):
     send_within: Period = timedelta(days=3)
     """How long a message that no provider takes is tried."""
 
+    keep_sent_for: Period = timedelta(days=7)
+    """How long what services send is kept; `retention` says otherwise by service."""
+    retention: dict[str, Period] = Field(default_factory=dict)
+
     mail_routing_address: service.Address = "127.0.0.1:7102"
     mail_sender: str = "no-reply@rossio.test"
     """Whom e-mails come from; mail-routing must let this service use it."""
@@ -42,6 +47,14 @@ class Settings(service.Settings):
     receipts_address: service.Address = "127.0.0.1:7305"
     receipts_url: str = ""
     """Where the provider finds `receipts_address`; empty: at that address itself."""
+    unsubscribe_url: str = ""
+    """Where mail providers find `receipts_address` (https); empty: mails cannot be ended by one click."""
+
+    sms_most_segments: Annotated[int, Field(ge=1, le=20)] = 4
+    sms_price_millis: Annotated[int, Field(ge=0)] = 45
+    """What a segment costs, in thousandths of a euro."""
+    sms_words: tuple[str, ...] = ()
+    """Words that no SMS may hold."""
 
     prescription_expiry: Period = timedelta(days=3)
     """How long the codes are kept, encrypted, when no receipt comes."""
@@ -49,10 +62,16 @@ class Settings(service.Settings):
     option_code_digits: _Digits = 4
     expiry_every: Period = timedelta(seconds=30)
     """How often it is looked for what has expired."""
+    due_every: Period = timedelta(seconds=1)
+    """How often it is looked for what has waited for its time."""
 
     @property
     def periods(self) -> Periods:
-        return Periods(send=self.send_within, keep=self.keep_for)
+        return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.retention)
+
+    @property
+    def sms_rules(self) -> SmsRules:
+        return SmsRules(self.sms_most_segments, self.sms_price_millis, self.sms_words)
 
     @property
     def lengths(self) -> Lengths:

@@ -4,9 +4,9 @@ import asyncio
 import base64
 import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
@@ -34,7 +34,7 @@ from rossio.news.v1 import events_pb2 as news_events
 from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
-from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub
+from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
 from testkit.sms_provider import KEY, SECRET, SmsProviderProgram
 
 MASTER = bytes(range(32))
@@ -158,6 +158,52 @@ class Person:
         return {decision.channel: decision for decision in answer.decisions}
 
 
+class Sender:
+    """The stub of somebody who sends."""
+
+    def __init__(self, stub: SendServiceStub) -> None:
+        self.stub = stub
+
+    async def send(
+        self,
+        request_id: str = "",
+        *,
+        to: dict[str, str],
+        template: str = "consulta",
+        send_at: datetime | None = None,
+        expires_in: timedelta | None = None,
+        lane: n.Lane.ValueType = n.LANE_UNSPECIFIED,
+        channels: Sequence[n.Channel.ValueType] = (),
+        fallback: bool = False,
+        reference: str = "",
+        **values: str,
+    ) -> str:
+        request = pb.SendRequest(
+            request_id=request_id or new_id(),
+            template=template,
+            personalisation=values,
+            to=pb.Addressee(**to),
+            lane=lane,
+            channels=channels,
+            fallback=fallback,
+            reference=reference,
+        )
+        if send_at is not None:
+            request.send_at.FromDatetime(send_at)
+        if expires_in is not None:
+            request.expires_in.FromTimedelta(expires_in)
+        return (await self.stub.Send(request)).notification_id
+
+    async def preview(self, *, locale: str, name: str = "consulta", **values: str) -> pb.PreviewTemplateResponse:
+        request = pb.PreviewTemplateRequest(name=name, personalisation=values, locale=locale)
+        return await self.stub.PreviewTemplate(request)
+
+    async def watch(self, seen: list[pb.WatchStatusesResponse], after: str = "") -> None:
+        """Takes down what becomes of the messages, until it is cancelled."""
+        async for change in self.stub.WatchStatuses(pb.WatchStatusesRequest(after=after)):
+            seen += [change]
+
+
 class Stage:
     """An installation of notification and what it needs, in a database of its own."""
 
@@ -219,10 +265,17 @@ class Stage:
 
     def caller(self, program: ServiceProgram, person_id: str, *roles: str) -> Person:
         """Somebody who speaks to a process."""
+        return Person(NotificationServiceStub(self._channel(program, person_id, roles)))
+
+    def sender(self, program: ServiceProgram, person_id: str, *roles: str) -> Sender:
+        """Somebody who sends by a process."""
+        return Sender(SendServiceStub(self._channel(program, person_id, roles)))
+
+    def _channel(self, program: ServiceProgram, person_id: str, roles: Sequence[str]) -> grpc.aio.Channel:
         token = self._issuer.token(person_id, entity=PEOPLE.get(person_id, "nt-b"), roles=roles)
         channel = rpc.channel(program.grpc, token=lambda: token)
         self._open.push_async_callback(channel.close)
-        return Person(NotificationServiceStub(channel))
+        return channel
 
     def database(self) -> store.Database:
         """The database of notification."""

@@ -110,7 +110,7 @@ async def test_preferences_are_respected_and_own_mails_are_not_told_of(stage, un
     await rui.prefer(n.TOPIC_NEWS, n.CHANNEL_IN_APP, enabled=False)
     held = await eva.stub.ListPreferences(pb.ListPreferencesRequest())
     chosen = {(each.topic, each.channel): each.enabled for each in held.preferences}
-    assert len(chosen) == 12
+    assert len(chosen) == 30
     assert (chosen[n.TOPIC_DOCUMENT, n.CHANNEL_EMAIL], chosen[n.TOPIC_NEWS, n.CHANNEL_EMAIL]) == (False, True)
 
     await stage.tell(shared("g1", group_id="nt-team"), published("p1", numbers("nt-rui", "nt-eva")))

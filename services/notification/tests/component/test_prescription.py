@@ -34,8 +34,7 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     stored = await database.collection("notifications").get(notification_id)
     vault = KeyVault(database.collection("keys"), MASTER)
     sealed = bytes(stored["sealed"]["sms"])
-    opened = await vault.open(notification_id, Channel.SMS, sealed)
-    assert opened is not None
+    opened = (await vault.open(Channel.SMS, {notification_id: sealed}))[notification_id]
     assert all(code in opened.text for code in CODES.values()), "until the receipt it can be opened"
 
     await until(lambda: _ended(doctor, notification_id))
@@ -51,8 +50,8 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     assert "Zolmitriptano" in mail.get_content()
     assert mail["Subject"] == "Guia de tratamento"
 
-    assert await vault.open(notification_id, Channel.SMS, sealed) is None, "its key is no more"
-    assert await vault.open(notification_id, Channel.EMAIL, bytes(stored["sealed"]["email"])) is None
+    assert await vault.open(Channel.SMS, {notification_id: sealed}) == {}, "its key is no more"
+    assert await vault.open(Channel.EMAIL, {notification_id: bytes(stored["sealed"]["email"])}) == {}
     program.stop()
     secrets = [*CODES.values(), CITIZEN["mobile"]]
     everywhere = [

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from notification.domain.decision import decide
+from notification.domain import backoff
+from notification.domain.decision import Choice, Circumstances, decide
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
@@ -11,7 +13,7 @@ WAY = [Status.PENDING, Status.SENT, Status.DELIVERED, Status.FAILED, Status.SUPP
 
 
 def notification() -> Notification:
-    decisions = decide(Topic.PRESCRIPTION, preferences={}, reachable={Channel.SMS})
+    decisions = decide(Topic.PRESCRIPTION, Choice(), Circumstances({Channel.SMS}), AT)
     return Notification(
         notification_id="n1",
         key="k1",
@@ -72,3 +74,41 @@ def test_what_was_handed_over_does_not_fail_by_expiry():
     unsent = sms(notification().expired(AT))
     assert (unsent.status, unsent.reason) == (Status.FAILED, "expired")
     assert not notification().in_inbox
+
+
+def following() -> Notification:
+    """E-mail first, SMS when that fails."""
+    there = Circumstances({Channel.EMAIL, Channel.SMS}, order=[Channel.EMAIL, Channel.SMS])
+    decisions = decide(Topic.SERVICE, Choice(), there, AT)
+    return replace(notification(), topic=Topic.SERVICE, dispatches=tuple(Dispatch.of(each, AT) for each in decisions))
+
+
+def test_the_next_channel_goes_when_the_first_has_failed_and_only_then():
+    begun = following()
+    assert not sms(begun).ready
+    assert sms(begun).after is Channel.EMAIL
+    failed = begun.submitting(Channel.EMAIL, "mail", AT).ended(Channel.EMAIL, Status.FAILED, AT, "undelivered")
+    assert sms(failed).ready
+    arrived = begun.submitted(Channel.EMAIL, "m1", AT).ended(Channel.EMAIL, Status.DELIVERED, AT)
+    assert (sms(arrived).status, sms(arrived).reason) == (Status.SUPPRESSED, "not-needed")
+    assert not sms(begun.released(AT + timedelta(days=1))).ready
+    assert {each.status for each in begun.expired(AT).dispatches if each.send} == {Status.FAILED}
+
+
+def test_what_is_put_off_waits_for_its_time_and_knows_whether_a_provider_may_have_it():
+    tried = notification().submitting(Channel.SMS, "sms-http", AT)
+    assert sms(tried).in_doubt
+    assert sms(tried).ready, "a process that died leaves it to the next one"
+    later = AT + timedelta(seconds=5)
+    put_off = tried.deferred(Channel.SMS, later, taken=False)
+    assert (sms(put_off).ready, sms(put_off).in_doubt, put_off.due_at) == (False, False, later)
+    assert put_off.released(AT) == put_off
+    assert sms(put_off.released(later)).ready
+    assert sms(tried.deferred(Channel.SMS, later, taken=True).released(later)).in_doubt
+    assert not sms(tried.submitted(Channel.SMS, "s1", AT)).in_doubt
+
+
+@given(st.integers(1, 200), st.floats(0, 1))
+def test_pauses_grow_to_ten_minutes_and_never_all_end_at_once(attempts, chance):
+    longest = min(timedelta(minutes=10), timedelta(seconds=2.0 ** min(attempts - 1, 20)))
+    assert longest / 2 <= backoff.pause(attempts, chance) <= longest

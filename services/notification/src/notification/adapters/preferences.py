@@ -9,6 +9,7 @@ from rpc import Caller
 from store import Collection, Index
 
 from notification.adapters import wire
+from notification.domain.decision import Choice
 from notification.domain.vocabulary import Channel, Topic
 
 INDEXES: Final = (Index(["person_id", "topic"]), Index(["topic", "enabled"]))
@@ -18,11 +19,11 @@ class StoredPreferences:
     def __init__(self, preferences: Collection) -> None:
         self._preferences = preferences
 
-    async def of(self, person_ids: Several[str], topic: Topic) -> Mapping[str, Mapping[Channel, bool]]:
-        chosen: dict[str, dict[Channel, bool]] = {}
+    async def of(self, person_ids: Several[str], topic: Topic) -> Mapping[str, Choice]:
+        channels: dict[str, dict[Channel, bool]] = {}
         async for found in self._preferences.find({"person_id": {"$in": list(person_ids)}, "topic": topic.value}):
-            chosen.setdefault(found["person_id"], {})[Channel(found["channel"])] = found["enabled"]
-        return chosen
+            channels.setdefault(found["person_id"], {})[Channel(found["channel"])] = found["enabled"]
+        return {person_id: Choice(channels=chosen) for person_id, chosen in channels.items()}
 
     async def all_of(self, person_id: str) -> Mapping[tuple[Topic, Channel], bool]:
         found = self._preferences.find({"person_id": person_id})

@@ -11,14 +11,18 @@ from typing import Final
 import aiohttp
 from errors import Invalid, NotAllowed, Transient
 
-from notification.domain.texts import Message
-from notification.domain.vocabulary import Topic
+from notification.application.ports import NotTaken
+from notification.domain.texts import Message, Submission
 
 # How far the clock of a receipt may be off: an old one that somebody kept is not taken.
 _SIGNED_WITHIN: Final = timedelta(minutes=5)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 # What another attempt does not change: the provider has understood, and does not want it.
 _REFUSALS: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+# It has said that it took nothing.
+_BUSY: Final = frozenset(
+    {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+)
 _FINAL: Final = {"delivered": True, "failed": False, "expired": False, "rejected": False}
 
 
@@ -26,6 +30,7 @@ class SmsProvider:
     """The provider at `url`; it sends its receipts to `receipts`."""
 
     name = "sms-http"
+    idempotent = True
 
     def __init__(self, url: str, key: str, receipts: str) -> None:
         self._messages = f"{url.rstrip('/')}/messages"
@@ -40,8 +45,9 @@ class SmsProvider:
         if self._client is not None:
             await self._client.close()
 
-    async def submit(self, message: Message, *, key: str, notification_id: str, topic: Topic) -> str:  # noqa: ARG002 - the port's shape
+    async def submit(self, message: Message, submission: Submission) -> str:
         assert self._client is not None, "started before the consumers"
+        key = submission.key
         said = {"to": message.to, "text": message.text, "reference": key, "receipts": self._receipts}
         try:
             async with self._client.post(
@@ -49,9 +55,13 @@ class SmsProvider:
             ) as answer:
                 if answer.status in _REFUSALS:
                     raise Invalid("the provider refuses the message", reason="PROVIDER_REFUSED")
+                if answer.status in _BUSY:
+                    raise NotTaken(f"the provider answers {answer.status}", reason="PROVIDER_BUSY")
                 if answer.status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
                     raise Transient(f"the provider answers {answer.status}", reason="PROVIDER_UNAVAILABLE")
                 return str((await answer.json())["id"])
+        except aiohttp.ClientConnectorError as error:
+            raise NotTaken("the provider cannot be reached", reason="PROVIDER_UNREACHABLE") from error
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
             raise Transient("the provider did not answer as it should", reason="PROVIDER_UNAVAILABLE") from error
 

@@ -1,6 +1,6 @@
 """Notifications and inboxes in MongoDB: one document for each person told of one thing."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from collections.abc import Collection as Several
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -9,11 +9,12 @@ from typing import Any, Final
 import telemetry
 from errors import Conflict
 from rpc import Caller
-from store import ASCENDING, Collection, Document, Index, Insert
+from store import ASCENDING, Collection, Document, Index, Insert, OutboxRecord
 from store import Change as Update
 
-from notification.adapters import wire
-from notification.domain.notification import Dispatch, Notification
+from notification.adapters import documents, wire
+from notification.adapters.documents import read, written
+from notification.domain.notification import Notification
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
 _PAGE: Final = 200
@@ -27,45 +28,80 @@ INDEXES: Final = (
     Index(["inbox", "read", "_id"]),
     Index(["mail_id"], sparse=True),
     Index(["open_until"], sparse=True),
+    Index(["due_at"], sparse=True),
+    # `follower` is who asked for it by a template.
+    Index(["follower", "moved_at"], sparse=True),
     Index(["kept_until"], expire_after=_AT_ITS_TIME),
 )
 
 
-class StoredNotifications:
-    """Each write carries the facts that it makes true; what is counted is counted with them."""
+Publish = Callable[[Sequence[OutboxRecord]], Awaitable[None]]
 
-    def __init__(self, notifications: Collection) -> None:
+
+class StoredNotifications:
+    """Each write carries the facts that it makes true; what is counted is counted with them.
+
+    `publish` takes what cannot wait for the relay, behind which there may be a hundred thousand others.
+    """
+
+    def __init__(self, notifications: Collection, publish: Publish) -> None:
         self._notifications = notifications
+        self._publish = publish
 
     async def get(self, notification_id: str) -> Notification | None:
-        return _read(await self._notifications.get(notification_id))
+        return _found(await self._notifications.get(notification_id))
 
     async def named(self, key: str) -> Notification | None:
-        return _read(await self._notifications.find_one({"key": key}))
+        return _found(await self._notifications.find_one({"key": key}))
 
     async def mailed(self, reference: str) -> Notification | None:
-        return _read(await self._notifications.find_one({"mail_id": reference}))
+        return _found(await self._notifications.find_one({"mail_id": reference}))
 
     async def add(self, notifications: Sequence[Notification]) -> None:
-        result = await self._notifications.bulk([Insert(_written(each), list(_facts(each))) for each in notifications])
+        result = await self._notifications.bulk([Insert(written(each), list(_facts(each))) for each in notifications])
         there_already = set(result.refused)
         for index, each in enumerate(notifications):
             if index not in there_already:
                 _count_new(each)
 
-    async def request(self, notification: Notification, by: Caller) -> None:
+    async def request(self, notification: Notification, by: Caller) -> Notification:
+        action = "prescription" if notification.topic is Topic.PRESCRIPTION else "message"
         asked = wire.audited(
-            "notification.prescription.send",
+            f"notification.{action}.send",
             by,
             resource=notification.notification_id,
             at=notification.at,
             details={"channels": ",".join(each.channel for each in notification.dispatches if each.send)},
         )
+        facts = [*_facts(notification), asked]
         try:
-            await self._notifications.insert(_written(notification), [*_facts(notification), asked])
+            await self._notifications.insert(written(notification), facts)
         except Conflict:
-            return
+            return await self.named(notification.key) or notification
+        telemetry.points.reached("notification.taken")
         _count_new(notification)
+        if notification.lane is Lane.EMERGENCY:
+            # Should the process die here, or the relay be faster, it is told twice, and sent once.
+            await self._publish(facts)
+            await self._notifications.published(notification.notification_id, [each.id for each in facts])
+        return notification
+
+    async def due(self, at: datetime) -> AsyncIterator[Notification]:
+        async for found in self._notifications.find({"due_at": {"$gt": _EPOCH, "$lte": at}}):
+            yield read(found)
+
+    async def moved(self, caller_id: str, since: datetime) -> AsyncIterator[Notification]:
+        position: Any = (since, "")
+        while position is not None:
+            page = await self._notifications.page({"follower": caller_id}, "moved_at", position, _PAGE)
+            for found in page.documents:
+                yield read(found)
+            position = page.after
+
+    async def followed(self, notification_ids: Several[str]) -> AsyncIterator[Notification]:
+        async for found in self._notifications.find({"_id": {"$in": list(notification_ids)}}):
+            if "follower" in found:
+                yield read(found)
 
     async def change(self, notification_id: str, change: Callable[[Notification], Notification]) -> Notification | None:
         while True:
@@ -75,15 +111,13 @@ class StoredNotifications:
             after = change(before)
             if after == before:
                 return before
-            moved = [
-                now for was, now in zip(before.dispatches, after.dispatches, strict=True) if was.status != now.status
-            ]
+            pairs = list(zip(before.dispatches, after.dispatches, strict=True))
+            moved = [now for was, now in pairs if was.status != now.status]
+            released = [now for was, now in pairs if now.ready and not was.ready]
+            facts = [*wire.reports(after, moved), *wire.requests(after, released, after.moved_at)]
             try:
                 await self._notifications.update(
-                    notification_id,
-                    _update(_written(after)),
-                    version=before.version,
-                    facts=list(wire.reports(after, moved)),
+                    notification_id, _update(written(after)), version=before.version, facts=facts
                 )
             except Conflict:
                 continue
@@ -93,7 +127,7 @@ class StoredNotifications:
 
     async def expired(self, at: datetime) -> AsyncIterator[Notification]:
         async for found in self._notifications.find({"open_until": {"$gt": _EPOCH, "$lte": at}}):
-            yield _notification(found)
+            yield read(found)
 
     # The inbox of a person
 
@@ -101,21 +135,21 @@ class StoredNotifications:
         query = {"inbox": person_id, "read": False} if unread_only else {"inbox": person_id}
         after = (item_id, item_id) if item_id else None
         page = await self._notifications.page(query, "_id", after, limit, descending=True)
-        return [_notification(found) for found in page.documents]
+        return [read(found) for found in page.documents]
 
     async def after(self, person_id: str, item_id: str) -> AsyncIterator[Notification]:
         position: Any = (item_id, item_id)
         while position is not None:
             page = await self._notifications.page({"inbox": person_id}, "_id", position, _PAGE)
             for found in page.documents:
-                yield _notification(found)
+                yield read(found)
             position = page.after
 
     async def these(self, item_ids: Several[str]) -> AsyncIterator[Notification]:
         found = self._notifications.find({"_id": {"$in": list(item_ids)}}, sort=[("_id", ASCENDING)])
         async for document in found:
             if "inbox" in document:
-                yield _notification(document)
+                yield read(document)
 
     async def of(self, person_id: str, item_ids: Several[str]) -> set[str]:
         query = {"_id": {"$in": list(item_ids)}, "inbox": person_id}
@@ -132,16 +166,14 @@ class StoredNotifications:
 
 def _update(written: Document) -> dict[str, Document]:
     """The update of what may change; an index is told what has no value any more."""
-    changed: Document = {
-        name: written[name] for name in ("dispatches", "read", "closed", "mail_id", "open_until") if name in written
-    }
-    gone: Document = {name: "" for name in ("mail_id", "open_until") if name not in written}
+    changed: Document = {name: written[name] for name in documents.CHANGING if name in written}
+    gone: Document = {name: "" for name in documents.CHANGING if name not in written}
     return {"$set": changed, "$unset": gone} if gone else {"$set": changed}
 
 
 def _facts(notification: Notification) -> Iterable[Any]:
     arrived = [each for each in notification.dispatches if each.status is Status.DELIVERED]
-    yield from wire.requests(notification, notification.at)
+    yield from wire.requests(notification, [each for each in notification.dispatches if each.ready], notification.at)
     yield from wire.reports(notification, arrived)
 
 
@@ -170,73 +202,5 @@ def _outcome(lane: Lane, channel: Channel, status: Status) -> None:
     _outcome_of(lane, channel, status).inc()
 
 
-def _written(each: Notification) -> Document:
-    document: Document = {
-        "_id": each.notification_id,
-        "key": each.key,
-        "topic": each.topic.value,
-        "lane": each.lane.value,
-        "entity_id": each.entity_id,
-        "person_id": each.person_id,
-        "requested_by": each.requested_by,
-        # Pairs: a locale is no name of a field.
-        "titles": [list(pair) for pair in each.titles.items()],
-        "subject_id": each.subject_id,
-        "at": each.at,
-        "expires_at": each.expires_at,
-        "kept_until": each.kept_until,
-        "read": each.read,
-        "closed": each.closed,
-        "dispatches": [_dispatch_written(dispatch) for dispatch in each.dispatches],
-        "sealed": {channel.value: sealed for channel, sealed in each.sealed.items()},
-    }
-    if each.in_inbox:
-        document["inbox"] = each.person_id
-    if each.open:
-        document["open_until"] = each.expires_at
-    mail = each.on(Channel.EMAIL)
-    if mail is not None and mail.reference:
-        document["mail_id"] = mail.reference
-    return document
-
-
-def _dispatch_written(each: Dispatch) -> Document:
-    return {
-        "channel": each.channel.value,
-        "send": each.send,
-        "reason": each.reason,
-        "status": each.status.value,
-        "at": each.at,
-        "provider": each.provider,
-        "reference": each.reference,
-        "attempts": each.attempts,
-    }
-
-
-def _read(found: Mapping[str, Any] | None) -> Notification | None:
-    return None if found is None else _notification(found)
-
-
-def _notification(found: Mapping[str, Any]) -> Notification:
-    return Notification(
-        notification_id=found["_id"],
-        key=found["key"],
-        topic=Topic(found["topic"]),
-        lane=Lane(found["lane"]),
-        entity_id=found["entity_id"],
-        person_id=found["person_id"],
-        requested_by=found["requested_by"],
-        titles=dict(found["titles"]),
-        subject_id=found["subject_id"],
-        at=found["at"],
-        expires_at=found["expires_at"],
-        kept_until=found["kept_until"],
-        dispatches=tuple(
-            Dispatch(**{**each, "channel": Channel(each["channel"]), "status": Status(each["status"])})
-            for each in found["dispatches"]
-        ),
-        read=found["read"],
-        closed=found["closed"],
-        sealed={Channel(channel): bytes(sealed) for channel, sealed in found["sealed"].items()},
-        version=found["version"],
-    )
+def _found(document: Document | None) -> Notification | None:
+    return None if document is None else read(document)

@@ -7,14 +7,15 @@ journals and free pages of the store hold nothing that would open it without the
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from store import Collection, Index
+from store import Collection, Index, Insert
 
+from notification.application.ports import Letter
 from notification.domain.texts import Message
 from notification.domain.vocabulary import Channel
 
@@ -32,30 +33,43 @@ class KeyVault:
         self._master = AESGCM(master)
         self._random = random
 
-    async def seal(self, notification_id: str, channel: Channel, message: Message, until: datetime) -> bytes:
-        name = _name(notification_id, channel)
-        wrapped = _encrypt(self._master, self._random(_NONCE), AESGCM.generate_key(_KEY_BITS), name)
-        # A repeated request finds the key of the first: whichever of their documents is kept can be opened.
-        await self._keys.update(name, {"$setOnInsert": {"wrapped": wrapped, "until": until}}, upsert=True)
-        key = await self._key(name)
-        assert key is not None, "it was there a moment ago, and nobody knew of it"
-        return _encrypt(key, self._random(_NONCE), json.dumps(asdict(message)).encode(), name)
+    async def seal(self, letters: Sequence[Letter]) -> list[bytes]:
+        fresh = [AESGCM.generate_key(_KEY_BITS) for _ in letters]
+        inserts = [
+            Insert({"_id": each.name, "wrapped": self._wrapped(key, each.name), "until": each.until})
+            for each, key in zip(letters, fresh, strict=True)
+        ]
+        result = await self._keys.bulk(inserts)
+        keys = dict(zip((each.name for each in letters), map(AESGCM, fresh), strict=True))
+        if result.refused:
+            # A repeated request finds the key of the first: whichever of their documents is kept can be opened.
+            keys |= await self._opened([letters[index].name for index in result.refused])
+        return [
+            _encrypt(keys[each.name], self._random(_NONCE), json.dumps(asdict(each.message)).encode(), each.name)
+            for each in letters
+        ]
 
-    async def open(self, notification_id: str, channel: Channel, sealed: bytes) -> Message | None:
-        name = _name(notification_id, channel)
-        key = await self._key(name)
-        return None if key is None else Message(**json.loads(_decrypt(key, sealed, name)))
+    async def open(self, channel: Channel, sealed: Mapping[str, bytes]) -> dict[str, Message]:
+        names = {_name(notification_id, channel): notification_id for notification_id in sealed}
+        keys = await self._opened(list(names))
+        return {
+            names[name]: Message(**json.loads(_decrypt(key, sealed[names[name]], name))) for name, key in keys.items()
+        }
 
     async def destroy(self, notification_id: str, channel: Channel) -> None:
         await self._keys.delete(_name(notification_id, channel))
 
-    async def _key(self, name: str) -> AESGCM | None:
-        found = await self._keys.get(name)
-        return None if found is None else AESGCM(_decrypt(self._master, found["wrapped"], name))
+    async def _opened(self, names: Sequence[str]) -> dict[str, AESGCM]:
+        """The keys that are there, by name."""
+        found = self._keys.find({"_id": {"$in": list(names)}})
+        return {each["_id"]: AESGCM(_decrypt(self._master, each["wrapped"], each["_id"])) async for each in found}
+
+    def _wrapped(self, key: bytes, name: str) -> bytes:
+        return _encrypt(self._master, self._random(_NONCE), key, name)
 
 
 def _name(notification_id: str, channel: Channel) -> str:
-    return f"{notification_id}.{channel}"
+    return Letter.named(notification_id, channel)
 
 
 def _encrypt(key: AESGCM, nonce: bytes, clear: bytes, name: str) -> bytes:

@@ -34,6 +34,7 @@ _STATUSES: Final = {each: notification_pb2.Status.Value(f"STATUS_{each.name}") f
 
 
 _TOPIC_OF: Final[Mapping[int, Topic]] = {value: each for each, value in _TOPICS.items()}
+_LANE_OF: Final[Mapping[int, Lane]] = {value: each for each, value in _LANES.items()}
 _CHANNEL_OF: Final[Mapping[int, Channel]] = {value: each for each, value in _CHANNELS.items()}
 
 
@@ -49,6 +50,19 @@ def channel(value: int) -> Channel:
     if value not in _CHANNEL_OF:
         raise Invalid("there is no such channel", reason="CHANNEL_UNKNOWN")
     return _CHANNEL_OF[value]
+
+
+def lane(value: int) -> Lane:
+    """Transactional when unspecified; raises Invalid for one that this release does not know."""
+    if value == notification_pb2.LANE_UNSPECIFIED:
+        return Lane.TRANSACTIONAL
+    if value not in _LANE_OF:
+        raise Invalid("there is no such lane", reason="LANE_UNKNOWN")
+    return _LANE_OF[value]
+
+
+def topic_value(topic: Topic) -> notification_pb2.Topic.ValueType:
+    return _TOPICS[topic]
 
 
 def preference_message(topic: Topic, channel: Channel, *, enabled: bool) -> notification_pb2.Preference:
@@ -74,8 +88,13 @@ def decision_message(dispatch: Dispatch) -> notification_pb2.Decision:
         reason=dispatch.reason,
         status=_STATUSES[dispatch.status],
         provider=dispatch.provider,
+        held=dispatch.held.value,
+        attempts=dispatch.attempts,
+        after=_CHANNELS[dispatch.after] if dispatch.after else notification_pb2.CHANNEL_UNSPECIFIED,
     )
     message.at.FromDatetime(dispatch.at)
+    if dispatch.due_at is not None:
+        message.due_at.FromDatetime(dispatch.due_at)
     return message
 
 
@@ -131,19 +150,18 @@ def post_key(post_id: str) -> str:
     return f"post/{post_id}"
 
 
-def requests(notification: Notification, at: datetime) -> Iterator[OutboxRecord]:
+def requests(notification: Notification, ready: Iterable[Dispatch], at: datetime) -> Iterator[OutboxRecord]:
     """A request for each message that is to go to a provider, on the stream of its lane."""
-    for dispatch in notification.dispatches:
-        if dispatch.status is Status.PENDING:
-            event = events_pb2.NotificationRequested(
-                notification_id=notification.notification_id,
-                entity_id=notification.entity_id,
-                topic=_TOPICS[notification.topic],
-                channel=_CHANNELS[dispatch.channel],
-                lane=_LANES[notification.lane],
-            )
-            event.expires_at.FromDatetime(notification.expires_at)
-            yield messaging.fact(event, id=messaging.new_id(), at=at, stream=REQUESTS[notification.lane])
+    for dispatch in ready:
+        event = events_pb2.NotificationRequested(
+            notification_id=notification.notification_id,
+            entity_id=notification.entity_id,
+            topic=_TOPICS[notification.topic],
+            channel=_CHANNELS[dispatch.channel],
+            lane=_LANES[notification.lane],
+        )
+        event.expires_at.FromDatetime(notification.expires_at)
+        yield messaging.fact(event, id=messaging.new_id(), at=at, stream=REQUESTS[notification.lane])
 
 
 def reports(notification: Notification, changed: Iterable[Dispatch]) -> Iterator[OutboxRecord]:

@@ -8,6 +8,7 @@ from rpc import Caller
 
 from notification.application.ports import Inbox
 from notification.application.reading import Broadcasted
+from notification.application.unsealing import Unsealing
 from notification.domain.inbox import Item, personal
 
 UNREAD_COUNTED = 1000
@@ -26,6 +27,7 @@ class InboxPage:
 class ListInbox:
     inbox: Inbox
     broadcasted: Broadcasted
+    unsealing: Unsealing
 
     async def __call__(self, caller: Caller, before: str, limit: int, *, unread_only: bool, at: datetime) -> InboxPage:
         """Merges what was told to the caller alone with what was told to many.
@@ -36,7 +38,7 @@ class ListInbox:
         person = reader.person
         own = await self.inbox.before(person.person_id, before, limit + 1, unread_only=unread_only)
         to_many = (item for item in self.broadcasted.before(reader, before, at) if not (unread_only and item.read))
-        items = [personal(each, person.locale) for each in own] + list(islice(to_many, limit + 1))
+        items = [personal(each, person.locale) for each in await self.unsealing(own)] + list(islice(to_many, limit + 1))
         items.sort(key=lambda item: item.item_id, reverse=True)
         unread = await self.inbox.unread(person.person_id, UNREAD_COUNTED)
         return InboxPage(

@@ -1,13 +1,13 @@
 """Use case: single people are told of something."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rossio.directory.v1.directory_pb2 import Person
 
-from notification.application.people import reachable
-from notification.application.ports import Notifications, Preferences
-from notification.domain.decision import decide
+from notification.application.deciding import Deciding, Wish
+from notification.application.people import recipient
+from notification.application.ports import Notifications
 from notification.domain.notice import Notice, Periods, lane_of
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel
@@ -18,7 +18,7 @@ _AT_ONCE = 500
 @dataclass(frozen=True, slots=True)
 class NotifyPeople:
     notifications: Notifications
-    preferences: Preferences
+    deciding: Deciding
     periods: Periods
     new_id: Callable[[], str]
 
@@ -32,19 +32,19 @@ class NotifyPeople:
         """
         for start in range(0, len(people), _AT_ONCE):
             some = people[start : start + _AT_ONCE]
-            preferred = await self.preferences.of([person.person_id for person in some], notice.topic)
-            decided = (
-                self._decided(notice, person, preferred.get(person.person_id, {}), broadcast=broadcast)
-                for person in some
+            decided = await self.deciding(
+                notice.topic, [recipient(each) for each in some], notice.at, Wish(broadcast=broadcast)
             )
-            await self.notifications.add([each for each in decided if each.dispatches])
+            if broadcast:
+                decided = [tuple(each for each in those if _pushed(each)) for those in decided]
+            told = zip(some, decided, strict=True)
+            await self.notifications.add(
+                [self._told(notice, person, those, broadcast=broadcast) for person, those in told if those]
+            )
 
-    def _decided(
-        self, notice: Notice, person: Person, preferences: Mapping[Channel, bool], *, broadcast: bool
+    def _told(
+        self, notice: Notice, person: Person, dispatches: tuple[Dispatch, ...], *, broadcast: bool
     ) -> Notification:
-        decisions = decide(notice.topic, preferences=preferences, reachable=reachable(person), broadcast=broadcast)
-        if broadcast:
-            decisions = tuple(each for each in decisions if each.send and each.channel is not Channel.IN_APP)
         return Notification(
             notification_id=self.new_id(),
             key=personal_key(notice.key, person.person_id),
@@ -58,8 +58,12 @@ class NotifyPeople:
             at=notice.at,
             expires_at=notice.at + self.periods.send,
             kept_until=notice.at + self.periods.keep,
-            dispatches=tuple(Dispatch.of(each, notice.at) for each in decisions),
+            dispatches=dispatches,
         )
+
+
+def _pushed(each: Dispatch) -> bool:
+    return each.send and each.channel is not Channel.IN_APP
 
 
 def personal_key(key: str, person_id: str) -> str:

@@ -6,6 +6,7 @@ from rossio.directory.v1.directory_pb2 import PERSON_STATE_ACTIVE, Person
 from rpc import Caller
 
 from notification.domain import telephone
+from notification.domain.recipient import Recipient
 from notification.domain.vocabulary import Channel
 
 
@@ -21,16 +22,14 @@ def asking(view: View, caller: Caller) -> Person:
     return person
 
 
-def address(person: Person, channel: Channel) -> str:
-    """Where the person is reached on a channel outside of the suite; empty: nowhere."""
-    match channel:
-        case Channel.EMAIL:
-            return person.addresses[0] if person.addresses else ""
-        case Channel.SMS:
-            return person.mobile if telephone.is_mobile(person.mobile) else ""
-        case Channel.IN_APP:
-            return ""
-
-
-def reachable(person: Person) -> set[Channel]:
-    return {Channel.IN_APP} | {channel for channel in (Channel.EMAIL, Channel.SMS) if address(person, channel)}
+def recipient(person: Person) -> Recipient:
+    """Where somebody who works here is reached, as the directory says."""
+    return Recipient(
+        person_id=person.person_id,
+        entity_id=person.entity_id,
+        locale=person.locale,
+        addresses={
+            Channel.EMAIL: person.addresses[0] if person.addresses else "",
+            Channel.SMS: person.mobile if telephone.is_mobile(person.mobile) else "",
+        },
+    )

@@ -1,14 +1,18 @@
 """What the use cases ask of the outside."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from errors import Invalid, Transient
 from rpc import Caller
 
 from notification.domain.broadcast import Broadcast
+from notification.domain.decision import Choice, Rule
 from notification.domain.notification import Notification
-from notification.domain.texts import Message
+from notification.domain.template import Template
+from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Channel, Topic
 
 
@@ -29,8 +33,23 @@ class Notifications(Protocol):
         """Takes them in, those that are new; one whose key is there already is passed over."""
         ...
 
-    async def request(self, notification: Notification, by: Caller) -> None:
-        """Takes in one that somebody asked for, with an audit record; passed over when it is there already."""
+    async def request(self, notification: Notification, by: Caller) -> Notification:
+        """Takes in one that somebody asked for, with an audit record, or returns the one that is there already.
+
+        What is of the emergency lane is on its way when this returns, whatever else waits to be published.
+        """
+        ...
+
+    def due(self, at: datetime) -> AsyncIterator[Notification]:
+        """Those with a message whose time to wait is over."""
+        ...
+
+    def moved(self, caller_id: str, since: datetime) -> AsyncIterator[Notification]:
+        """Those that the caller follows and whose status changed since then, in the order of the changes."""
+        ...
+
+    def followed(self, notification_ids: Collection[str]) -> AsyncIterator[Notification]:
+        """Those of these that somebody follows."""
         ...
 
     async def change(self, notification_id: str, change: Callable[[Notification], Notification]) -> Notification | None:
@@ -100,10 +119,10 @@ class BroadcastStore(Protocol):
 
 
 class Preferences(Protocol):
-    """What people have switched on or off."""
+    """What people have chosen."""
 
-    async def of(self, person_ids: Collection[str], topic: Topic) -> Mapping[str, Mapping[Channel, bool]]:
-        """By person and channel; people without a preference for the topic are left out."""
+    async def of(self, person_ids: Collection[str], topic: Topic) -> Mapping[str, Choice]:
+        """By person; people who have chosen nothing for the topic are left out."""
         ...
 
     async def all_of(self, person_id: str) -> Mapping[tuple[Topic, Channel], bool]: ...
@@ -117,20 +136,96 @@ class Preferences(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to be sealed; its key is kept until it is destroyed, or at the latest `until`."""
+
+    notification_id: str
+    channel: Channel
+    message: Message
+    until: datetime
+
+    @property
+    def name(self) -> str:
+        return self.named(self.notification_id, self.channel)
+
+    @staticmethod
+    def named(notification_id: str, channel: Channel) -> str:
+        return f"{notification_id}.{channel}"
+
+
 class Vault(Protocol):
     """Messages that may not lie about in clear: each is encrypted under a key of its own, kept apart."""
 
-    async def seal(self, notification_id: str, channel: Channel, message: Message, until: datetime) -> bytes:
-        """The encrypted message. Its key is kept until it is destroyed, or at the latest `until`."""
+    async def seal(self, letters: Sequence[Letter]) -> list[bytes]:
+        """The encrypted messages, in their order; the keys are made in one write."""
         ...
 
-    async def open(self, notification_id: str, channel: Channel, sealed: bytes) -> Message | None:
-        """The message; None when its key is no more."""
+    async def open(self, channel: Channel, sealed: Mapping[str, bytes]) -> dict[str, Message]:
+        """The messages by notification; those whose key is no more are left out."""
         ...
 
     async def destroy(self, notification_id: str, channel: Channel) -> None:
         """Destroys the key, and with it the message; no matter whether it is there."""
         ...
+
+
+class Policies(Protocol):
+    """What entities have set for their people."""
+
+    async def of(self, entity_id: str, topic: Topic) -> Mapping[Channel, Rule]: ...
+
+    async def all_of(self, entity_id: str) -> Mapping[tuple[Topic, Channel], Rule]: ...
+
+    async def set(self, by: Caller, topic: Topic, channel: Channel, rule: Rule | None, at: datetime) -> None:
+        """Keeps the rule for the caller's entity, with an audit record; None: the suite's own holds again."""
+        ...
+
+
+class Suppressions(Protocol):
+    """Addresses that are not written to; none of them is kept in clear."""
+
+    def target(self, channel: Channel, address: str) -> str:
+        """A digest by which an address is known again, and which nobody without the key can try addresses on."""
+        ...
+
+    async def among(self, targets: Collection[str], topic: Topic) -> set[str]:
+        """Those of the targets that take nothing about the topic."""
+        ...
+
+    async def add(self, target: str, topic: Topic | None, cause: str, at: datetime) -> None:
+        """From now on the target takes nothing about the topic; None: about no topic."""
+        ...
+
+    async def lift(self, target: str, by: Caller, at: datetime) -> bool:
+        """Forgets all about the target, with an audit record; whether there was something."""
+        ...
+
+
+class Templates(Protocol):
+    """Versions of templates; none of them ever changes but in its state."""
+
+    async def add(self, template: Template, by: Caller, request_key: str) -> Template:
+        """Takes it in as the next version of its name; repeated under the same key it is the same version."""
+        ...
+
+    async def approve(self, template: Template, by: Caller, at: datetime) -> None: ...
+
+    async def version(self, entity_id: str, name: str, version: int) -> Template | None: ...
+
+    async def newest(self, entity_id: str, name: str, *, approved: bool) -> Template | None: ...
+
+    async def page(self, entity_id: str, after: tuple[str, int] | None, limit: int) -> list[Template]:
+        """By name and version, behind the one named."""
+        ...
+
+
+class NotTaken(Transient):
+    """The provider has certainly not taken the message; another one may have it."""
+
+
+class AddressGone(Invalid):
+    """There is nobody at the address; it is not written to again."""
 
 
 class Provider(Protocol):
@@ -139,11 +234,17 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def submit(self, message: Message, *, key: str, notification_id: str, topic: Topic) -> str:
-        """Hands a message over, once per `key` however often it is called, and returns its reference there.
+    @property
+    def idempotent(self) -> bool:
+        """Whether it knows a key again: if not, a submission whose end nobody knows is never repeated."""
+        ...
+
+    async def submit(self, message: Message, submission: Submission) -> str:
+        """Hands a message over, once per key however often it is called, and returns its reference there.
 
         Raises:
-            Invalid: the provider will never take it.
-            Transient: it may take it later, or has taken it and could not say so.
+            Invalid: the provider will never take it; AddressGone: since there is nobody.
+            NotTaken: it has not taken it, and may later.
+            Transient: it may have taken it and could not say so.
         """
         ...

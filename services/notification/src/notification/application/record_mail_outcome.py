@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from errors import Transient
 
-from notification.application.ports import Notifications
+from notification.application.ports import Notifications, Suppressions
 from notification.application.record_receipt import RecordReceipt
 from notification.domain.vocabulary import Channel
 
@@ -16,15 +16,23 @@ _SUBMISSION_IS_RECORDED = timedelta(minutes=10)
 class RecordMailOutcome:
     notifications: Notifications
     record_receipt: RecordReceipt
+    suppressions: Suppressions
 
-    async def __call__(self, reference: str, *, delivered: bool, reported_at: datetime, at: datetime) -> bool:
+    async def __call__(
+        self, reference: str, *, delivered: bool, gone: bool, reported_at: datetime, at: datetime
+    ) -> bool:
         """Notes the end of the message that mail-routing knows by `reference`; says whether we know it.
+
+        `gone`: the address does not exist; it is not written to again.
 
         Raises:
             Transient: the report was faster than our own note of the submission.
         """
         notification = await self.notifications.mailed(reference)
         if notification is not None:
+            mail = notification.on(Channel.EMAIL)
+            if gone and mail is not None and mail.target:
+                await self.suppressions.add(mail.target, None, "bounced", at)
             return await self.record_receipt(notification.notification_id, Channel.EMAIL, delivered=delivered, at=at)
         if at - reported_at < _SUBMISSION_IS_RECORDED:
             raise Transient("the submission is not recorded yet", reason="SUBMISSION_UNRECORDED")

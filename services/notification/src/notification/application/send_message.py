@@ -6,13 +6,13 @@ from datetime import datetime
 
 import telemetry
 from directory_view import View
-from errors import Invalid
+from errors import Invalid, Transient
 
-from notification.application.people import address, works_here
-from notification.application.ports import Notifications, Provider, Vault
-from notification.domain import texts
-from notification.domain.notification import Notification
-from notification.domain.texts import Message
+from notification.application.people import recipient, works_here
+from notification.application.ports import AddressGone, Notifications, NotTaken, Provider, Suppressions, Vault
+from notification.domain import backoff, simulated, texts
+from notification.domain.notification import Dispatch, Notification
+from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Channel, Status
 
 _log = telemetry.logger(__name__)
@@ -22,28 +22,32 @@ _log = telemetry.logger(__name__)
 class SendMessage:
     """Intent (the notification), submission record, provider call, outcome.
 
-    A process that dies in between leaves the submission record, and the next one calls again under the
-    same idempotency key: the provider takes it as the same message.
+    A process that dies in between leaves the submission record, and the next one calls the same provider again
+    under the same key: it takes it as the same message. A provider that knows no keys is not called again.
     """
 
     notifications: Notifications
     vault: Vault
     providers: Mapping[Channel, Provider]
+    suppressions: Suppressions
     view: View
     now: Callable[[], datetime]
+    chance: Callable[[], float]
+    # Where mails like the one of a notification end by one click.
+    unsubscribe: Callable[[Notification], str]
 
     async def __call__(self, notification_id: str, channel: Channel) -> None:
-        """Sends what is still to be sent.
+        """Sends what is still to be sent; what no provider takes now waits as it says itself.
 
         Raises:
             Invalid: there is no such notification, or no provider for the channel.
-            Transient: the provider, or the store, will take it later.
+            Transient: the store will take it later.
         """
         notification = await self.notifications.get(notification_id)
         dispatch = notification.on(channel) if notification else None
         if notification is None or dispatch is None or channel not in self.providers:
             raise Invalid("nothing is known of this message", reason="NOTIFICATION_UNKNOWN")
-        if dispatch.status is not Status.PENDING:
+        if not dispatch.ready:
             return
         if notification.expires_at <= self.now():
             await self._give_up(notification_id, channel, "expired")
@@ -51,31 +55,65 @@ class SendMessage:
         message = await self._message(notification, channel)
         if message is None:
             await self._give_up(notification_id, channel, "no-address")
-            return
-        await self._submit(notification, channel, message)
+        elif notification.test or message.to in simulated.RECIPIENTS:
+            await self._simulate(notification_id, dispatch, message)
+        elif dispatch.in_doubt and not self.providers[channel].idempotent:
+            await self._record(notification_id, channel, "", "unconfirmed")
+        else:
+            await self._submit(notification, dispatch, message)
 
-    async def _submit(self, notification: Notification, channel: Channel, message: Message) -> None:
-        notification_id = notification.notification_id
+    async def _simulate(self, notification_id: str, dispatch: Dispatch, message: Message) -> None:
+        channel, outcome = dispatch.channel, simulated.outcome(message.to)
+        await self.notifications.change(notification_id, lambda each: each.submitting(channel, "simulated", self.now()))
+        if outcome is None:
+            await self._defer(notification_id, dispatch, taken=False)
+            return
+        await self._record(notification_id, channel, "", "")
+        await self.vault.destroy(notification_id, channel)
+        reason = None if outcome is Status.DELIVERED else "undelivered"
+        await self.notifications.change(notification_id, lambda each: each.ended(channel, outcome, self.now(), reason))
+
+    async def _submit(self, notification: Notification, dispatch: Dispatch, message: Message) -> None:
+        notification_id, channel = notification.notification_id, dispatch.channel
         provider = self.providers[channel]
         await self.notifications.change(
             notification_id, lambda each: each.submitting(channel, provider.name, self.now())
         )
         telemetry.points.reached("notification.submission.recorded")
+        submission = Submission(
+            key=f"{notification_id}.{channel}",
+            notification_id=notification_id,
+            topic=notification.topic,
+            lane=notification.lane,
+            unsubscribe=self.unsubscribe(notification) if channel is Channel.EMAIL else "",
+        )
         try:
             with telemetry.span("notification.submit", kind=telemetry.Kind.CLIENT, done=_timed(provider.name)):
-                reference = await provider.submit(
-                    message,
-                    key=f"{notification_id}.{channel}",
-                    notification_id=notification_id,
-                    topic=notification.topic,
-                )
+                reference = await provider.submit(message, submission)
         except Invalid as error:
             _log.warning("message refused", channel=channel.value, provider=provider.name, reason=error.reason)
+            if isinstance(error, AddressGone) and dispatch.target:
+                await self.suppressions.add(dispatch.target, None, "refused", self.now())
             await self._give_up(notification_id, channel, "refused")
-            return
-        telemetry.points.reached("notification.submitted")
-        await self.notifications.change(notification_id, lambda each: each.submitted(channel, reference, self.now()))
-        telemetry.points.reached("notification.outcome.recorded")
+        except Transient as error:
+            _log.info("message deferred", channel=channel.value, provider=provider.name, reason=error.reason)
+            await self._defer(notification_id, dispatch, taken=not isinstance(error, NotTaken))
+        else:
+            telemetry.points.reached("notification.submitted")
+            await self._record(notification_id, channel, reference, "")
+            telemetry.points.reached("notification.outcome.recorded")
+
+    async def _record(self, notification_id: str, channel: Channel, reference: str, reason: str) -> None:
+        await self.notifications.change(
+            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason)
+        )
+
+    async def _defer(self, notification_id: str, dispatch: Dispatch, *, taken: bool) -> None:
+        due_at = self.now() + backoff.pause(dispatch.attempts + 1, self.chance())
+        await self.notifications.change(
+            notification_id, lambda each: each.deferred(dispatch.channel, due_at, taken=taken)
+        )
+        telemetry.points.reached("notification.deferred")
 
     async def _give_up(self, notification_id: str, channel: Channel, reason: str) -> None:
         await self.vault.destroy(notification_id, channel)
@@ -86,9 +124,10 @@ class SendMessage:
     async def _message(self, notification: Notification, channel: Channel) -> Message | None:
         """What is sent; None when there is nothing to send (any more), or nowhere to send it to."""
         if channel in notification.sealed:
-            return await self.vault.open(notification.notification_id, channel, notification.sealed[channel])
+            sealed = {notification.notification_id: notification.sealed[channel]}
+            return (await self.vault.open(channel, sealed)).get(notification.notification_id)
         person = self.view.person(notification.person_id)
-        if person is None or not works_here(person) or not (to := address(person, channel)):
+        if person is None or not works_here(person) or not (to := recipient(person).addresses.get(channel, "")):
             return None
         title = texts.in_locale(notification.titles, person.locale)
         return texts.as_sms(to, title) if channel is Channel.SMS else texts.as_mail(to, title, person.locale)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import telemetry
 from rpc import Caller
 
-from notification.application.ports import Notifications, Vault
-from notification.domain.decision import decide
+from notification.application.ports import Letter, Notifications, Vault
+from notification.domain.decision import Choice, Circumstances, decide
 from notification.domain.notice import Periods, lane_of
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.prescription import Lengths, Prescription
@@ -32,15 +32,14 @@ class SendPrescription:
         prescription.must_be_sendable(self.lengths)
         if await self.notifications.get(notification_id) is not None:
             return
-        reachable = {Channel.SMS} | ({Channel.EMAIL} if prescription.email else set())
-        decisions = decide(Topic.PRESCRIPTION, preferences={}, reachable=reachable)
+        reachable = {Channel.SMS, *([Channel.EMAIL] if prescription.email else [])}
+        decisions = decide(Topic.PRESCRIPTION, Choice(), Circumstances(reachable), at)
         messages = {Channel.SMS: prescription.sms(), Channel.EMAIL: prescription.mail()}
         expires_at = at + self.expiry
-        sealed = {
-            each.channel: await self.vault.seal(notification_id, each.channel, messages[each.channel], expires_at)
-            for each in decisions
-            if each.send
-        }
+        letters = [
+            Letter(notification_id, each.channel, messages[each.channel], expires_at) for each in decisions if each.send
+        ]
+        sealed = dict(zip((each.channel for each in letters), await self.vault.seal(letters), strict=True))
         telemetry.points.reached("notification.prescription.sealed")
         await self.notifications.request(
             Notification(

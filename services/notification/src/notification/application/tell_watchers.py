@@ -1,10 +1,10 @@
-"""Use case: what has come into inboxes, in whichever process, reaches this process's readers and watchers."""
+"""Use case: what has happened in whichever process reaches this process's readers and watchers."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from notification.application.ports import BroadcastStore, Inbox
+from notification.application.ports import BroadcastStore, Inbox, Notifications
 from notification.application.watchers import Watchers
 from notification.domain.broadcast import Broadcasts, is_broadcast
 
@@ -15,6 +15,8 @@ class TellWatchers:
     broadcasts: BroadcastStore
     live: Broadcasts
     watchers: Watchers
+    notifications: Notifications
+    senders: Watchers
 
     async def load(self, at: datetime) -> None:
         """Takes all live broadcasts into memory."""
@@ -33,4 +35,10 @@ class TellWatchers:
         personal = set(item_ids) - shared
         if personal and self.watchers:
             async for notification in self.inbox.these(personal):
-                self.watchers.tell(notification)
+                self.watchers.tell(notification.person_id, notification)
+
+    async def of_statuses(self, notification_ids: Collection[str]) -> None:
+        """Tells the senders who watch what became of these."""
+        if notification_ids and self.senders:
+            async for notification in self.notifications.followed(notification_ids):
+                self.senders.tell(notification.requested_by, notification)

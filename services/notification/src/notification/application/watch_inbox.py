@@ -8,6 +8,7 @@ from rpc import Caller
 
 from notification.application.ports import Inbox
 from notification.application.reading import Broadcasted, Reader
+from notification.application.unsealing import Unsealing
 from notification.application.watchers import News, Watchers
 from notification.domain.broadcast import Broadcast
 from notification.domain.inbox import Item, personal
@@ -18,6 +19,7 @@ class WatchInbox:
     inbox: Inbox
     broadcasted: Broadcasted
     watchers: Watchers
+    unsealing: Unsealing
 
     async def __call__(self, caller: Caller, after: str, at: datetime) -> AsyncGenerator[Item, None]:
         """Items above the id, oldest first, then new ones until the caller hangs up; an empty id: only new ones.
@@ -37,7 +39,7 @@ class WatchInbox:
                     seen.add(item.item_id)
                     yield item
             while True:
-                item_or_none = _item(reader, await watcher.next())
+                item_or_none = await self._item(reader, await watcher.next())
                 if item_or_none is not None and item_or_none.item_id not in seen:
                     yield item_or_none
 
@@ -46,12 +48,12 @@ class WatchInbox:
         async for notification in self.inbox.after(reader.person.person_id, after):
             while to_many and to_many[0].item_id < notification.notification_id:
                 yield to_many.pop(0)
-            yield personal(notification, reader.person.locale)
+            for each in await self.unsealing([notification]):
+                yield personal(each, reader.person.locale)
         for item in to_many:
             yield item
 
-
-def _item(reader: Reader, news: News) -> Item | None:
-    if isinstance(news, Broadcast):
-        return reader.item(news) if reader.sees(news) else None
-    return personal(news, reader.person.locale)
+    async def _item(self, reader: Reader, news: News) -> Item | None:
+        if isinstance(news, Broadcast):
+            return reader.item(news) if reader.sees(news) else None
+        return next((personal(each, reader.person.locale) for each in await self.unsealing([news])), None)

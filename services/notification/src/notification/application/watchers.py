@@ -1,4 +1,4 @@
-"""Who is watching their inbox in this process, and what is new for them."""
+"""Who is watching something in this process, and what is new for them."""
 
 import asyncio
 from collections import defaultdict
@@ -37,7 +37,7 @@ class Watcher:
 
 
 class Watchers:
-    """All open streams of this process, by person."""
+    """All open streams of one kind in this process, by who watches."""
 
     def __init__(self) -> None:
         self._of: defaultdict[str, set[Watcher]] = defaultdict(set)
@@ -46,18 +46,19 @@ class Watchers:
         return bool(self._of)
 
     @contextmanager
-    def watching(self, person_id: str, number: int) -> Iterator[Watcher]:
+    def watching(self, subject: str, number: int = 0) -> Iterator[Watcher]:
+        """A stream of what `subject` is told; `number` is that of a person, to whom broadcasts go too."""
         watcher = Watcher(number)
-        self._of[person_id].add(watcher)
+        self._of[subject].add(watcher)
         try:
             yield watcher
         finally:
-            self._of[person_id].discard(watcher)
-            if not self._of[person_id]:
-                del self._of[person_id]
+            self._of[subject].discard(watcher)
+            if not self._of[subject]:
+                del self._of[subject]
 
-    def tell(self, notification: Notification) -> None:
-        for watcher in self._of.get(notification.person_id, ()):
+    def tell(self, subject: str, notification: Notification) -> None:
+        for watcher in self._of.get(subject, ()):
             watcher.tell(notification)
 
     def tell_all(self, broadcast: Broadcast) -> None:

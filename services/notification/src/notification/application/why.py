@@ -1,16 +1,16 @@
 """Use case: why was this sent, or not, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from directory_view import View
 from errors import NotFound
 from rpc import Caller
 
 from notification.application.notify_people import personal_key
-from notification.application.people import asking, reachable
+from notification.application.people import asking, recipient
 from notification.application.ports import Notifications, Preferences
 from notification.domain.broadcast import Broadcast, Broadcasts
-from notification.domain.decision import decide
+from notification.domain.decision import Choice, Circumstances, decide
 from notification.domain.notification import Dispatch
 
 
@@ -41,14 +41,11 @@ class Why:
         person = asking(self.view, caller)
         if person.number not in broadcast.people:
             raise NotFound("no such notification", reason="NOTIFICATION_NOT_FOUND")
-        chosen = (await self.preferences.of([person.person_id], broadcast.topic)).get(person.person_id, {})
+        choice = (await self.preferences.of([person.person_id], broadcast.topic)).get(person.person_id, Choice())
         pushed = await self.notifications.named(personal_key(broadcast.key, person.person_id))
         stored = {each.channel: each for each in pushed.dispatches} if pushed else {}
-        decisions = decide(
-            broadcast.topic,
-            # What was pushed is stored: asking for it now does not mean that it was sent then.
-            preferences={channel: on for channel, on in chosen.items() if not on},
-            reachable=reachable(person),
-            broadcast=True,
-        )
+        # What was pushed is stored: asking for it now does not mean that it was sent then.
+        refused = replace(choice, channels={channel: on for channel, on in choice.channels.items() if not on})
+        there = Circumstances(recipient(person).reachable, broadcast=True)
+        decisions = decide(broadcast.topic, refused, there, broadcast.at)
         return tuple(stored.get(each.channel) or Dispatch.of(each, broadcast.at) for each in decisions)

@@ -1,7 +1,7 @@
 """What people are to be told, before it is decided who hears of it how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from notification.domain.vocabulary import Lane, Topic
@@ -31,6 +31,13 @@ class Periods:
     send: timedelta = timedelta(days=3)
     # Notices leave the inbox, and the store.
     keep: timedelta = timedelta(days=90)
+    # What services send leaves the store, unless `sent_by` says otherwise for a service.
+    sent: timedelta = timedelta(days=7)
+    sent_by: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def kept(self, service: str) -> timedelta:
+        """How long what a service sent is kept."""
+        return self.sent_by.get(service, self.sent)
 
 
 def lane_of(topic: Topic, *, broadcast: bool = False) -> Lane:

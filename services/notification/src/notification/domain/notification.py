@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Self
 
 from notification.domain.decision import Decision
-from notification.domain.vocabulary import Channel, Lane, Status, Topic
+from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """One channel of a notification: what was decided, and where the message is.
 
-    `reference` is the provider's name for the message, `attempts` counts submissions that were begun.
+    `reference` is the provider's name for the message, `attempts` counts submissions that were begun, and
+    `in_doubt` says that the last one has no known end: the provider may have the message. `due_at`, `held` and
+    `after` say what it waits for, if it does. `target` is a digest of the address, by which it can be suppressed.
     """
 
     channel: Channel
@@ -24,9 +26,19 @@ class Dispatch:
     provider: str = ""
     reference: str = ""
     attempts: int = 0
+    in_doubt: bool = False
+    due_at: datetime | None = None
+    held: Held = Held.NOT
+    after: Channel | None = None
+    target: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is to be handed to a provider now."""
+        return self.status is Status.PENDING and self.held is Held.NOT
 
     @classmethod
-    def of(cls, decision: Decision, at: datetime) -> Self:
+    def of(cls, decision: Decision, at: datetime, target: str = "") -> Self:
         """What follows from a decision; the inbox is ours, so what is for it has arrived."""
         status = Status.DELIVERED if decision.channel is Channel.IN_APP else Status.PENDING
         return cls(
@@ -35,7 +47,16 @@ class Dispatch:
             reason=decision.reason,
             status=status if decision.send else Status.SUPPRESSED,
             at=at,
+            due_at=decision.due_at,
+            held=decision.held,
+            after=decision.after,
+            target=target,
         )
+
+    def released(self, at: datetime) -> Self:
+        """Waits no more for what has come: its time, when that is reached."""
+        waits = self.status is Status.PENDING and self.after is None and self.due_at is not None and self.due_at <= at
+        return replace(self, due_at=None, held=Held.NOT) if waits else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +86,50 @@ class Notification:
     # Its time has passed: nothing more is waited for, though a late receipt is still believed.
     closed: bool = False
     sealed: Mapping[Channel, bytes] = field(default_factory=dict)
+    # Its own name at who asked for it, whom each change is told where `followed`.
+    reference: str = ""
+    followed: bool = False
+    # Asked for with a test key: it goes to nobody.
+    test: bool = False
     version: int = 1
 
     @property
     def in_inbox(self) -> bool:
-        return any(each.channel is Channel.IN_APP and each.send for each in self.dispatches)
+        return not self.test and any(each.channel is Channel.IN_APP and each.send for each in self.dispatches)
+
+    @property
+    def may_be_ended(self) -> bool:
+        """Whether its recipient may want no more mails like it."""
+        mail = self.on(Channel.EMAIL)
+        return mail is not None and bool(mail.target) and mail.reason not in {"forced", "policy"}
 
     @property
     def open(self) -> bool:
         """Whether it is waited for what becomes of it on some channel."""
         return not self.closed and not all(each.status.final for each in self.dispatches)
 
+    @property
+    def due_at(self) -> datetime | None:
+        """When the first message that waits for its time is to go."""
+        waiting = (each for each in self.dispatches if each.status is Status.PENDING and each.after is None)
+        return min((each.due_at for each in waiting if each.due_at is not None), default=None)
+
+    @property
+    def moved_at(self) -> datetime:
+        """When the last status changed."""
+        return max((each.at for each in self.dispatches), default=self.at)
+
     def on(self, channel: Channel) -> Dispatch | None:
         return next((each for each in self.dispatches if each.channel is channel), None)
 
     def submitting(self, channel: Channel, provider: str, at: datetime) -> Self:
-        """A provider is about to be called."""
-        return self._changed(channel, lambda each: replace(each, provider=provider, attempts=each.attempts + 1, at=at))
+        """A provider is about to be called; from now on it may have the message."""
+        return self._changed(
+            channel,
+            lambda each: replace(each, provider=provider, attempts=each.attempts + 1, at=at, in_doubt=True),
+        )
 
-    def submitted(self, channel: Channel, reference: str, at: datetime) -> Self:
+    def submitted(self, channel: Channel, reference: str, at: datetime, reason: str = "") -> Self:
         """The provider has taken it over. A receipt may have been faster, and holds."""
         return self._changed(
             channel,
@@ -92,17 +138,43 @@ class Notification:
                 reference=reference,
                 status=Status.SENT if each.status is Status.PENDING else each.status,
                 at=at if each.status is Status.PENDING else each.at,
+                reason=reason or each.reason,
+                in_doubt=False,
             ),
         )
 
-    def ended(self, channel: Channel, status: Status, at: datetime, reason: str | None = None) -> Self:
-        """It arrived or was given up. The first end holds, whatever comes later or again."""
+    def deferred(self, channel: Channel, due_at: datetime, *, taken: bool) -> Self:
+        """The provider did not take it now; `taken`: or could not say that it has."""
         return self._changed(
             channel,
+            lambda each: replace(each, due_at=due_at, held=Held.RETRY, in_doubt=taken) if each.ready else each,
+        )
+
+    def released(self, at: datetime) -> Self:
+        """What has waited for its time goes."""
+        return replace(self, dispatches=tuple(each.released(at) for each in self.dispatches))
+
+    def ended(self, channel: Channel, status: Status, at: datetime, reason: str | None = None) -> Self:
+        """It arrived or was given up; who waited for that is told. The first end holds, whatever comes later."""
+        changed = self._changed(
+            channel,
             lambda each: (
-                each if each.status.final else replace(each, status=status, at=at, reason=reason or each.reason)
+                each
+                if each.status.final
+                else replace(each, status=status, at=at, reason=reason or each.reason, held=Held.NOT, due_at=None)
             ),
         )
+        return self if changed is self else changed._fallen_back(channel, at)  # noqa: SLF001 - of the same class
+
+    def _fallen_back(self, channel: Channel, at: datetime) -> Self:
+        """The next channel goes when this one has failed, and is not needed when it has not."""
+        ended, following = self.on(channel), next((each for each in self.dispatches if each.after is channel), None)
+        if ended is None or following is None or following.status is not Status.PENDING:
+            return self
+        if ended.status is not Status.DELIVERED:
+            held = Held.NOT if following.due_at is None or following.due_at <= at else Held.SCHEDULED
+            return self._changed(following.channel, lambda each: replace(each, after=None, held=held))
+        return self.ended(following.channel, Status.SUPPRESSED, at, "not-needed")
 
     def expired(self, at: datetime) -> Self:
         """What was never handed over is given up; for what was, nobody waits any more."""

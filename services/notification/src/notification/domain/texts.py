@@ -1,10 +1,11 @@
 """The words of the notices, by locale."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from notification.domain import gsm7
+from notification.domain.vocabulary import Lane, Topic
 
 FALLBACK: Final = "pt-PT"
 _MAIL_BODY: Final = {
@@ -20,6 +21,22 @@ class Message:
     to: str = field(repr=False)
     subject: str = field(repr=False)
     text: str = field(repr=False)
+    # The same for readers of mail that show markup; empty: only text.
+    html: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a provider is told beside the message.
+
+    `key` names the submission for ever; `unsubscribe` is where one click ends mails like it, or empty.
+    """
+
+    key: str
+    notification_id: str
+    topic: Topic
+    lane: Lane
+    unsubscribe: str = ""
 
 
 def mail_arrived() -> dict[str, str]:
@@ -30,16 +47,18 @@ def document_shared(name: str) -> dict[str, str]:
     return {"pt": f"Foi partilhado consigo: {name}", "en": f"Shared with you: {name}"}
 
 
-def in_locale(texts: Mapping[str, str], locale: str) -> str:
-    """The text in `locale`, else in its language, else the first (RFC 4647, lookup)."""
+def best_locale(locales: Iterable[str], locale: str) -> str:
+    """Of the locales `locale` itself, else one of its language, else the first (RFC 4647, lookup)."""
+    offered = list(locales)
     wanted = (locale or FALLBACK).lower()
-    by_locale = {each.lower(): text for each, text in texts.items()}
-    if wanted in by_locale:
-        return by_locale[wanted]
-    language = wanted.partition("-")[0]
-    return next(
-        (text for each, text in by_locale.items() if each.partition("-")[0] == language), next(iter(texts.values()))
-    )
+    exact = [each for each in offered if each.lower() == wanted]
+    same_language = [each for each in offered if each.lower().partition("-")[0] == wanted.partition("-")[0]]
+    return next(iter([*exact, *same_language, *offered]))
+
+
+def in_locale(texts: Mapping[str, str], locale: str) -> str:
+    """The text in the best locale."""
+    return texts[best_locale(texts, locale)]
 
 
 def as_mail(to: str, title: str, locale: str) -> Message:

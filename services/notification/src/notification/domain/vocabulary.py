@@ -10,6 +10,8 @@ class Topic(StrEnum):
     DOCUMENT = "document"
     NEWS = "news"
     PRESCRIPTION = "prescription"
+    SERVICE = "service"
+    ALERT = "alert"
 
 
 class Channel(StrEnum):
@@ -18,6 +20,8 @@ class Channel(StrEnum):
     IN_APP = "in_app"
     EMAIL = "email"
     SMS = "sms"
+    PUSH = "push"
+    WEBHOOK = "webhook"
 
 
 class Lane(StrEnum):
@@ -41,3 +45,15 @@ class Status(StrEnum):
     def final(self) -> bool:
         """Whether nothing more will become of it."""
         return self in {Status.DELIVERED, Status.FAILED, Status.SUPPRESSED}
+
+
+class Held(StrEnum):
+    """Why a message that is to be sent waits."""
+
+    NOT = ""
+    SCHEDULED = "scheduled"
+    QUIET = "quiet-hours"
+    DIGEST = "digest"
+    RATE = "rate-limit"
+    RETRY = "retry"
+    FALLBACK = "fallback"

@@ -1,12 +1,11 @@
 """What is done because time passes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import telemetry
 from errors import Transient
-
-from notification.application.expire_messages import ExpireMessages
 
 _log = telemetry.logger(__name__)
 
@@ -17,11 +16,11 @@ def now() -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-class Expiry:
-    """Gives up what has waited too long, again and again."""
+class Regularly:
+    """Does something again and again; what the store cannot take now is done the next time."""
 
-    def __init__(self, expire: ExpireMessages, *, every: timedelta) -> None:
-        self._expire = expire
+    def __init__(self, do: Callable[[datetime], Awaitable[None]], *, every: timedelta) -> None:
+        self._do = do
         self._every = every
         self._task: asyncio.Task[None] | None = None
 
@@ -36,7 +35,7 @@ class Expiry:
     async def _run(self) -> None:
         while True:
             try:
-                await self._expire(now())
+                await self._do(now())
             except Transient as error:
-                _log.warning("expired messages wait", reason=error.reason)
+                _log.warning("what is due waits", reason=error.reason)
             await asyncio.sleep(self._every.total_seconds())

@@ -17,6 +17,7 @@ from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
 from rossio.notification.v1.events_pb2 import NotificationRequested
 
 from notification.adapters import wire
+from notification.adapters.mail import is_gone
 from notification.application.announce import Announce
 from notification.application.notify_people import NotifyPeople
 from notification.application.people import works_here
@@ -67,7 +68,11 @@ class Reactions:
         ends = [_ENDS[outcome.state] for outcome in event.outcomes if outcome.state in _ENDS]
         if ends:
             known = await self.record_mail_outcome(
-                event.message_id, delivered=any(ends), reported_at=reported_at, at=self.now()
+                event.message_id,
+                delivered=any(ends),
+                gone=any(is_gone(outcome.status) for outcome in event.outcomes),
+                reported_at=reported_at,
+                at=self.now(),
             )
             _receipts(Channel.EMAIL, "taken" if known else "unknown")
 

@@ -1,7 +1,7 @@
-"""Our own reports, followed by every process: what came into inboxes reaches its readers and watchers."""
+"""Our own reports, followed by every process: what happened reaches its readers and watchers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import telemetry
@@ -39,9 +39,13 @@ class InboxFollower:
     async def _apply(self, deliveries: Sequence[Delivery]) -> None:
         reports = [each.message for each in deliveries if isinstance(each.message, NotificationReported)]
         item_ids = {each.notification_id for each in reports if each.channel == CHANNEL_IN_APP}
-        while item_ids:
+        await self._until_told(self._tell, item_ids)
+        await self._until_told(self._tell.of_statuses, {each.notification_id for each in reports})
+
+    async def _until_told(self, tell: Callable[[set[str]], Awaitable[None]], ids: set[str]) -> None:
+        while ids:
             try:
-                return await self._tell(item_ids)
+                return await tell(ids)
             except Transient as error:
                 _log.warning("watchers wait for the store", reason=error.reason)
                 await asyncio.sleep(_AGAIN_SECONDS)

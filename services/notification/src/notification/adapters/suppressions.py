@@ -1,0 +1,54 @@
+"""The suppression list in MongoDB: digests of addresses that are not written to."""
+
+import hashlib
+import hmac
+from collections.abc import Collection as Several
+from datetime import datetime
+from typing import Final
+
+from rpc import Caller
+from store import Collection, Index
+
+from notification.adapters import wire
+from notification.domain.vocabulary import Channel, Topic
+
+INDEXES: Final = (Index(["target"]),)
+_ALL: Final = ""
+
+
+class StoredSuppressions:
+    """A document for each target and topic; `key` makes the digests."""
+
+    def __init__(self, suppressions: Collection, key: bytes) -> None:
+        self._suppressions = suppressions
+        self._key = hmac.digest(key, b"rossio.notification.target", hashlib.sha256)
+
+    def target(self, channel: Channel, address: str) -> str:
+        if not address:
+            return ""
+        said = f"{channel}:{address.strip().lower()}".encode()
+        return hmac.digest(self._key, said, hashlib.sha256)[:16].hex()
+
+    async def among(self, targets: Several[str], topic: Topic) -> set[str]:
+        known = [target for target in targets if target]
+        if not known:
+            return set()
+        found = self._suppressions.find({"target": {"$in": known}})
+        return {each["target"] async for each in found if each["topic"] in {_ALL, topic.value}}
+
+    async def add(self, target: str, topic: Topic | None, cause: str, at: datetime) -> None:
+        about = topic.value if topic else _ALL
+        kept = {"target": target, "topic": about, "cause": cause, "at": at}
+        await self._suppressions.update(f"{target}/{about}", {"$set": {**kept, "lifted": False}}, upsert=True)
+
+    async def lift(self, target: str, by: Caller, at: datetime) -> bool:
+        lifted = False
+        async for found in self._suppressions.find({"target": target}):
+            audited = wire.audited(
+                "notification.suppression.lift", by, resource=target, at=at, details={"cause": found["cause"]}
+            )
+            # The fact needs a document that is still there; what is lifted is taken out of the list by its target.
+            change = {"$set": {"target": f"lifted/{target}", "lifted": True}}
+            await self._suppressions.update(found["_id"], change, facts=[audited])
+            lifted = True
+        return lifted
