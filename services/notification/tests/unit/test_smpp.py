@@ -5,6 +5,7 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import smpplib.client
@@ -189,7 +190,7 @@ def test_somebody_else_s_reader_reads_our_units(text, reference):
             "Rossio", "+351912345678", part.content, pdu.UDH if part.has_header else 0, part.data_coding, 1
         )
         raw = Pdu(Command.SUBMIT_SM, 7, body=short.encode()).encode()
-        read = smpp.parse_pdu(raw, client=_Sequences(), allow_unknown_opt_params=True)
+        read: Any = smpp.parse_pdu(raw, client=_Sequences(), allow_unknown_opt_params=True)
         assert (read.command, read.sequence) == ("submit_sm", 7)
         assert (read.source_addr, read.destination_addr) == (b"Rossio", b"351912345678")
         assert (read.short_message, read.data_coding) == (part.content, part.data_coding)
