@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 from typing import Self
 
-from telemetry import export, logs, semconv
+from telemetry import export, logs, names, semconv
 from telemetry.tracing import recorder
 
 
@@ -54,6 +54,7 @@ def start(
         log_level: "debug", "info", "warning" or "error".
     """
     logs.start(service, log_level)
+    names.BUILD.bind(service=service, version=version).set(1)
     resource = {
         semconv.SERVICE_NAMESPACE: "rossio",
         semconv.SERVICE_NAME: service,
