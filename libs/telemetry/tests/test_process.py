@@ -27,6 +27,7 @@ def test_a_process_is_ready_when_every_check_holds():
     assert health.report() == state
     assert 'rossio_ready{check="store"} 0.0' in telemetry.exposition()[1].decode()
     state["store"] = None
+    assert 'rossio_ready{check="store"} 1.0' in telemetry.exposition()[1].decode()
     assert health.ready()
     state["broker"] = "gone"
     health.forget("broker")
@@ -35,8 +36,8 @@ def test_a_process_is_ready_when_every_check_holds():
 
 def test_a_started_process_says_which_release_it_is():
     with telemetry.start("news", version="1.2.3"):
-        assert capture.value(names.BUILD, service="news", version="1.2.3") == 1
-    assert capture.value(names.BUILD, service="news", version="9") == 0
+        assert capture.value(names.BUILD, version="1.2.3") == 1
+    assert capture.value(names.BUILD, version="9") == 0
 
 
 KILLED = """

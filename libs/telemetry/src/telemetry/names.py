@@ -13,7 +13,6 @@ _declared = Declarations(
     {
         "operation": _WORD,
         "outcome": r"[a-z_]{2,24}",
-        "service": _WORD,
         "stream": _WORD,
         "group": _WORD,
         "event": r"[A-Za-z][A-Za-z0-9_.]{0,95}",
@@ -43,9 +42,7 @@ OPERATION = histogram(
     "How long each named operation took, by how it ended.",
     ("operation", "outcome"),
 )
-BUILD = gauge(
-    "rossio_build_info", "Which service runs here, and which version of it: always 1.", ("service", "version")
-)
+BUILD = gauge("rossio_build_info", "Which version of the service runs here: always 1.", ("version",))
 SPANS_EXPORTED = counter("rossio_telemetry_spans_exported_total", "Spans that the collector took.")
 SPANS_DROPPED = counter(
     "rossio_telemetry_spans_dropped_total", "Spans that were given up: the queue was full or the collector refused."
