@@ -93,15 +93,15 @@ class DeadLetters:
             elif any(not letter.whole for letter in letters):
                 raise Invalid("the client could not read the record, so there is nothing to publish", reason="EMPTY")
             over = time.monotonic() + self._lease.total_seconds()
-            letters = await self._claimed(client, producer, letters)
-            published = await self._published(client, letters)
-            for part in _parts(letters):
+            claimed = await self._claimed(client, producer, letters)
+            published = await self._published(client, claimed)
+            for part in _parts(claimed):
                 if self._lease and time.monotonic() > over:
                     raise Conflict("this redrive took longer than its lease: run it again", reason="LEASE_OVER")
                 await self._publish(producer, [each for each in part if each.number not in published])
                 await self._mark(producer, State.REDRIVEN, part)
-        names.REDRIVEN.bind(stream=self._stream.name, group=self._service).inc(len(letters))
-        return len(letters)
+        names.REDRIVEN.bind(stream=self._stream.name, group=self._service).inc(len(claimed))
+        return len(claimed)
 
     async def drop(self, numbers: Collection[int] | None = None) -> int:
         """Gives letters up, by default all that are open; returns how many. Raises NotFound as `redrive`."""
@@ -116,7 +116,7 @@ class DeadLetters:
     ) -> Sequence[Letter]:
         """The letters, marked as being redriven by us and nobody else."""
         if not letters:
-            return letters
+            return []
         partitions = await producer.partitions_for(self._stream.name)
         ends = await client.end_offsets([TopicPartition(self._stream.name, number) for number in partitions])
         claim = Claim(new_id(), datetime.now(UTC) + self._lease)

@@ -25,12 +25,15 @@ class Measure(Protocol):
 
     def bad(self, window: str) -> str:
         """Bad events a second."""
+        ...
 
     def all(self, window: str) -> str:
         """Events a second."""
+        ...
 
     def sample(self, good: int, bad: int, steps: int) -> Series:
         """Series of so many good and bad events a step."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

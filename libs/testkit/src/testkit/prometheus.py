@@ -42,9 +42,7 @@ class Prometheus(Program):
             raise Missing(lack)
         for name, document in self._rules.items():
             (self.folder / f"{name}.rules.yaml").write_text(yaml.safe_dump(document))
-        jobs = [
-            {"job_name": name, "static_configs": [{"targets": [target]}]} for name, target in self.targets.items()
-        ]
+        jobs = [{"job_name": name, "static_configs": [{"targets": [target]}]} for name, target in self.targets.items()]
         periods = {"scrape_interval": self._interval, "evaluation_interval": self._interval}
         settings = {"global": periods, "rule_files": ["*.rules.yaml"], "scrape_configs": jobs}
         (self.folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
