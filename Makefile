@@ -17,10 +17,10 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: .venv/.run ## the environment that runs the suite (Python 3.11 or later and a package index)
 
@@ -56,6 +56,12 @@ protos-check: .venv/.dev
 bench: .venv/.dev ## measures the mechanisms, into .bench/
 	@mkdir -p .bench
 	@$(VENV)/python -m tests.bench
+
+bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
+	@$(VENV)/python -m tests.bench event --into telemetry
+
+dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
+	@$(VENV)/python -m monitoring
 
 lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
 	@$(UV) lock

@@ -2,9 +2,10 @@
 
 Ratios hold on a shared machine where rates do not. A row is {metric, ours, peer, ratio, unit, aim, note};
 a bench is a file with a function `measure() -> list[Row]` in the `bench` folder of the library that it
-measures. Arguments name the benches to run; none: all.
+measures. Arguments name the benches to run; none: all. `--into NAME` writes `.bench/NAME.json` instead.
 """
 
+import argparse
 import importlib.util
 import json
 import sys
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
-TARGET = ROOT / ".bench" / "mechanisms.json"
+TARGET = ROOT / ".bench"
 
 
 class Row(TypedDict):
@@ -50,16 +51,20 @@ def show(rows: list[Row], console: Console) -> None:
 
 
 def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("benches", nargs="*")
+    arguments.add_argument("--into", default="mechanisms")
+    told = arguments.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     found = sorted(ROOT.glob("libs/*/bench/*.py"))
-    wanted = [path for path in found if not sys.argv[1:] or path.stem in sys.argv[1:]]
+    wanted = [path for path in found if not told.benches or path.stem in told.benches]
     rows: list[Row] = []
     for number, path in enumerate(wanted, 1):
         console.print(f"[{number}/{len(wanted)}] {path.relative_to(ROOT)}", markup=False, highlight=False)
         rows += run(path)
     show(rows, console)
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps(rows, indent=2) + "\n")
+    TARGET.mkdir(exist_ok=True)
+    (TARGET / f"{told.into}.json").write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Dead letters as an operator handles them, killed in the middle among it."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,17 +8,18 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from errors import Invalid, NotFound, Transient
+from errors import Conflict, Invalid, NotFound, Transient
 from messaging import DeadLetters, Patience, State
 
 REDRIVE = """
 import asyncio, sys
 from dataclasses import replace
+from datetime import timedelta
 from messaging import DeadLetters, catalogue
 
 bootstrap, name, service = sys.argv[1:]
 stream = replace(catalogue().stream("news.post.v1"), name=name, partitions=4, consumers=(service,))
-print(asyncio.run(DeadLetters(bootstrap, stream, service).redrive()))
+print(asyncio.run(DeadLetters(bootstrap, stream, service, lease=timedelta(0)).redrive()))
 """
 
 
@@ -131,6 +133,36 @@ async def test_a_redrive_that_is_killed_and_run_again_delivers_once(
     await until(lambda: broken.total() == 11)
     assert set(broken.values()) == {1}
     assert await letters.list() == []
+
+
+async def test_of_redrives_at_one_moment_one_has_the_letters_and_each_is_delivered_once(
+    letters, broken, until, producer, acknowledged
+):
+    said = await asyncio.gather(*(letters.redrive() for _ in range(4)), return_exceptions=True)
+    assert sum(each for each in said if isinstance(each, int)) == 10
+    assert {each.reason for each in said if isinstance(each, Conflict)} <= {"REDRIVING"}
+    assert all(isinstance(each, int | Conflict) for each in said)
+    await producer.publish([acknowledged("after", 1)])
+    await until(lambda: broken["after"] == 1 and broken.total() == 11)
+    assert set(broken.values()) == {1}
+    assert await letters.list() == []
+
+
+async def test_letters_of_a_redrive_that_was_killed_are_left_alone_until_its_lease_is_over(
+    kafka, stream, letters, broken, until
+):
+    killed = subprocess.run(
+        [sys.executable, "-c", REDRIVE.replace("timedelta(0)", "timedelta(hours=1)"), kafka, stream.name, "probe"],
+        env={**os.environ, "ROSSIO_KILL_AT": "messaging.redrive.marked"},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -9
+    with pytest.raises(Conflict, match="run this again after"):
+        await letters.redrive()
+    assert {letter.state for letter in await letters.list()} == {State.REDRIVING}
+    assert await letters.drop() == 10
+    assert broken.total() == 0
 
 
 async def test_a_stream_without_dead_letters_is_said_to_be(kafka, stream):

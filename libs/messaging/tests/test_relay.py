@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from errors import Transient
 from messaging import Relay
 from messaging.reader import Reader
+from telemetry import capture, names
 
 WRITER = Path(__file__).with_name("writer.py")
 
@@ -152,11 +153,11 @@ class Broken:
 
     def __init__(self, producer, failures):
         self._producer = producer
-        self._failures = failures
+        self.failures = failures
 
     async def publish(self, records):
-        if self._failures:
-            self._failures -= 1
+        if self.failures:
+            self.failures -= 1
             raise Transient("away")
         await self._producer.publish(records)
 
@@ -173,6 +174,17 @@ async def test_a_broker_that_is_away_delays_and_loses_nothing(
 
     await until(cleared)
     assert Counter(await published(kafka, stream)) == {(f"key-{number}", 1): 1 for number in range(5)}
+
+
+async def test_how_long_the_oldest_fact_waits_is_told(things, database, relay_of, producer, acknowledged, until):
+    broker = Broken(producer, 1 << 30)
+    await relay_of(things, by=broker, poll=0.05)
+    collection = things.name
+    await things.insert({"_id": "key", "version": 0}, [acknowledged("key", 1)])
+    await until(lambda: capture.value(names.OUTBOX_OLDEST, collection=collection) > 0.5)
+    broker.failures = 0
+    await until(lambda: capture.value(names.OUTBOX_OLDEST, collection=collection) == 0)
+    assert await things.pending(1) == []
 
 
 async def test_a_fact_that_kafka_refuses_holds_up_no_other_document(

@@ -1,9 +1,11 @@
 """What can be seen from outside: one trace through Kafka, and how the consumer stands."""
 
 import telemetry
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from errors import Invalid, Transient
 from messaging import Patience
-from telemetry import capture
+from telemetry import capture, names
 
 
 def exposed(name, **labels):
@@ -74,3 +76,27 @@ async def test_the_metrics_say_what_is_done_dead_waiting_and_behind(stream, prod
     await until(lambda: (exposed("rossio_messaging_oldest_unsettled_seconds", **labels) or 0) > 0)
     assert (exposed("rossio_messaging_retried_total", **labels, outcome="wait") or 0) >= 1
     assert exposed("rossio_messaging_stopped", **labels) == 0
+    assert exposed("rossio_messaging_settled_age_seconds_count", **labels) == 2
+
+
+async def test_a_letter_that_its_topic_does_not_take_is_counted_and_its_record_waits(
+    kafka, stream, producer, acknowledged, consume, until
+):
+    async def handle(deliveries):
+        raise Invalid("never", reason="NEVER")
+
+    async def take_up_to(size):
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        topic, configs = stream.dead_letters("probe"), {"max.message.bytes": str(size)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+        await admin.close()
+
+    await take_up_to(1)
+    await producer.publish([acknowledged("key", 1)])
+    await consume(handle, patience=Patience(first_wait=0.01, longest_wait=0.1))
+    labels = {"stream": stream.name, "group": "probe"}
+    await until(lambda: capture.value(names.UNBURIED, **labels) >= 1)
+    assert capture.value(names.CONSUMED, **labels, outcome="dead") == 0
+    await take_up_to(stream.max_letter_bytes)
+    await until(lambda: capture.value(names.CONSUMED, **labels, outcome="dead") == 1)

@@ -10,7 +10,7 @@ import rpc
 import telemetry
 from errors import Invalid, Transient
 from grpc import StatusCode
-from telemetry import semconv
+from telemetry import capture, semconv
 from telemetry.capture import spans
 
 
@@ -147,6 +147,26 @@ async def test_calls_are_counted_by_method_and_status(serving, echo):
             with pytest.raises(grpc.aio.AioRpcError):
                 await call
     assert [count(*row) - was for row, was in zip(measured, before, strict=True)] == [3, 3, 1, 1, 1]
+
+
+async def test_calls_are_counted_by_the_callers_entity_and_who_was_at_fault(serving, echo):
+    wanted = [("e01", "ok"), ("e01", "refused"), ("e01", "fault"), ("none", "refused")]
+
+    def counted():
+        return [
+            capture.value(telemetry.names.RPC_BY_ENTITY, entity=entity, outcome=outcome) for entity, outcome in wanted
+        ]
+
+    before = counted()
+    async with serving() as stub:
+        await stub.List(echo.ListRequest())
+        for call in (stub.List(echo.ListRequest(page_size=-1)), stub.Count(echo.SayRequest(text="no number"))):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await anext(aiter(call)) if hasattr(call, "read") else await call
+    async with serving(token="not.a.token") as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.List(echo.ListRequest())
+    assert [now - was for now, was in zip(counted(), before, strict=True)] == [1, 1, 1, 1]
 
 
 async def test_who_calls_another_service_gets_its_typed_errors(serving, echo):

@@ -1,6 +1,6 @@
 """What telemetry costs an event: a span with three attributes, a counter and a histogram, CPU of this process.
 
-Run it alone: `python libs/telemetry/bench/event.py`.
+`make bench-telemetry` runs it.
 """
 
 import json
@@ -70,8 +70,8 @@ def measure(*, events: int = 20_000) -> list[dict[str, Any]]:
         sink.terminate()
     note = "a span with three attributes, operation metric, counter, histogram"
     return [
-        _row("telemetry unsampled", unsampled, 15, note),
-        _row("telemetry sampled and exported", sampled, 75, f"{note}, exemplars, OTLP over HTTP"),
+        _row("unsampled us", unsampled, 15, note),
+        _row("sampled with export us", sampled, 75, f"{note}, exemplars, OTLP over HTTP"),
     ]
 
 

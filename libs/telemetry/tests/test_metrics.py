@@ -3,7 +3,7 @@ import re
 import pytest
 import telemetry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from telemetry import names
+from telemetry import capture, names
 from telemetry.capture import spans
 from telemetry.metrics import OTHER, Declarations
 
@@ -77,6 +77,18 @@ def test_a_histogram_counts_into_its_buckets():
     assert [value(bucket, stage="scan", le=edge) for edge in ("0.1", "1.0", "+Inf")] == [2, 3, 4]
     assert value("rossio_test_spread_seconds_count", stage="scan") == 4
     assert value("rossio_test_spread_seconds_sum", stage="scan") == pytest.approx(7.65)
+
+
+def test_a_test_can_ask_for_the_value_of_any_kind():
+    labels = {"collection": "test_values", "operation": "get", "outcome": "ok"}
+    assert capture.value(names.STORE, **labels) == 0
+    for _ in range(3):
+        names.STORE.bind(**labels).observe(0.1)
+    names.RELAYED.bind(collection="test_values").inc(2)
+    names.RELAY_LEADER.bind(collection="test_values").set(1)
+    found = names.STORE, names.RELAYED, names.RELAY_LEADER
+    assert capture.value(found[0], **labels) == 3
+    assert [capture.value(each, collection="test_values") for each in found[1:]] == [2, 1]
 
 
 def test_an_observation_in_a_sampled_span_is_an_exemplar():

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 import telemetry
-from telemetry import health
+from telemetry import capture, health, names
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +27,17 @@ def test_a_process_is_ready_when_every_check_holds():
     assert health.report() == state
     assert 'rossio_ready{check="store"} 0.0' in telemetry.exposition()[1].decode()
     state["store"] = None
+    assert 'rossio_ready{check="store"} 1.0' in telemetry.exposition()[1].decode()
     assert health.ready()
     state["broker"] = "gone"
     health.forget("broker")
     assert health.ready()
+
+
+def test_a_started_process_says_which_release_it_is():
+    with telemetry.start("news", version="1.2.3"):
+        assert capture.value(names.BUILD, version="1.2.3") == 1
+    assert capture.value(names.BUILD, version="9") == 0
 
 
 KILLED = """

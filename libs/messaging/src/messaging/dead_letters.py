@@ -4,29 +4,36 @@ A dead-letter topic has one partition and is a log of two kinds of records: lett
 writes, and marks, which say what was done with letters before them. So what was done lives as long as the letters
 and is not forgotten as the offsets of an idle group are (after seven days). The number of a letter is its offset.
 
-A redrive is three steps: mark the letters as being redriven, with where the stream ended then; publish them to
-their stream; mark them as redriven. A redrive that was killed between two steps is finished by the next one, which
-reads the stream from where it ended then, and publishes only those that are not there yet.
+A redrive is three steps: mark the letters as being redriven, by whom, until when, and where the stream ended then;
+publish them to their stream; mark them as redriven. Of two redrives at one moment the one whose mark stands first in
+the log has the letters, and the other sees that when it reads back. A redrive that was killed between two steps is
+finished by a next one when its time is over: that reads the stream from where it ended then, and publishes only those
+that are not there yet.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import telemetry
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from errors import Invalid, NotFound, Transient
+from errors import Conflict, Invalid, NotFound, Transient
 from telemetry import names
 
 from messaging.catalogue import Stream, catalogue
 from messaging.envelope import REDRIVE_FOR, REDRIVE_OF
+from messaging.identity import new_id
 from messaging.kafka import Kafka
-from messaging.letter import PREFIX, Letter, State, letter_of
+from messaging.letter import PREFIX, Claim, Letter, State, letter_of
 from messaging.reader import Reader, Record
 
 _MARK = f"{PREFIX}mark"
 _LETTERS = f"{PREFIX}letters"
 _ENDS = f"{PREFIX}ends"
+_BY = f"{PREFIX}by"
+_UNTIL = f"{PREFIX}until"
 _AT_ONCE = 100
 Headers = list[tuple[str, bytes]]
 
@@ -37,12 +44,21 @@ class DeadLetters:
     All methods raise Transient when no broker answers, or the topics are not there yet.
     """
 
-    def __init__(self, kafka: Kafka | str, stream: str | Stream, service: str) -> None:
+    def __init__(
+        self,
+        kafka: Kafka | str,
+        stream: str | Stream,
+        service: str,
+        *,
+        lease: timedelta = timedelta(minutes=1),
+    ) -> None:
+        """`lease` is how long a redrive has its letters for itself; after that a next one may finish it."""
         self._kafka = Kafka(kafka) if isinstance(kafka, str) else kafka
         self._stream = catalogue().stream(stream) if isinstance(stream, str) else stream
         if service not in self._stream.consumers:
             raise Invalid(f"topics.yaml: {service} is no consumer of {self._stream.name}", reason="NO_CONSUMER")
         self._service = service
+        self._lease = lease
         self._at = TopicPartition(self._stream.dead_letters(service), 0)
 
     async def list(self, *, settled: bool = False) -> Sequence[Letter]:
@@ -59,8 +75,8 @@ class DeadLetters:
     async def redrive(self, numbers: Collection[int] | None = None) -> int:
         """Publishes letters to their stream again, for this service alone; by default all that are open.
 
-        Each reaches the stream once, even when a redrive is killed at any point and run again. They come behind
-        newer events of their key.
+        Each reaches the stream once, even when two are redriven at one moment, or one is killed at any point and
+        run again. They come behind newer events of their key.
 
         Returns:
             How many were settled by it.
@@ -68,6 +84,7 @@ class DeadLetters:
         Raises:
             NotFound: one of the numbers is of no open letter; nothing was done.
             Invalid: one of the letters named has no record to publish.
+            Conflict: another redrive has some of them now, or this one took longer than its lease.
         """
         async with self._reading() as client, self._publishing() as producer:
             letters = _chosen(await self._read(client), numbers)
@@ -75,29 +92,50 @@ class DeadLetters:
                 letters = [letter for letter in letters if letter.whole]
             elif any(not letter.whole for letter in letters):
                 raise Invalid("the client could not read the record, so there is nothing to publish", reason="EMPTY")
-            published = await self._published(client, letters)
-            for start in range(0, len(letters), _AT_ONCE):
-                part = letters[start : start + _AT_ONCE]
-                await self._redrive(client, producer, [each for each in part if each.number not in published])
+            over = time.monotonic() + self._lease.total_seconds()
+            claimed = await self._claimed(client, producer, letters)
+            published = await self._published(client, claimed)
+            for part in _parts(claimed):
+                if self._lease and time.monotonic() > over:
+                    raise Conflict("this redrive took longer than its lease: run it again", reason="LEASE_OVER")
+                await self._publish(producer, [each for each in part if each.number not in published])
                 await self._mark(producer, State.REDRIVEN, part)
-        names.REDRIVEN.bind(stream=self._stream.name, group=self._service).inc(len(letters))
-        return len(letters)
+        names.REDRIVEN.bind(stream=self._stream.name, group=self._service).inc(len(claimed))
+        return len(claimed)
 
     async def drop(self, numbers: Collection[int] | None = None) -> int:
         """Gives letters up, by default all that are open; returns how many. Raises NotFound as `redrive`."""
         async with self._reading() as client, self._publishing() as producer:
             letters = _chosen(await self._read(client), numbers)
-            if letters:
-                await self._mark(producer, State.DROPPED, letters)
+            for part in _parts(letters):
+                await self._mark(producer, State.DROPPED, part)
         return len(letters)
 
-    async def _redrive(self, client: AIOKafkaConsumer, producer: AIOKafkaProducer, letters: Sequence[Letter]) -> None:
+    async def _claimed(
+        self, client: AIOKafkaConsumer, producer: AIOKafkaProducer, letters: Sequence[Letter]
+    ) -> Sequence[Letter]:
+        """The letters, marked as being redriven by us and nobody else."""
         if not letters:
-            return
+            return []
         partitions = await producer.partitions_for(self._stream.name)
         ends = await client.end_offsets([TopicPartition(self._stream.name, number) for number in partitions])
-        await self._mark(producer, State.REDRIVING, letters, {at.partition: end for at, end in ends.items()})
+        claim = Claim(new_id(), datetime.now(UTC) + self._lease)
+        for part in _parts(letters):
+            await self._mark(producer, State.REDRIVING, part, {at.partition: end for at, end in ends.items()}, claim)
         telemetry.points.reached("messaging.redrive.marked")
+        now = await self._read(client)
+        marked = [now[letter.number] for letter in letters]
+        if taken := [letter for letter in marked if letter.claim is None or letter.claim.by != claim.by]:
+            until = max((letter.claim.until for letter in taken if letter.claim), default=claim.until)
+            numbers = ", ".join(str(letter.number) for letter in taken[:5])
+            raise Conflict(
+                f"{len(taken)} of {len(letters)} letters ({numbers} ...) are being handled by another command; "
+                f"if it was killed, run this again after {until:%H:%M:%S} UTC",
+                reason="REDRIVING",
+            )
+        return marked
+
+    async def _publish(self, producer: AIOKafkaProducer, letters: Sequence[Letter]) -> None:
         sent = [
             await producer.send(self._stream.name, letter.payload, key=letter.key, headers=self._again(letter))
             for letter in letters
@@ -131,10 +169,11 @@ class DeadLetters:
                 letters[record.offset] = letter_of(record)
                 continue
             state = State(headers[_MARK].decode())
-            ends = _ends_of(headers.get(_ENDS, b""))
+            ends, claim = _ends_of(headers.get(_ENDS, b"")), _claim_of(headers)
+            at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
             for number in map(int, headers[_LETTERS].decode().split(",")):
                 if number in letters:  # else it is so old that the log has lost it
-                    letters[number] = letters[number].marked(state, ends)
+                    letters[number] = letters[number].marked(state, ends, claim, at)
         return letters
 
     async def _mark(
@@ -143,12 +182,15 @@ class DeadLetters:
         state: State,
         letters: Sequence[Letter],
         ends: Mapping[int, int] | None = None,
+        claim: Claim | None = None,
     ) -> None:
         headers = [
             (_MARK, state.value.encode()),
             (_LETTERS, ",".join(str(letter.number) for letter in letters).encode()),
             (_ENDS, ",".join(f"{partition}:{offset}" for partition, offset in (ends or {}).items()).encode()),
         ]
+        if claim is not None:
+            headers += [(_BY, claim.by.encode()), (_UNTIL, claim.until.isoformat().encode())]
         await producer.send_and_wait(self._at.topic, b"", partition=0, headers=headers)
 
     async def _records(
@@ -196,6 +238,16 @@ def _chosen(letters: Mapping[int, Letter], numbers: Collection[int] | None, *, s
     if missing:
         raise NotFound(f"no such dead letter: {', '.join(map(str, sorted(missing)))}")
     return [letters[number] for number in sorted(numbers)]
+
+
+def _parts(letters: Sequence[Letter]) -> Iterator[Sequence[Letter]]:
+    return (letters[start : start + _AT_ONCE] for start in range(0, len(letters), _AT_ONCE))
+
+
+def _claim_of(headers: Mapping[str, bytes]) -> Claim | None:
+    """Whose mark it is; None of a mark that claims nothing."""
+    by, until = headers.get(_BY), headers.get(_UNTIL)
+    return None if by is None or until is None else Claim(by.decode(), datetime.fromisoformat(until.decode()))
 
 
 def _ends_of(header: bytes) -> dict[int, int]:

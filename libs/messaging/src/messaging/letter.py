@@ -26,6 +26,14 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Which redrive has a letter for itself, and until when."""
+
+    by: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A record that could not be settled otherwise, and why."""
 
@@ -44,6 +52,8 @@ class Letter:
     """Those of the record, without the ones that say why."""
     began: Mapping[int, int] = field(default_factory=dict)
     """Of a redrive that was begun and not finished: where the partitions of the stream ended before it."""
+    claim: Claim | None = None
+    """Of a redrive that was begun and not finished: whose it is."""
 
     def header(self, name: str) -> str:
         """The header as text, empty where there is none."""
@@ -68,10 +78,17 @@ class Letter:
         """Whether it holds the record; of one that the client could not read it only says where it stands."""
         return self.reason != UNREADABLE_REASON
 
-    def marked(self, state: State, ends: Mapping[int, int]) -> "Letter":
-        """The letter after a mark. Of several redrives that were killed the first says from where to look."""
-        began = (self.began or ends) if state is State.REDRIVING else {}
-        return replace(self, state=state, began=began)
+    def marked(self, state: State, ends: Mapping[int, int], claim: Claim | None, at: datetime) -> "Letter":
+        """The letter after a mark, which was written at that time.
+
+        A redrive that comes while another has the letter, or when it is settled, gets nothing. Of several that were
+        killed the first says from where to look.
+        """
+        if state is not State.REDRIVING:
+            return replace(self, state=state, began={}, claim=None)
+        if not self.open or (self.claim is not None and at < self.claim.until):
+            return self
+        return replace(self, state=state, began=self.began or ends, claim=claim)
 
 
 def letter_of(record: Record) -> Letter:

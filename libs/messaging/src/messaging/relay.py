@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import telemetry
@@ -51,8 +52,10 @@ class Relay:
         self._woken = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._oldest: dict[str, float] = {}
         for collection in collections:
             collection.on_facts(self.wake)
+            names.OUTBOX_OLDEST.bind(collection=collection.name).set_function(partial(self._waits, collection.name))
 
     @property
     def leads(self) -> bool:
@@ -101,6 +104,11 @@ class Relay:
             if not more:
                 await self._look_later()
 
+    def _waits(self, collection: str) -> float:
+        """Seconds for which the oldest fact of the collection waits; 0 when none does, or another relay looks."""
+        oldest = self._oldest.get(collection) if self._lease.held else None
+        return 0.0 if oldest is None else max(0.0, time.time() - oldest)
+
     async def _look_later(self) -> None:
         timer = asyncio.get_running_loop().call_later(self._poll, self._woken.set)
         await self._woken.wait()
@@ -123,8 +131,10 @@ class Relay:
         for collection in self._collections:
             pending = await collection.pending(self._limit)
             if pending and self._lease.held:
+                self._oldest[collection.name] = min(facts[0].at for _, facts in pending).timestamp()
                 await self._relay(collection, pending)
                 more = more or len(pending) == self._limit
+            self._oldest.pop(collection.name, None)
         return more
 
     async def _relay(self, collection: Collection, pending: Pending) -> None:

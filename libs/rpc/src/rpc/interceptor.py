@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -20,7 +20,7 @@ from grpc import StatusCode, aio
 from telemetry import semconv
 
 from rpc.failures import SERVER_FAULTS, Failure, failure_of, internal
-from rpc.identity import Call, enter
+from rpc.identity import Call, Caller, enter
 from rpc.load import Load
 from rpc.rules import Method
 from rpc.validation import checks, invalid_fields, validate
@@ -111,7 +111,7 @@ class Interceptor:
             self._method.name, kind=telemetry.Kind.SERVER, attributes=self._attributes, parent=traceparent
         )
         telemetry.enter(span)
-        call, code = None, StatusCode.OK
+        caller, call, code = None, None, StatusCode.OK
         try:
             caller = self._verifier.known(token) or await self._verifier.verify(token)
             self._door.admit(caller)
@@ -129,7 +129,7 @@ class Interceptor:
             self._load.end(call)
             return response
         finally:
-            self._conclude(span, code, time.monotonic() - started)
+            self._conclude(span, caller, code, time.monotonic() - started)
         return await context.abort(failure.code, failure.message, failure.trailer())
 
     def _failure(self, error: BaseException, span: telemetry.Span) -> Failure | None:
@@ -141,12 +141,13 @@ class Interceptor:
         log.error("a handler failed", exc=error, rpc_method=self._method.name)
         return internal(span.trace_id)
 
-    def _conclude(self, span: telemetry.Span, code: StatusCode, seconds: float) -> None:
+    def _conclude(self, span: telemetry.Span, caller: Caller | None, code: StatusCode, seconds: float) -> None:
         duration = self._durations.get(code)
         if duration is None:
             duration = telemetry.names.RPC_SERVER.bind(rpc_method=self._method.name, rpc_status_code=code.name)
             self._durations[code] = duration
         duration.observe(seconds)
+        _calls_of(caller.entity_id if caller else "", code).inc()
         if span.recording:
             span.set(semconv.RPC_STATUS_CODE, code.name)
             if code in SERVER_FAULTS:
@@ -160,6 +161,12 @@ class Interceptor:
         if left is None or (limit is not None and limit < left):
             left = limit
         return None if left is None else started + left
+
+
+@lru_cache(maxsize=1024)
+def _calls_of(entity_id: str, code: StatusCode) -> telemetry.Count:
+    outcome = "ok" if code is StatusCode.OK else "fault" if code in SERVER_FAULTS else "refused"
+    return telemetry.names.RPC_BY_ENTITY.bind(entity=entity_id or "none", outcome=outcome)
 
 
 def _metadata(context: Context) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""For tests: the spans that were exported, of this process or of several."""
+"""For tests: the spans that were exported, of this process or of several, and the metrics of this one."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from telemetry.export import as_json
+from telemetry.metrics import Count, Instrument, Level, Spread
 from telemetry.tracing import Recording, recorder
 
 
@@ -46,6 +47,14 @@ def spans() -> Iterator[list[Exported]]:
         yield seen
     finally:
         recorder.ratio, recorder.sink = before
+
+
+def value(of: Instrument[Count] | Instrument[Level] | Instrument[Spread], **labels: str) -> float:
+    """What a metric of this process stands at now: of a histogram its number of observations. 0 for no such child."""
+    child = of.children.get(tuple(labels[label] for label in of.labels))
+    if child is None:
+        return 0.0
+    return float(sum(child.counts)) if isinstance(child, Spread) else child.value
 
 
 def read(path: Path) -> list[Exported]:

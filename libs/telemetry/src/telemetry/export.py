@@ -38,6 +38,7 @@ class SpanQueue:
         self._exported = names.SPANS_EXPORTED.bind()
         self._dropped = names.SPANS_DROPPED.bind()
         names.SPANS_QUEUED.bind().set_function(self._spans.__len__)
+        names.SPANS_ROOM.bind().set(size)
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
 

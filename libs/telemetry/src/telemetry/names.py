@@ -13,7 +13,6 @@ _declared = Declarations(
     {
         "operation": _WORD,
         "outcome": r"[a-z_]{2,24}",
-        "service": _WORD,
         "stream": _WORD,
         "group": _WORD,
         "event": r"[A-Za-z][A-Za-z0-9_.]{0,95}",
@@ -29,10 +28,12 @@ _declared = Declarations(
         "stage": _WORD,
         "direction": r"in|out",
         "check": _WORD,
+        "version": r"[0-9][A-Za-z0-9.+-]{0,31}",
     }
 )
 counter, gauge, histogram = _declared.counter, _declared.gauge, _declared.histogram
 _BYTES: Final = tuple(float(4**power) for power in range(5, 15))
+_AGES: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 _BATCH: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
 # telemetry
@@ -41,11 +42,13 @@ OPERATION = histogram(
     "How long each named operation took, by how it ended.",
     ("operation", "outcome"),
 )
+BUILD = gauge("rossio_build_info", "Which version of the service runs here: always 1.", ("version",))
 SPANS_EXPORTED = counter("rossio_telemetry_spans_exported_total", "Spans that the collector took.")
 SPANS_DROPPED = counter(
     "rossio_telemetry_spans_dropped_total", "Spans that were given up: the queue was full or the collector refused."
 )
 SPANS_QUEUED = gauge("rossio_telemetry_spans_queued", "Spans that wait for the collector.")
+SPANS_ROOM = gauge("rossio_telemetry_spans_room", "Spans that may wait for the collector before others are given up.")
 READY = gauge("rossio_ready", "Whether a readiness check of the process holds: 1 or 0.", ("check",))
 
 # rpc; the semantic conventions' names in Prometheus form
@@ -54,6 +57,12 @@ RPC_SERVER = histogram(
 )
 RPC_CLIENT = histogram(
     "rpc_client_call_duration_seconds", "How long calls to other services took.", ("rpc_method", "rpc_status_code")
+)
+RPC_BY_ENTITY = counter(
+    "rossio_rpc_calls_by_entity_total",
+    'Calls by the entity of the caller ("none" for citizens, services and strangers) and by how they ended: ok, '
+    "refused for the caller's sake, or fault of the server.",
+    ("entity", "outcome"),
 )
 RPC_IN_FLIGHT = gauge("rossio_rpc_in_flight", "Calls that the server works on now.")
 
@@ -71,9 +80,20 @@ RETRIED = counter(
     ("stream", "group", "outcome"),
 )
 DEAD = counter("rossio_messaging_dead_letters_total", "Records put into dead letters.", ("stream", "group", "reason"))
+UNBURIED = counter(
+    "rossio_messaging_dead_letters_refused_total",
+    "Dead letters that their topic did not take, so that the record waits.",
+    ("stream", "group"),
+)
 REDRIVEN = counter("rossio_messaging_redriven_total", "Dead letters put back into their stream.", ("stream", "group"))
 HANDLED = histogram(
     "rossio_messaging_handle_duration_seconds", "How long handlers took for a batch.", ("stream", "group", "outcome")
+)
+SETTLED_AGE = histogram(
+    "rossio_messaging_settled_age_seconds",
+    "How old the oldest record of a batch was when the batch was done.",
+    ("stream", "group"),
+    buckets=_AGES,
 )
 BATCH = histogram(
     "rossio_messaging_batch_records", "How many records a handler was given.", ("stream", "group"), buckets=_BATCH
@@ -87,7 +107,14 @@ STOPPED = gauge(
     "rossio_messaging_stopped", "Whether the dead-letter ratio limit has stopped the line: 1 or 0.", ("stream", "group")
 )
 RELAYED = counter("rossio_outbox_relayed_total", "Facts that the relay has published.", ("collection",))
-RELAY_LAG = histogram("rossio_outbox_age_seconds", "Age of a fact when it was published.", ("collection",))
+RELAY_LAG = histogram(
+    "rossio_outbox_age_seconds", "Age of a fact when it was published.", ("collection",), buckets=_AGES
+)
+OUTBOX_OLDEST = gauge(
+    "rossio_outbox_oldest_seconds",
+    "How long the oldest fact waits to be published, as the relay that leads sees it; 0 for none.",
+    ("collection",),
+)
 RELAY_LEADER = gauge(
     "rossio_outbox_leader", "Whether this process holds the lease of the relay: 1 or 0.", ("collection",)
 )
@@ -109,6 +136,14 @@ IMPORTED = counter("rossio_directory_imported_total", "Rows that imports have ap
 
 # mail
 MAIL_ACCEPTED = counter("rossio_mail_accepted_total", "Mails accepted durably.", ("lane", "channel"))
+MAIL_BY_ENTITY = counter(
+    "rossio_mail_accepted_by_entity_total",
+    'Mails accepted, by the entity of the sender ("none" from outside).',
+    ("entity",),
+)
+MAIL_RECIPIENTS = counter(
+    "rossio_mail_recipients_total", "Recipients that accepted mails were resolved to, counted once.", ("lane",)
+)
 MAIL_REFUSED = counter("rossio_mail_refused_total", "Mails and recipients refused in the dialogue.", ("reason",))
 MAIL_OUTCOME = counter(
     "rossio_mail_outcomes_total", "Final and deferred outcomes, one a recipient.", ("lane", "outcome")

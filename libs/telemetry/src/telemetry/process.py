@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 from typing import Self
 
-from telemetry import export, logs, semconv
+from telemetry import export, health, logs, names, semconv
 from telemetry.tracing import recorder
 
 
@@ -54,6 +54,7 @@ def start(
         log_level: "debug", "info", "warning" or "error".
     """
     logs.start(service, log_level)
+    names.BUILD.bind(version=version).set(1)
     resource = {
         semconv.SERVICE_NAMESPACE: "rossio",
         semconv.SERVICE_NAME: service,
@@ -74,4 +75,5 @@ def exposition(accept: str = "") -> tuple[str, bytes]:
     """Returns content type and body of a scrape, as OpenMetrics (with exemplars) where `accept` allows it."""
     from telemetry.scrape import render  # noqa: PLC0415 - 0.1 s of imports that a start need not wait for
 
+    health.report()  # so that rossio_ready is of now, whoever probes the process and however
     return render(accept)

@@ -1,12 +1,13 @@
 """What a consumer tells about itself."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import telemetry
 from aiokafka import TopicPartition
 from telemetry import names
 
+from messaging.settle.item import Item
 from messaging.settle.lanes import Partition
 from messaging.settle.verdict import Verdict
 
@@ -18,16 +19,23 @@ class Measures:
 
     def __init__(self, stream: str, service: str) -> None:
         self._labels = {"stream": stream, "group": service}
-        self.done = names.CONSUMED.bind(**self._labels, outcome="done")
+        self._done = names.CONSUMED.bind(**self._labels, outcome="done")
+        self._age = names.SETTLED_AGE.bind(**self._labels)
         self.unknown = names.CONSUMED.bind(**self._labels, outcome="unknown")
         self.batch = names.BATCH.bind(**self._labels)
         self.retried = {said: names.RETRIED.bind(**self._labels, outcome=said.value) for said in Verdict}
+        self.unburied = names.UNBURIED.bind(**self._labels)
         self._dead = names.CONSUMED.bind(**self._labels, outcome="dead")
         self._handled = {"ok": names.HANDLED.bind(**self._labels, outcome="ok")}
         self._oldest = names.OLDEST.bind(**self._labels)
         self._waiting = names.WAITING.bind(**self._labels)
         self._stopped = names.STOPPED.bind(**self._labels)
         self._was_stopped = False
+
+    def done(self, items: Sequence[Item]) -> None:
+        """A batch is done; its records' timestamps are milliseconds since 1970."""
+        self._done.inc(len(items))
+        self._age.observe(max(0.0, time.time() - min(item.record.timestamp for item in items) / 1000))
 
     def dead(self, reason: str) -> None:
         self._dead.inc()

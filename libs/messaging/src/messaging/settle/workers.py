@@ -140,7 +140,7 @@ class Workers:
 
     def _done(self, batch: Batch) -> None:
         telemetry.points.reached("messaging.handled")
-        self._measures.done.inc(len(batch.items))
+        self._measures.done(batch.items)
         self._limit.done(len(batch.items))
         for lane, count in batch.lanes:
             self._go_on(lane, count)
@@ -234,6 +234,7 @@ class Workers:
             await self._letters.put(item.record, error, max(1, item.failures))
         except Exception:
             log.exception("dead letter not written")
+            self._measures.unburied.inc()
             self._limit.give_back()
             return False
         telemetry.points.reached("messaging.dead_letter.written")

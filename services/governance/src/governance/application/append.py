@@ -8,12 +8,13 @@ process that dies leaves a shorter chain.
 from collections.abc import Sequence
 
 from errors import Conflict, Transient
-from telemetry import points
+from telemetry import names, points
 
 from governance.application.ports import Chains
 from governance.domain.chain import Entry, chained
 
 _ATTEMPTS = 8
+_appended = names.AUDIT_CHAINED.bind()
 
 
 async def append(chains: Chains, entries: Sequence[Entry]) -> None:
@@ -42,5 +43,6 @@ async def _append(chains: Chains, entries: Sequence[Entry]) -> None:
         except Conflict:
             continue
         points.reached("governance.append.appended")
+        _appended.inc(len(missing))
         return
     raise Transient("others write the same chain all the time", reason="BUSY")

@@ -39,6 +39,7 @@ class Accept:
             telemetry.points.reached("mail.accept.durable")
         lane, channel = mail.message_class.value, mail.origin.value
         telemetry.names.MAIL_ACCEPTED.bind(lane=lane, channel=channel).inc()
+        telemetry.names.MAIL_BY_ENTITY.bind(entity=mail.entity_id or "none").inc()
         self._size.observe(mail.size)
 
     async def prepare(self, mail: Message) -> Message:

@@ -55,13 +55,16 @@ class Deliver:
         progress, report = await self._attempt(shard)
         await self._deliveries.begin(progress, report)
         telemetry.points.reached("mail.deliver.recorded")
+        _recipients(message).inc(len(first))
 
     async def _plan(self, message: Message, destinations: Iterator[Destination]) -> None:
         message = await self._contents.kept_outside(message)
         plan_id, number, trace = self._new_id(), 0, telemetry.current_traceparent()
         first = _next(destinations)
+        recipients = len(first)
         while part := _next(destinations):
             number += 1
+            recipients += len(part)
             plan = Plan(plan_id, number + 1)
             await self._deliveries.plan(Shard(message, number, part, None, plan=plan, traceparent=trace))
             telemetry.points.reached("mail.deliver.planned")
@@ -69,6 +72,11 @@ class Deliver:
         plan = Plan(plan_id, number + 1)
         await self._deliveries.plan(Shard(message, 0, first, self._now(), plan=plan, traceparent=trace))
         telemetry.points.reached("mail.deliver.recorded")
+        _recipients(message).inc(recipients)
+
+
+def _recipients(message: Message) -> telemetry.Count:
+    return telemetry.names.MAIL_RECIPIENTS.bind(lane=message.message_class.value)
 
 
 def _next(destinations: Iterator[Destination]) -> tuple[Delivery, ...]:
