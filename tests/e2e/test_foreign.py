@@ -144,6 +144,34 @@ FOREIGN: dict[str, Call] = {
     ),
     "DocumentService.ListGrants": lambda c, t, _: c.document.ListGrants(doc.ListGrantsRequest(node_id=t.file_id)),
     "DocumentService.Trash": lambda c, t, _: c.document.Trash(doc.TrashRequest(request_id=one(), node_id=t.file_id)),
+    "DocumentService.SetLabel": lambda c, t, _: c.document.SetLabel(
+        doc.SetLabelRequest(request_id=one(), node_id=t.file_id, label=document_pb2.LABEL_PUBLIC)
+    ),
+    "DocumentService.Why": lambda c, t, _: c.document.Why(doc.WhyRequest(node_id=t.file_id)),
+    "DocumentService.Rename": lambda c, t, _: c.document.Rename(
+        doc.RenameRequest(request_id=one(), node_id=t.file_id, name="x")
+    ),
+    "DocumentService.Move": lambda c, t, _: c.document.Move(
+        doc.MoveRequest(request_id=one(), node_id=t.file_id, parent_id=t.space_id)
+    ),
+    "DocumentService.Copy": lambda c, t, _: c.document.Copy(
+        doc.CopyRequest(request_id=one(), node_id=t.file_id, parent_id=t.space_id)
+    ),
+    "DocumentService.Restore": lambda c, t, _: c.document.Restore(
+        doc.RestoreRequest(request_id=one(), node_id=t.file_id)
+    ),
+    "DocumentService.ListTrash": lambda c, t, _: c.document.ListTrash(doc.ListTrashRequest(space_id=t.space_id)),
+    "DocumentService.RestoreVersion": lambda c, t, _: c.document.RestoreVersion(
+        doc.RestoreVersionRequest(request_id=one(), node_id=t.file_id, number=1)
+    ),
+    "DocumentService.FreezeVersion": lambda c, t, _: c.document.FreezeVersion(
+        doc.FreezeVersionRequest(request_id=one(), node_id=t.file_id, number=1)
+    ),
+    "DocumentService.DeleteVersion": lambda c, t, _: c.document.DeleteVersion(
+        doc.DeleteVersionRequest(request_id=one(), node_id=t.file_id, number=1)
+    ),
+    "DocumentService.Lock": lambda c, t, _: c.document.Lock(doc.LockRequest(request_id=one(), node_id=t.file_id)),
+    "DocumentService.Unlock": lambda c, t, _: c.document.Unlock(doc.UnlockRequest(request_id=one(), node_id=t.file_id)),
     "NewsService.UpdatePost": lambda c, t, _: c.news.UpdatePost(
         news.UpdatePostRequest(
             request_id=one(),

@@ -1,4 +1,4 @@
-"""`rossio doc`: spaces, folders, put and get, share."""
+"""`rossio doc`: spaces, put and get."""
 
 import hashlib
 import mimetypes
@@ -10,7 +10,6 @@ from uuid import uuid4
 import typer
 from errors import Invalid
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client, connect
@@ -68,36 +67,6 @@ async def get(
         raise Invalid(f"{file} is there already")
     async with connect(caller) as client:
         await download(client, node, file)
-
-
-@app.command()
-@sync
-async def share(
-    node: str,
-    person: Annotated[str, typer.Option(help="An id or address.")] = "",
-    group: Annotated[str, typer.Option(help="An id.")] = "",
-    entity: Annotated[str, typer.Option(help="An id.")] = "",
-    role: Annotated[str, typer.Option(help="reader, editor or manager")] = "reader",
-    caller: As = None,
-) -> None:
-    """Gives a person, a group or a whole entity a role on a file or folder."""
-    grantees = {"person_id": person, "group_id": group, "entity_id": entity}
-    given = {field: value for field, value in grantees.items() if value}
-    if len(given) != 1:
-        raise Invalid("say one of --person, --group, --entity")
-    if f"ROLE_{role.upper()}" not in document_pb2.Role.keys():  # noqa: SIM118  protobuf's enum is no mapping
-        raise Invalid("--role is one of reader, editor, manager")
-    async with connect(caller) as client:
-        if person:
-            found = await client.directory.GetPerson(directory_pb2.GetPersonRequest(name=person))
-            given = {"person_id": found.person.person_id}
-        request = service_pb2.ShareRequest(
-            request_id=str(uuid4()),
-            node_id=node,
-            grantee=document_pb2.Grantee(**given),
-            role=document_pb2.Role.Value(f"ROLE_{role.upper()}"),
-        )
-        print((await client.document.Share(request)).grant.grant_id)
 
 
 async def upload(client: Client, file: Path, folder: str) -> document_pb2.Node:

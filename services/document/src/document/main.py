@@ -6,6 +6,7 @@ import service
 from rossio.document.v1.service_pb2_grpc import add_DocumentServiceServicer_to_server
 
 from document.adapters.directory import DirectoryOfView
+from document.adapters.moves import MoveStore
 from document.adapters.store import INDEXES, NodeStore
 from document.entrypoints.grpc import SERVICE, DocumentApi
 from document.settings import Settings
@@ -23,6 +24,7 @@ def build(app: service.App[Settings]) -> None:
     app.relay(nodes)
     api = DocumentApi(
         NodeStore(nodes),
+        MoveStore(app.collection("moves")),
         app.blobs(),
         DirectoryOfView(app.feed().view),
         max_file_size=app.settings.max_file_bytes,

@@ -92,6 +92,8 @@ class Reactions:
                         await self.notify_people(notice, list(self.view.people(members)))
                 case "entity_id":
                     await self.announce(notice, self.view.audience(f'entity = "{grantee.entity_id}"') - others)
+                case "service_id" | "citizen_id":
+                    pass  # neither has an inbox here
                 case _:
                     raise Invalid("the grant names nobody", reason="GRANTEE_MISSING")
 
