@@ -13,6 +13,7 @@ import pytest_asyncio
 from cli.client import Client
 from cli.demo.stage import Cast
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as doc
 from rossio.governance.v1 import service_pb2 as governance
@@ -172,6 +173,13 @@ FOREIGN: dict[str, Call] = {
     ),
     "DocumentService.Lock": lambda c, t, _: c.document.Lock(doc.LockRequest(request_id=one(), node_id=t.file_id)),
     "DocumentService.Unlock": lambda c, t, _: c.document.Unlock(doc.UnlockRequest(request_id=one(), node_id=t.file_id)),
+    "DocumentService.CreateLink": lambda c, t, _: c.document.CreateLink(
+        doc.CreateLinkRequest(request_id=one(), node_id=t.file_id, expires_at=Timestamp(seconds=4_000_000_000))
+    ),
+    "DocumentService.ListLinks": lambda c, t, _: c.document.ListLinks(doc.ListLinksRequest(node_id=t.file_id)),
+    "DocumentService.RevokeLink": lambda c, t, _: c.document.RevokeLink(
+        doc.RevokeLinkRequest(request_id=one(), node_id=t.file_id, link_id="l")
+    ),
     "NewsService.UpdatePost": lambda c, t, _: c.news.UpdatePost(
         news.UpdatePostRequest(
             request_id=one(),

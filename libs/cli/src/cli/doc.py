@@ -2,9 +2,9 @@
 
 import hashlib
 import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -98,7 +98,12 @@ async def _parts(
 
 
 async def download(client: Client, node: str, file: Path) -> document_pb2.Node:
-    """Streams a file to disk; it gets its name only when its hash is right.
+    """Streams a file to disk."""
+    return await receive(client.document.Download(service_pb2.DownloadRequest(node_id=node)), file)
+
+
+async def receive(parts: AsyncIterable[Any], file: Path) -> document_pb2.Node:
+    """Writes what comes, the node first, to disk; it gets its name only when its hash is right.
 
     Raises:
         Invalid: what came is not what was stored.
@@ -109,7 +114,7 @@ async def download(client: Client, node: str, file: Path) -> document_pb2.Node:
     try:
         with partial.open("wb") as out, _progress() as progress:
             task = progress.add_task(file.name, total=None)
-            async for part in client.document.Download(service_pb2.DownloadRequest(node_id=node)):
+            async for part in parts:
                 if part.WhichOneof("part") == "node":
                     described = part.node
                     progress.update(task, total=described.version.size)

@@ -1,5 +1,8 @@
 """`rossio doc`: who may do what with a file or folder, and why."""
 
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -10,6 +13,8 @@ from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client, connect
 from cli.command import As, sync, table
+from cli.doc import receive
+from cli.doc_tree import when
 
 app = typer.Typer(no_args_is_help=True)
 Person = Annotated[str, typer.Option(help="An id or address.")]
@@ -34,8 +39,9 @@ async def share(
     """Gives somebody a role on a file or folder and all below it, or denies it to them; prints the grant's id."""
     if role not in _ROLES:
         raise Invalid(f"--role is one of {', '.join(_ROLES)}")
+    who = _named(person=person, group=group, entity=entity, service=service, citizen=citizen)
     async with connect(caller) as client:
-        grantee = await _grantee(client, person=person, group=group, entity=entity, service=service, citizen=citizen)
+        grantee = await _grantee(client, *who)
         request = service_pb2.ShareRequest(
             request_id=str(uuid4()),
             node_id=node,
@@ -83,25 +89,88 @@ async def label(
 @sync
 async def why(node: str, person: Person = "", service: Id = "", citizen: Id = "", caller: As = None) -> None:
     """Says what the caller, or as a manager anybody, may do with a file or folder, and each reason for it."""
+    who = _named(person=person, service=service, citizen=citizen) if person or service or citizen else None
     async with connect(caller) as client:
-        request = service_pb2.WhyRequest(node_id=node)
-        if person or service or citizen:
-            about = await _grantee(client, person=person, service=service, citizen=citizen)
-            request.about.CopyFrom(about)
+        request = service_pb2.WhyRequest(node_id=node, about=await _grantee(client, *who) if who else None)
         decision = await client.document.Why(request)
     print(_word(decision.role))
     table(("role then", "rule", "reason"), ((_word(r.role), _rule(r.rule), r.text) for r in decision.reasons))
 
 
-async def _grantee(client: Client, *, person: str = "", **ids: str) -> document_pb2.Grantee:
-    """Whom the options name; a person is looked up by address or id."""
-    named = {f"{kind}_id": value for kind, value in ids.items() if value}
-    if person:
-        found = await client.directory.GetPerson(directory_pb2.GetPersonRequest(name=person))
-        named["person_id"] = found.person.person_id
+@app.command()
+@sync
+async def link(
+    node: str,
+    days: Annotated[float, typer.Option(help="How long it holds, at most 366.")] = 30,
+    uses: Annotated[int, typer.Option(help="How often it can be used; 1: once; 0: as often as one likes.")] = 0,
+    password: Annotated[bool, typer.Option(help="Asks for one, or takes it from ROSSIO_LINK_PASSWORD.")] = False,
+    caller: As = None,
+) -> None:
+    """Makes a link to a file and prints it; it cannot be shown again."""
+    request = service_pb2.CreateLinkRequest(request_id=str(uuid4()), node_id=node, max_uses=uses)
+    request.expires_at.FromDatetime(datetime.now(UTC) + timedelta(days=days))
+    request.password = _password(confirm=True) if password else ""
+    async with connect(caller) as client:
+        print((await client.document.CreateLink(request)).text)
+
+
+@app.command()
+@sync
+async def links(node: str, caller: As = None) -> None:
+    """Lists the links to a file."""
+    async with connect(caller) as client:
+        found = (await client.document.ListLinks(service_pb2.ListLinksRequest(node_id=node, page_size=1000))).links
+    rows = (
+        (li.link_id, when(li.expires_at), f"{li.used}/{li.max_uses or '-'}", li.password, li.revoked) for li in found
+    )
+    table(("link", "until", "used", "password", "revoked"), rows)
+
+
+@app.command()
+@sync
+async def unlink(node: str, link: str, caller: As = None) -> None:
+    """Takes a link to a file back."""
+    async with connect(caller) as client:
+        request = service_pb2.RevokeLinkRequest(request_id=str(uuid4()), node_id=node, link_id=link)
+        await client.document.RevokeLink(request)
+
+
+@app.command("open")
+@sync
+async def open_(
+    link: str,
+    file: Annotated[Path, typer.Argument(help="Where to; must not exist.")],
+    password: Annotated[bool, typer.Option(help="Asks for one, or takes it from ROSSIO_LINK_PASSWORD.")] = False,
+    caller: As = None,
+) -> None:
+    """Fetches the file that a link leads to."""
+    if file.exists():
+        raise Invalid(f"{file} is there already")
+    request = service_pb2.OpenLinkRequest(request_id=str(uuid4()), text=link)
+    request.password = _password() if password else ""
+    async with connect(caller) as client:
+        await receive(client.document.OpenLink(request), file)
+
+
+def _password(*, confirm: bool = False) -> str:
+    given = os.environ.get("ROSSIO_LINK_PASSWORD", "")
+    return given or str(typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def _named(**options: str) -> tuple[str, str]:
+    """The one kind of grantee that was said, and who."""
+    named = [(kind, value) for kind, value in options.items() if value]
     if len(named) != 1:
-        raise Invalid(f"say one of {', '.join(f'--{kind}' for kind in ('person', *ids))}")
-    return document_pb2.Grantee(**named)
+        raise Invalid(f"say one of {', '.join(f'--{kind}' for kind in options)}")
+    return named[0]
+
+
+async def _grantee(client: Client, kind: str, value: str) -> document_pb2.Grantee:
+    """A person is looked up by address or id, others are named by their id."""
+    if kind == "person":
+        found = await client.directory.GetPerson(directory_pb2.GetPersonRequest(name=value))
+        value = found.person.person_id
+    return document_pb2.Grantee(**{f"{kind}_id": value})
 
 
 def _name(grantee: document_pb2.Grantee) -> str:

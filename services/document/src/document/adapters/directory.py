@@ -36,7 +36,7 @@ class DirectoryOfView:
                 return self._view.group(grantee.id) is not None
             case GranteeKind.ENTITY:
                 return self._view.entity(grantee.id) is not None
-            case GranteeKind.SERVICE | GranteeKind.CITIZEN:
+            case GranteeKind.SERVICE | GranteeKind.CITIZEN | GranteeKind.LINK:
                 return True
 
     def subject_of(self, grantee: Grantee, entity_id: str = "") -> Subject:

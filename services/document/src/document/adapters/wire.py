@@ -12,6 +12,7 @@ from rossio.document.v1 import document_pb2, events_pb2
 from store import OutboxRecord
 
 from document.domain.deeds import Deed, Verb
+from document.domain.links import Link
 from document.domain.node import Kind, Lock, Node, Version
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Reason, Role, Rule
 
@@ -30,7 +31,7 @@ _RULES = {
     Rule.TRASH: document_pb2.RULE_TRASH,
 }
 _STORING = frozenset({Verb.STORE, Verb.RESTORE_VERSION, Verb.COPY})
-_MAKING = frozenset({Verb.CREATE_SPACE, Verb.CREATE_FOLDER})
+_ONLY_AUDITED = frozenset({Verb.CREATE_SPACE, Verb.CREATE_FOLDER, Verb.CREATE_LINK, Verb.USE_LINK, Verb.REVOKE_LINK})
 _ROLES_READ = {number: role for role, number in _ROLES.items() if role is not Role.NONE}
 
 
@@ -61,7 +62,7 @@ def _events(node: Node, deed: Deed) -> Iterator[Message]:
         yield events_pb2.FileStored(node_id=node.node_id, node=to_node(node))
     elif deed.verb is Verb.TRASH:
         yield events_pb2.NodeTrashed(node_id=node.node_id, entity_id=node.entity_id)
-    elif deed.verb not in _MAKING:
+    elif deed.verb not in _ONLY_AUDITED:
         yield events_pb2.NodeChanged(node_id=node.node_id, node=to_node(node))
 
 
@@ -81,7 +82,43 @@ def _details(node: Node, deed: Deed) -> dict[str, str]:
         return {"parent_id": node.parent_id}
     if deed.verb is Verb.LABEL:
         return {"label": node.label.name.lower()}
+    if deed.link_id:
+        return {"link_id": deed.link_id}
     return {"version": str(deed.version)} if deed.version else {}
+
+
+def link_ending(link: Link, node: Node) -> OutboxRecord:
+    """What the maker of a link is told before it ends."""
+    event = events_pb2.LinkEnding(
+        node_id=node.node_id,
+        entity_id=node.entity_id,
+        name=node.name,
+        link_id=link.link_id,
+        maker=_to_grantee(link.maker.grantee),
+        expires_at=_timestamp(link.expires_at),
+    )
+    return fact(event, id=new_id(), at=link.tell_at)
+
+
+def to_link(link: Link) -> document_pb2.Link:
+    return document_pb2.Link(
+        link_id=link.link_id,
+        node_id=link.node_id,
+        maker=_to_grantee(link.maker.grantee),
+        created_at=_timestamp(link.created_at),
+        expires_at=_timestamp(link.expires_at),
+        max_uses=link.max_uses,
+        used=link.used,
+        password=bool(link.password_hash),
+        revoked=link.revoked,
+    )
+
+
+def to_linked(node: Node) -> document_pb2.Node:
+    """What whoever holds a link is told of the file: nothing of where it lies."""
+    return document_pb2.Node(
+        node_id=node.node_id, kind=_KINDS[node.kind], name=node.name, version=to_version(node.versions[-1])
+    )
 
 
 def to_space(top: Node) -> document_pb2.Space:

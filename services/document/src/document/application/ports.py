@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from document.domain.deeds import Deed, Move
+from document.domain.links import Link
 from document.domain.node import Node
 from document.domain.permissions import Grantee, Subject
 
@@ -73,6 +75,55 @@ class Moves(Protocol):
     async def end(self, space_id: str, move: Move) -> None:
         """Strikes it out, if it is still there."""
         ...
+
+
+class Links(Protocol):
+    """The links to files. Each write of one is atomic and carries the facts about the deed."""
+
+    async def find(self, link_id: str) -> Link | None: ...
+
+    async def of_node(self, node_id: str, after: Position | None, limit: int) -> tuple[Sequence[Link], Position | None]:
+        """The links to a file, by id, those that no longer hold among them; and where the list goes on."""
+        ...
+
+    async def add(self, link: Link, node: Node, deed: Deed) -> None:
+        """A new link; `Conflict` ALREADY_EXISTS when there is one of its id."""
+        ...
+
+    async def revoke(self, link: Link, node: Node, deed: Deed) -> None:
+        """Takes a link back; `Conflict` STALE when it is no longer this one."""
+        ...
+
+    async def use(self, link: Link, node: Node, deed: Deed) -> None:
+        """Counts a use; `Conflict` STALE when the link has ended, or counted this act, in the meantime."""
+        ...
+
+    async def guess(self, link_id: str, limit: int) -> bool:
+        """Counts a password that is tried, before it is; whether there were fewer than `limit`."""
+        ...
+
+    async def guessed(self, link_id: str) -> None:
+        """The last password was right."""
+        ...
+
+    async def ending(self, now: datetime, limit: int) -> Sequence[Link]:
+        """Links whose makers are to be told, and were not yet."""
+        ...
+
+    async def told(self, link: Link, node: Node | None) -> None:
+        """Tells the maker that the link to the node will end, if there is anything to tell.
+
+        `Conflict` STALE when it is no longer this one.
+        """
+        ...
+
+
+class Passwords(Protocol):
+    """Hashes that take much memory, so that trying many passwords is dear (RFC 7914)."""
+
+    async def hashed(self, password: str) -> bytes: ...
+
+    async def match(self, password: str, password_hash: bytes) -> bool: ...
 
 
 class Content(Protocol):

@@ -26,16 +26,20 @@ class Verb(StrEnum):
     DELETE_VERSION = "document.version.delete"
     LOCK = "document.file.lock"
     UNLOCK = "document.file.unlock"
+    CREATE_LINK = "document.link.create"
+    USE_LINK = "document.link.use"
+    REVOKE_LINK = "document.link.revoke"
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """An act that was done; the grant that it gave or took, or the number of the version, if it was about one."""
+    """An act that was done; the grant that it gave or took, the number of the version, or the link, if about one."""
 
     verb: Verb
     act: Act
     grant: Grant | None = None
     version: int = 0
+    link_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,12 @@ class GranteeKind(StrEnum):
     ENTITY = "entity"
     SERVICE = "service"
     CITIZEN = "citizen"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """Who gets a role: one person, service or citizen, the members of a group, or everybody of an entity."""
+    """Who gets a role: a person, service, citizen or bearer of a link, a group's members, or an entity's people."""
 
     kind: GranteeKind
     id: str
@@ -72,7 +73,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose wish is judged: a person, a service or a citizen, who belongs to no entity.
+    """Whose wish is judged: a person, a service, or a citizen or the bearer of a link, who belong to no entity.
 
     `groups` answers whether they are a member, nested groups counted.
     """
@@ -215,6 +216,9 @@ def decide(subject: Subject, path: Path) -> Decision:
     return Decision(role, tuple(reasons))
 
 
+_OUTSIDERS = frozenset({GranteeKind.CITIZEN, GranteeKind.LINK})
+
+
 def label_of(path: Path) -> Label:
     """The label in force at the end of the path: the strictest on the way."""
     return max((node.label for node in path), default=Label.NONE)
@@ -224,7 +228,7 @@ def may_reach(label: Label, subject: Subject, entity_id: str) -> bool:
     """Whether something of this entity that bears the label may reach the subject at all."""
     if label >= Label.CONFIDENTIAL:
         return subject.entity_id == entity_id
-    return label < Label.INTERNAL or subject.kind is not GranteeKind.CITIZEN
+    return label < Label.INTERNAL or subject.kind not in _OUTSIDERS
 
 
 def _by_grants(subject: Subject, path: Path, but: GranteeKind | None = None) -> Role:

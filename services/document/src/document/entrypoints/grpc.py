@@ -1,8 +1,9 @@
 # ruff: noqa: ARG002, N802 - the contract names the methods and their parameters
 """rossio.document.v1.DocumentService: requests to use cases, and what they return to responses."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import rpc
@@ -18,6 +19,7 @@ from document.application.copy import copy
 from document.application.create_folder import create_folder
 from document.application.create_space import create_space
 from document.application.download import download
+from document.application.links import CreateLink, Wanted, list_links, revoke_link
 from document.application.list_folder import list_folder
 from document.application.list_grants import list_grants
 from document.application.list_spaces import list_spaces
@@ -25,7 +27,8 @@ from document.application.list_trash import list_trash
 from document.application.list_versions import list_versions
 from document.application.lock import lock, unlock
 from document.application.move import MoveNode
-from document.application.ports import Content, Moves, NodePage, Nodes, Position
+from document.application.open_link import OpenLink
+from document.application.ports import Content, Links, Moves, NodePage, Nodes, Passwords, Position
 from document.application.rename import rename
 from document.application.restore import restore
 from document.application.set_label import set_label
@@ -52,6 +55,8 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         moves: Moves,
         content: Content,
         directory: DirectoryOfView,
+        links: Links,
+        passwords: Passwords,
         *,
         max_file_size: int,
         now: Callable[[], datetime],
@@ -61,6 +66,9 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         self._directory = directory
         self._upload = Upload(nodes, content, max_file_size)
         self._move = MoveNode(nodes, moves)
+        self._links = links
+        self._create_link = CreateLink(nodes, links, passwords, secrets.token_bytes)
+        self._open_link = OpenLink(nodes, links, passwords, directory, content)
         self._now = now
 
     def _subject(self) -> Subject:
@@ -206,12 +214,36 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         node = await unlock(self._nodes, self._act(request.etag), request.node_id)
         return pb.UnlockResponse(node=wire.to_node(node))
 
+    async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.CreateLinkResponse:
+        wanted = Wanted(request.expires_at.ToDatetime(UTC), request.max_uses, request.password)
+        link, text = await self._create_link(self._act(), rpc.request_id(), request.node_id, wanted)
+        return pb.CreateLinkResponse(link=wire.to_link(link), text=text)
+
+    async def ListLinks(self, request: pb.ListLinksRequest, context: Any) -> pb.ListLinksResponse:
+        links, after = await list_links(
+            self._nodes, self._links, self._subject(), request.node_id, _position(request), rpc.page_size(request)
+        )
+        token = rpc.page_token(request, *after) if after else ""
+        return pb.ListLinksResponse(links=map(wire.to_link, links), next_page_token=token)
+
+    async def RevokeLink(self, request: pb.RevokeLinkRequest, context: Any) -> pb.RevokeLinkResponse:
+        await revoke_link(self._nodes, self._links, self._act(), request.node_id, request.link_id)
+        return pb.RevokeLinkResponse()
+
+    async def OpenLink(self, request: pb.OpenLinkRequest, context: Any) -> AsyncIterator[pb.OpenLinkResponse]:
+        opening = await self._open_link(
+            self._act(), request.text, request.password, offset=request.offset, length=request.length
+        )
+        yield pb.OpenLinkResponse(node=wire.to_linked(opening.node))
+        async for chunk in opening.chunks:
+            yield pb.OpenLinkResponse(chunk=chunk)
+
 
 def _token(request: pb.ListFolderRequest | pb.ListTrashRequest, page: NodePage) -> str:
     return rpc.page_token(request, *page.after) if page.after else ""
 
 
-def _position(request: pb.ListFolderRequest | pb.ListTrashRequest) -> Position | None:
+def _position(request: pb.ListFolderRequest | pb.ListTrashRequest | pb.ListLinksRequest) -> Position | None:
     token = rpc.read_page_token(request)
     return (str(token[0]), str(token[1])) if token else None
 

@@ -30,6 +30,10 @@ def document_shared(name: str) -> dict[str, str]:
     return {"pt": f"Foi partilhado consigo: {name}", "en": f"Shared with you: {name}"}
 
 
+def link_ending(name: str) -> dict[str, str]:
+    return {"pt": f"Uma ligação sua vai expirar: {name}", "en": f"A link of yours will expire: {name}"}
+
+
 def in_locale(texts: Mapping[str, str], locale: str) -> str:
     """The text in `locale`, else in its language, else the first (RFC 4647, lookup)."""
     wanted = (locale or FALLBACK).lower()
