@@ -13,6 +13,7 @@ import pytest_asyncio
 from cli.client import Client
 from cli.demo.stage import Cast
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as doc
 from rossio.governance.v1 import service_pb2 as governance
@@ -144,6 +145,41 @@ FOREIGN: dict[str, Call] = {
     ),
     "DocumentService.ListGrants": lambda c, t, _: c.document.ListGrants(doc.ListGrantsRequest(node_id=t.file_id)),
     "DocumentService.Trash": lambda c, t, _: c.document.Trash(doc.TrashRequest(request_id=one(), node_id=t.file_id)),
+    "DocumentService.SetLabel": lambda c, t, _: c.document.SetLabel(
+        doc.SetLabelRequest(request_id=one(), node_id=t.file_id, label=document_pb2.LABEL_PUBLIC)
+    ),
+    "DocumentService.Why": lambda c, t, _: c.document.Why(doc.WhyRequest(node_id=t.file_id)),
+    "DocumentService.Rename": lambda c, t, _: c.document.Rename(
+        doc.RenameRequest(request_id=one(), node_id=t.file_id, name="x")
+    ),
+    "DocumentService.Move": lambda c, t, _: c.document.Move(
+        doc.MoveRequest(request_id=one(), node_id=t.file_id, parent_id=t.space_id)
+    ),
+    "DocumentService.Copy": lambda c, t, _: c.document.Copy(
+        doc.CopyRequest(request_id=one(), node_id=t.file_id, parent_id=t.space_id)
+    ),
+    "DocumentService.Restore": lambda c, t, _: c.document.Restore(
+        doc.RestoreRequest(request_id=one(), node_id=t.file_id)
+    ),
+    "DocumentService.ListTrash": lambda c, t, _: c.document.ListTrash(doc.ListTrashRequest(space_id=t.space_id)),
+    "DocumentService.RestoreVersion": lambda c, t, _: c.document.RestoreVersion(
+        doc.RestoreVersionRequest(request_id=one(), node_id=t.file_id, number=1)
+    ),
+    "DocumentService.FreezeVersion": lambda c, t, _: c.document.FreezeVersion(
+        doc.FreezeVersionRequest(request_id=one(), node_id=t.file_id, number=1)
+    ),
+    "DocumentService.DeleteVersion": lambda c, t, _: c.document.DeleteVersion(
+        doc.DeleteVersionRequest(request_id=one(), node_id=t.file_id, number=1)
+    ),
+    "DocumentService.Lock": lambda c, t, _: c.document.Lock(doc.LockRequest(request_id=one(), node_id=t.file_id)),
+    "DocumentService.Unlock": lambda c, t, _: c.document.Unlock(doc.UnlockRequest(request_id=one(), node_id=t.file_id)),
+    "DocumentService.CreateLink": lambda c, t, _: c.document.CreateLink(
+        doc.CreateLinkRequest(request_id=one(), node_id=t.file_id, expires_at=Timestamp(seconds=4_000_000_000))
+    ),
+    "DocumentService.ListLinks": lambda c, t, _: c.document.ListLinks(doc.ListLinksRequest(node_id=t.file_id)),
+    "DocumentService.RevokeLink": lambda c, t, _: c.document.RevokeLink(
+        doc.RevokeLinkRequest(request_id=one(), node_id=t.file_id, link_id="l")
+    ),
     "NewsService.UpdatePost": lambda c, t, _: c.news.UpdatePost(
         news.UpdatePostRequest(
             request_id=one(),

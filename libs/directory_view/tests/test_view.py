@@ -248,6 +248,7 @@ def test_the_view_answers_as_the_oracle_does(lives: list[list[Change]], expressi
     assert set(view.audience(expression)) == {p.number for p in people if oracle.holds(parse(expression), p)}
     for group_id in [*_GROUPS, "nowhere"]:
         assert set(view.members(group_id)) == {p.number for p in people if oracle.in_group(group_id, p)}
+        assert set(view.members(group_id)) == {p.number for p in people if view.is_member(p.number, group_id)}
     assert view.people_count == sum(person.state == PERSON_STATE_ACTIVE for person in people)
     for person in people:
         assert view.person(person.person_id) == person == view.by_number(person.number)

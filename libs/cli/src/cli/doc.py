@@ -1,16 +1,15 @@
-"""`rossio doc`: spaces, folders, put and get, share."""
+"""`rossio doc`: spaces, put and get."""
 
 import hashlib
 import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 from errors import Invalid
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client, connect
@@ -70,36 +69,6 @@ async def get(
         await download(client, node, file)
 
 
-@app.command()
-@sync
-async def share(
-    node: str,
-    person: Annotated[str, typer.Option(help="An id or address.")] = "",
-    group: Annotated[str, typer.Option(help="An id.")] = "",
-    entity: Annotated[str, typer.Option(help="An id.")] = "",
-    role: Annotated[str, typer.Option(help="reader, editor or manager")] = "reader",
-    caller: As = None,
-) -> None:
-    """Gives a person, a group or a whole entity a role on a file or folder."""
-    grantees = {"person_id": person, "group_id": group, "entity_id": entity}
-    given = {field: value for field, value in grantees.items() if value}
-    if len(given) != 1:
-        raise Invalid("say one of --person, --group, --entity")
-    if f"ROLE_{role.upper()}" not in document_pb2.Role.keys():  # noqa: SIM118  protobuf's enum is no mapping
-        raise Invalid("--role is one of reader, editor, manager")
-    async with connect(caller) as client:
-        if person:
-            found = await client.directory.GetPerson(directory_pb2.GetPersonRequest(name=person))
-            given = {"person_id": found.person.person_id}
-        request = service_pb2.ShareRequest(
-            request_id=str(uuid4()),
-            node_id=node,
-            grantee=document_pb2.Grantee(**given),
-            role=document_pb2.Role.Value(f"ROLE_{role.upper()}"),
-        )
-        print((await client.document.Share(request)).grant.grant_id)
-
-
 async def upload(client: Client, file: Path, folder: str) -> document_pb2.Node:
     """Streams a file into a folder, with its hash for the server to check."""
     with file.open("rb") as content:
@@ -129,7 +98,12 @@ async def _parts(
 
 
 async def download(client: Client, node: str, file: Path) -> document_pb2.Node:
-    """Streams a file to disk; it gets its name only when its hash is right.
+    """Streams a file to disk."""
+    return await receive(client.document.Download(service_pb2.DownloadRequest(node_id=node)), file)
+
+
+async def receive(parts: AsyncIterable[Any], file: Path) -> document_pb2.Node:
+    """Writes what comes, the node first, to disk; it gets its name only when its hash is right.
 
     Raises:
         Invalid: what came is not what was stored.
@@ -140,7 +114,7 @@ async def download(client: Client, node: str, file: Path) -> document_pb2.Node:
     try:
         with partial.open("wb") as out, _progress() as progress:
             task = progress.add_task(file.name, total=None)
-            async for part in client.document.Download(service_pb2.DownloadRequest(node_id=node)):
+            async for part in parts:
                 if part.WhichOneof("part") == "node":
                     described = part.node
                     progress.update(task, total=described.version.size)

@@ -8,7 +8,7 @@ import rpc
 import typer
 from errors import RossioError
 
-from cli import audit, directory, dlq, doc, mail, news, notify, stack
+from cli import audit, directory, dlq, doc, doc_rights, doc_tree, mail, news, notify, stack
 from cli.demo.stage import Unmet
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app = typer.Typer(
     help="Rossio: mail, documents, news and notices for a whole ministry.",
 )
 app.add_typer(mail.app, name="mail")
+doc.app.add_typer(doc_tree.app)
+doc.app.add_typer(doc_rights.app)
 app.add_typer(doc.app, name="doc")
 app.add_typer(news.app, name="news")
 app.add_typer(notify.app, name="notify")

@@ -114,6 +114,10 @@ class View:
         """The numbers of the people in the group: static, nested and dynamic; empty for an unknown group."""
         return self._expanded().members(group_id).copy()
 
+    def is_member(self, number: int, group_id: str) -> bool:
+        """Whether the person with that number is in the group; `members` without the copy."""
+        return number in self._expanded().members(group_id)
+
     def groups_of(self, person_id: str) -> list[str]:
         """The ids, sorted, of the groups that the person is in: directly, by nesting or by an expression.
 

@@ -1,14 +1,22 @@
 """The composition root of document."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import service
 from rossio.document.v1.service_pb2_grpc import add_DocumentServiceServicer_to_server
 
 from document.adapters.directory import DirectoryOfView
+from document.adapters.links import LINK_INDEXES, LinkStore
+from document.adapters.moves import MoveStore
+from document.adapters.passwords import Scrypt
 from document.adapters.store import INDEXES, NodeStore
+from document.application.tell_ending import TellEnding
+from document.entrypoints.clock import LinkClock
 from document.entrypoints.grpc import SERVICE, DocumentApi
 from document.settings import Settings
+
+LOOK_EVERY: Final = timedelta(seconds=5)
 
 
 def now() -> datetime:
@@ -20,11 +28,17 @@ def now() -> datetime:
 def build(app: service.App[Settings]) -> None:
     """Wires one process."""
     nodes = app.collection("nodes", INDEXES)
-    app.relay(nodes)
+    link_documents = app.collection("links", LINK_INDEXES)
+    app.relay(nodes, link_documents)
+    node_store, links = NodeStore(nodes), LinkStore(link_documents)
+    app.add(LinkClock(TellEnding(node_store, links), now, every=LOOK_EVERY), "link clock")
     api = DocumentApi(
-        NodeStore(nodes),
+        node_store,
+        MoveStore(app.collection("moves")),
         app.blobs(),
         DirectoryOfView(app.feed().view),
+        links,
+        Scrypt(),
         max_file_size=app.settings.max_file_bytes,
         now=now,
     )

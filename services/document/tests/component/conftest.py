@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sysconfig
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import grpc
 import messaging
 import pytest
 import rpc
-from devstack.issuer import Issuer
+from devstack.issuer import Issuer, Kind
 from devstack.services import ServiceProgram
 from google.protobuf.message import Message
 from rossio.directory.v1 import directory_pb2, events_pb2
@@ -63,6 +63,13 @@ class Person:
     def __init__(self, stub: DocumentServiceStub) -> None:
         self.stub = stub
 
+    async def do(self, method: str, **fields: Any) -> Any:
+        """Calls a method with these fields, and a new request_id where it takes one."""
+        request_type = getattr(pb, f"{method}Request")
+        if "request_id" in request_type.DESCRIPTOR.fields_by_name:
+            fields.setdefault("request_id", new_id())
+        return await getattr(self.stub, method)(request_type(**fields))
+
     async def space(self, name: str = "Relatórios", *, personal: bool = False) -> str:
         request = pb.CreateSpaceRequest(request_id=new_id(), name=name, personal=personal)
         return (await self.stub.CreateSpace(request)).space.space_id
@@ -101,16 +108,16 @@ async def parts(chunks: Iterable[bytes], header: dict[str, Any]) -> AsyncIterato
         yield pb.UploadRequest(chunk=chunk)
 
 
-As = Callable[[ServiceProgram, str], Person]
+As = Callable[..., Person]
 
 
 @pytest.fixture
 async def caller(issuer: Issuer) -> AsyncIterator[As]:
-    """`caller(program, person_id)` is that person, speaking to the program."""
+    """`caller(program, person_id)` is that person, speaking to the program; or a service or citizen, by `kind`."""
     async with AsyncExitStack() as channels:
 
-        def speak(program: ServiceProgram, person_id: str) -> Person:
-            token = issuer.token(person_id, entity=PEOPLE[person_id])
+        def speak(program: ServiceProgram, subject: str, kind: Kind = "person") -> Person:
+            token = issuer.token(subject, kind=kind, entity=PEOPLE.get(subject, ""))
             channel = rpc.channel(program.grpc, token=lambda: token)
             channels.push_async_callback(channel.close)
             return Person(DocumentServiceStub(channel))
@@ -191,3 +198,29 @@ class Told:
 @pytest.fixture
 def told(streams: str) -> Told:
     return Told(streams)
+
+
+@pytest.fixture
+def restart() -> Callable[..., None]:
+    """`restart(program, **settings)` kills the program and starts it anew with these settings beside its own."""
+
+    def again(program: ServiceProgram, **settings: str) -> None:
+        program.kill()
+        program.settings |= settings
+        program.start()
+
+    return again
+
+
+@pytest.fixture
+def until_killed() -> Callable[[ServiceProgram, Awaitable[Any]], Awaitable[None]]:
+    """`await until_killed(program, call)` makes the call; the process ends by SIGKILL during or after it."""
+
+    async def die(program: ServiceProgram, call: Awaitable[Any]) -> None:
+        await asyncio.gather(call, return_exceptions=True)
+        async with asyncio.timeout(60):
+            while program.exit_code is None:
+                await asyncio.sleep(0.05)
+        assert program.exit_code == -9
+
+    return die

@@ -6,10 +6,12 @@ from document.domain import node as nodes
 from document.domain.content import Announced, Stored
 from document.domain.node import Act, Node
 from document.domain.permissions import Grantee, GranteeKind, Role, Subject, decide
+from document.domain.tree import trashed
 from errors import Conflict, Exhausted, Invalid, NotFound
 
 ANA, RUI, EVA = (
-    Subject(person, entity, frozenset()) for person, entity in (("p-ana", "e01"), ("p-rui", "e01"), ("p-eva", "e02"))
+    Subject(GranteeKind.PERSON, person, entity)
+    for person, entity in (("p-ana", "e01"), ("p-rui", "e01"), ("p-eva", "e02"))
 )
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 EMPTY = Stored(0, "e3b0c442", "text/plain", "blob-0")
@@ -24,7 +26,7 @@ def space(*, personal: bool = False) -> Node:
 
 
 def to(subject: Subject) -> Grantee:
-    return Grantee(GranteeKind.PERSON, subject.person_id)
+    return subject.grantee
 
 
 def test_a_space_is_managed_by_its_maker_and_read_by_their_entity():
@@ -100,7 +102,7 @@ def test_what_is_trashed_frees_its_name_and_what_is_in_it_need_not_change():
     folder = nodes.new_folder(act(1), space(), 1, "Actas")
     file = nodes.new_file(act(2), folder, 2, "a.txt", EMPTY)
     assert folder.place == ("a0", "actas")
-    gone = nodes.trashed(folder, act(3))
+    gone = trashed(folder, act(3))
     assert gone.place == ("trash:a0", "a1")
     assert decide(RUI, [space(), gone, file]).role is Role.NONE
     assert decide(ANA, [space(), gone, file]).role is Role.READER

@@ -5,7 +5,7 @@ import random
 import blobs
 import messaging
 import service
-from rossio.document.v1.events_pb2 import NodeShared
+from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
@@ -176,7 +176,7 @@ def react(app: service.App[Settings], parts: Parts) -> None:
         now=now,
     )
     app.consumer("mail.delivery.v1", {DeliveryReported: reactions.mail})
-    app.consumer("document.file.v1", {NodeShared: reactions.shared})
+    app.consumer("document.file.v1", {NodeShared: reactions.shared, LinkEnding: reactions.link_ending})
     app.consumer("news.post.v1", {PostPublished: reactions.published, PostRetracted: reactions.retracted})
 
 

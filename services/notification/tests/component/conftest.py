@@ -105,6 +105,12 @@ def shared(grant_id: str = "", name: str = "Escala.pdf", by: str = "nt-ana", **t
     return document_events.NodeShared(node_id="node-1", entity_id="nt-a", name=name, grant=grant)
 
 
+def link_ending(link_id: str, name: str = "Escala.pdf", **maker: str) -> Message:
+    return document_events.LinkEnding(
+        node_id="node-1", entity_id="nt-a", name=name, link_id=link_id, maker=document_pb2.Grantee(**maker)
+    )
+
+
 def published(post_id: str, people: Bitmap, title: str = "Aviso") -> Message:
     variants = [news_pb2.Variant(locale="pt-PT", title=title), news_pb2.Variant(locale="en", title=f"{title} (en)")]
     post = news_pb2.Post(post_id=post_id, entity_id="nt-a", variants=variants)

@@ -29,7 +29,10 @@ def failing(handle: Callable[[Any, Sequence[Delivery]], Awaitable[None]]) -> Cal
 
 
 if __name__ == "__main__":
-    for kind, names in ((Reactions, ("mail", "shared", "published", "retracted")), (Requests, ("send",))):
+    for kind, names in (
+        (Reactions, ("mail", "shared", "link_ending", "published", "retracted")),
+        (Requests, ("send",)),
+    ):
         for name in names:
             setattr(kind, name, failing(getattr(kind, name)))
     main.main()

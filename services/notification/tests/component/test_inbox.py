@@ -9,7 +9,7 @@ import rpc
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
 
-from .conftest import mail_delivered, new_id, numbers, person, published, retracted, shared
+from .conftest import link_ending, mail_delivered, new_id, numbers, person, published, retracted, shared
 
 
 async def test_what_happens_comes_into_inboxes_once(stage, until, refused):
@@ -21,6 +21,9 @@ async def test_what_happens_comes_into_inboxes_once(stage, until, refused):
         shared("g1", "Escala.pdf", person_id="nt-rui"),
         shared("g2", "Turnos.pdf", group_id="nt-team"),
         shared("g3", "Plano.pdf", by="nt-nuno", entity_id="nt-a"),
+        shared("g4", "Guia.pdf", citizen_id="c-joana"),
+        link_ending("l1", "Guia.pdf", person_id="nt-ana"),
+        link_ending("l2", "Scan.pdf", service_id="svc-scanner"),
         published("p1", numbers("nt-rui", "nt-eva")),
     ]
     for event in events:
@@ -35,7 +38,11 @@ async def test_what_happens_comes_into_inboxes_once(stage, until, refused):
     ]
     await until(lambda: _count(eva, 3))
     assert sorted(await eva.titles()) == ["Aviso (en)", "Shared with you: Turnos.pdf", "You have new mail"]
-    assert await ana.titles() == ["Foi partilhado consigo: Plano.pdf"], "who shares is not told of it"
+    await until(lambda: _count(ana, 2))
+    assert sorted(await ana.titles()) == [
+        "Foi partilhado consigo: Plano.pdf",
+        "Uma ligação sua vai expirar: Guia.pdf",
+    ], "who shares is not told of it"
 
     await stage.tell(*events, mail_delivered("nt-rui", message_id="m2"))
     await until(lambda: _count(rui, 6))

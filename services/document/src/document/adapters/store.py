@@ -7,19 +7,21 @@ be asked which content is referred to.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from store import Collection, Document, Index
+from store import Collection, Document, Index, Insert
 
 from document.adapters import wire
 from document.application.ports import NodePage, Position
 from document.domain.deeds import Deed
-from document.domain.node import MAX_DEPTH, Kind, Node, Version
-from document.domain.permissions import Grant, Grantee, GranteeKind, Role
+from document.domain.node import MAX_DEPTH, Kind, Lock, Node, Version, trash_of
+from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Role
 
 INDEXES = (
     Index(["shelf", "key"], unique=True),
     Index(["grants.to", "space_id"]),
     Index(["versions.blob"], sparse=True),
 )
+_HOPS = 4 * MAX_DEPTH
+"""Folders that are made deep, while what they lie in moves deeper, end beyond `MAX_DEPTH`; nothing ends beyond this."""
 _LISTED = {"versions": {"$slice": -1}, "outbox": False}
 
 
@@ -30,11 +32,11 @@ class NodeStore:
         self._nodes = nodes
 
     async def path(self, node_id: str) -> tuple[Node, ...]:
-        """One look-up a level; `MAX_DEPTH` bounds them whatever the parents say."""
+        """One look-up a level. What does not lead to a top folder is nowhere: half a path would hide a denial."""
         upwards = list[Node]()
-        while node_id and len(upwards) <= MAX_DEPTH:
+        while node_id:
             document = await self._nodes.get(node_id)
-            if document is None:
+            if document is None or document.get("arriving") or len(upwards) == _HOPS:
                 return ()
             upwards.append(_node(document))
             node_id = upwards[-1].parent_id
@@ -48,6 +50,21 @@ class NodeStore:
         page = await self._nodes.page({"shelf": parent_id}, "key", after, limit, projection=_LISTED)
         return NodePage([_node(document) for document in page.documents], page.after)
 
+    async def trash(self, space_id: str, after: Position | None, limit: int) -> NodePage:
+        page = await self._nodes.page({"shelf": trash_of(space_id)}, "key", after, limit, projection=_LISTED)
+        return NodePage([_node(document) for document in page.documents], page.after)
+
+    async def height(self, node_id: str) -> int:
+        """One look-up a level, of the ids of its folders."""
+        levels, ids = 0, [node_id]
+        while levels <= _HOPS:
+            below = self._nodes.find({"shelf": {"$in": ids}, "kind": Kind.FOLDER.value}, projection={"_id": True})
+            ids = [document["_id"] async for document in below]
+            if not ids:
+                break
+            levels += 1
+        return levels
+
     async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
         query = {"grants.to": {"$in": [str(grantee) for grantee in grantees]}}
         page = await self._nodes.page(query, "space_id", after, limit, projection=_LISTED)
@@ -56,17 +73,25 @@ class NodeStore:
     async def add(self, node: Node, deed: Deed) -> None:
         await self._nodes.insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed))
 
-    async def change(self, before: Node, after: Node, deed: Deed) -> None:
-        facts = wire.facts(after, deed)
+    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> None:
+        await self._nodes.bulk(
+            [Insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed) if deed else ()) for node in nodes]
+        )
+
+    async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
+        facts = wire.facts(after, deed) if deed else ()
         await self._nodes.update(after.node_id, _difference(before, after), version=before.revision, facts=facts)
 
 
 def _difference(before: Node, after: Node) -> Mapping[str, Mapping[str, Any]]:
-    """The change as MongoDB update operators; the versions, of which there may be many, are only added to."""
+    """The change as MongoDB update operators; to the versions, of which there may be many, it mostly adds."""
     old, new = _document(before), _document(after)
-    added = new["versions"][len(old["versions"]) :]
-    changed = {field: value for field, value in new.items() if field != "versions" and value != old[field]}
-    return {"$set": changed, **({"$push": {"versions": {"$each": added}}} if added else {})}
+    changed = {field: value for field, value in new.items() if value != old[field]}
+    kept, added = new["versions"][: len(old["versions"])], new["versions"][len(old["versions"]) :]
+    if added and kept == old["versions"]:
+        del changed["versions"]
+        return {"$set": changed, "$push": {"versions": {"$each": added}}}
+    return {"$set": changed} if changed else {}
 
 
 def _document(node: Node) -> Document:
@@ -83,6 +108,7 @@ def _document(node: Node) -> Document:
         "created_at": node.created_at,
         "updated_at": node.updated_at,
         "trashed_at": node.trashed_at,
+        "arriving": node.arriving,
         "grants": [
             {
                 "id": grant.grant_id,
@@ -90,9 +116,12 @@ def _document(node: Node) -> Document:
                 "role": grant.role.value,
                 "by": grant.granted_by,
                 "at": grant.granted_at,
+                "deny": grant.deny,
             }
             for grant in node.grants
         ],
+        "label": node.label.value,
+        "lock": {"owner": str(node.lock.owner), "until": node.lock.until} if node.lock else None,
         "versions": [
             {
                 "number": version.number,
@@ -102,6 +131,7 @@ def _document(node: Node) -> Document:
                 "author_id": version.author_id,
                 "created_at": version.created_at,
                 "blob": version.blob,
+                "frozen": version.frozen,
             }
             for version in node.versions
         ],
@@ -121,14 +151,28 @@ def _node(document: Document) -> Node:
         updated_at=document["updated_at"],
         owner_person_id=document["owner_person_id"],
         trashed_at=document["trashed_at"],
+        arriving=document.get("arriving", False),
         grants=tuple(
-            Grant(grant["id"], _grantee(grant["to"]), Role(grant["role"]), grant["by"], grant["at"])
+            Grant(
+                grant["id"],
+                _grantee(grant["to"]),
+                Role(grant["role"]),
+                grant["by"],
+                grant["at"],
+                grant.get("deny", False),
+            )
             for grant in document["grants"]
         ),
+        label=Label(document.get("label", Label.NONE)),
+        lock=_lock(document.get("lock")),
         versions=tuple(Version(**version) for version in document["versions"]),
         receipts=tuple(document["receipts"]),
         revision=document["version"],
     )
+
+
+def _lock(document: Document | None) -> Lock | None:
+    return Lock(_grantee(document["owner"]), document["until"]) if document else None
 
 
 def _grantee(text: str) -> Grantee:

@@ -1,5 +1,6 @@
 """Domain objects as messages of rossio.document.v1, and the facts about a deed."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import telemetry
@@ -11,8 +12,9 @@ from rossio.document.v1 import document_pb2, events_pb2
 from store import OutboxRecord
 
 from document.domain.deeds import Deed, Verb
-from document.domain.node import Kind, Node, Version
-from document.domain.permissions import Grant, Grantee, GranteeKind, Role
+from document.domain.links import Link
+from document.domain.node import Kind, Lock, Node, Version
+from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Reason, Role, Rule
 
 _KINDS = {Kind.FOLDER: document_pb2.NODE_KIND_FOLDER, Kind.FILE: document_pb2.NODE_KIND_FILE}
 _ROLES = {
@@ -21,6 +23,15 @@ _ROLES = {
     Role.EDITOR: document_pb2.ROLE_EDITOR,
     Role.MANAGER: document_pb2.ROLE_MANAGER,
 }
+_LABELS = {label: document_pb2.Label.ValueType(label.value) for label in Label}
+_RULES = {
+    Rule.GRANT: document_pb2.RULE_GRANT,
+    Rule.DENY: document_pb2.RULE_DENY,
+    Rule.LABEL: document_pb2.RULE_LABEL,
+    Rule.TRASH: document_pb2.RULE_TRASH,
+}
+_STORING = frozenset({Verb.STORE, Verb.RESTORE_VERSION, Verb.COPY})
+_ONLY_AUDITED = frozenset({Verb.CREATE_SPACE, Verb.CREATE_FOLDER, Verb.CREATE_LINK, Verb.USE_LINK, Verb.REVOKE_LINK})
 _ROLES_READ = {number: role for role, number in _ROLES.items() if role is not Role.NONE}
 
 
@@ -34,7 +45,7 @@ def facts(node: Node, deed: Deed) -> list[OutboxRecord]:
         id=audit_id,
         at=at,
         entity_id=node.entity_id,
-        actor=deed.act.subject.person_id,
+        actor=deed.act.subject.id,
         actor_entity_id=deed.act.subject.entity_id,
         resource=node.node_id,
         details=_details(node, deed),
@@ -42,34 +53,72 @@ def facts(node: Node, deed: Deed) -> list[OutboxRecord]:
     return [*events, fact(audit, id=audit_id, at=at)]
 
 
-def _events(node: Node, deed: Deed) -> list[Message]:
-    match deed.verb, deed.grant:
-        case Verb.STORE, None:
-            return [events_pb2.FileStored(node_id=node.node_id, node=to_node(node))]
-        case Verb.SHARE, Grant() as given:
-            return [
-                events_pb2.NodeShared(
-                    node_id=node.node_id, entity_id=node.entity_id, name=node.name, grant=to_grant(node.node_id, given)
-                )
-            ]
-        case Verb.UNSHARE, Grant() as taken:
-            return [
-                events_pb2.NodeUnshared(
-                    node_id=node.node_id, entity_id=node.entity_id, grant=to_grant(node.node_id, taken)
-                )
-            ]
-        case Verb.TRASH, None:
-            return [events_pb2.NodeTrashed(node_id=node.node_id, entity_id=node.entity_id)]
-        case _:
-            return []
+def _events(node: Node, deed: Deed) -> Iterator[Message]:
+    """Nobody is told that they were denied something."""
+    if deed.grant is not None:
+        if not deed.grant.deny:
+            yield _of_grant(node, deed.verb, to_grant(node.node_id, deed.grant))
+    elif deed.verb in _STORING and node.kind is Kind.FILE:
+        yield events_pb2.FileStored(node_id=node.node_id, node=to_node(node))
+    elif deed.verb is Verb.TRASH:
+        yield events_pb2.NodeTrashed(node_id=node.node_id, entity_id=node.entity_id)
+    elif deed.verb not in _ONLY_AUDITED:
+        yield events_pb2.NodeChanged(node_id=node.node_id, node=to_node(node))
+
+
+def _of_grant(node: Node, verb: Verb, grant: document_pb2.Grant) -> Message:
+    if verb is Verb.UNSHARE:
+        return events_pb2.NodeUnshared(node_id=node.node_id, entity_id=node.entity_id, grant=grant)
+    return events_pb2.NodeShared(node_id=node.node_id, entity_id=node.entity_id, name=node.name, grant=grant)
 
 
 def _details(node: Node, deed: Deed) -> dict[str, str]:
     if deed.grant is not None:
-        return {"grantee": str(deed.grant.grantee), "role": deed.grant.role.name.lower()}
+        given = {"grantee": str(deed.grant.grantee), "role": deed.grant.role.name.lower()}
+        return {**given, "deny": "true"} if deed.grant.deny else given
     if deed.verb is Verb.STORE:
         return {"version": str(node.versions[-1].number), "sha256": node.versions[-1].sha256}
-    return {}
+    if deed.verb is Verb.MOVE:
+        return {"parent_id": node.parent_id}
+    if deed.verb is Verb.LABEL:
+        return {"label": node.label.name.lower()}
+    if deed.link_id:
+        return {"link_id": deed.link_id}
+    return {"version": str(deed.version)} if deed.version else {}
+
+
+def link_ending(link: Link, node: Node) -> OutboxRecord:
+    """What the maker of a link is told before it ends."""
+    event = events_pb2.LinkEnding(
+        node_id=node.node_id,
+        entity_id=node.entity_id,
+        name=node.name,
+        link_id=link.link_id,
+        maker=_to_grantee(link.maker.grantee),
+        expires_at=_timestamp(link.expires_at),
+    )
+    return fact(event, id=new_id(), at=link.tell_at)
+
+
+def to_link(link: Link) -> document_pb2.Link:
+    return document_pb2.Link(
+        link_id=link.link_id,
+        node_id=link.node_id,
+        maker=_to_grantee(link.maker.grantee),
+        created_at=_timestamp(link.created_at),
+        expires_at=_timestamp(link.expires_at),
+        max_uses=link.max_uses,
+        used=link.used,
+        password=bool(link.password_hash),
+        revoked=link.revoked,
+    )
+
+
+def to_linked(node: Node) -> document_pb2.Node:
+    """What whoever holds a link is told of the file: nothing of where it lies."""
+    return document_pb2.Node(
+        node_id=node.node_id, kind=_KINDS[node.kind], name=node.name, version=to_version(node.versions[-1])
+    )
 
 
 def to_space(top: Node) -> document_pb2.Space:
@@ -92,7 +141,13 @@ def to_node(node: Node) -> document_pb2.Node:
         created_at=_timestamp(node.created_at),
         updated_at=_timestamp(node.updated_at),
         trashed=node.trashed,
+        label=_LABELS[node.label],
+        lock=_to_lock(node.lock) if node.lock else None,
     )
+
+
+def _to_lock(lock: Lock) -> document_pb2.Lock:
+    return document_pb2.Lock(owner=_to_grantee(lock.owner), until=_timestamp(lock.until))
 
 
 def to_version(version: Version) -> document_pb2.Version:
@@ -103,6 +158,7 @@ def to_version(version: Version) -> document_pb2.Version:
         media_type=version.media_type,
         author_id=version.author_id,
         created_at=_timestamp(version.created_at),
+        frozen=version.frozen,
     )
 
 
@@ -110,11 +166,41 @@ def to_grant(node_id: str, grant: Grant) -> document_pb2.Grant:
     return document_pb2.Grant(
         grant_id=grant.grant_id,
         node_id=node_id,
-        grantee=document_pb2.Grantee(**{f"{grant.grantee.kind}_id": grant.grantee.id}),
+        grantee=_to_grantee(grant.grantee),
         role=_ROLES[grant.role],
         granted_by=grant.granted_by,
         granted_at=_timestamp(grant.granted_at),
+        deny=grant.deny,
     )
+
+
+def _to_grantee(grantee: Grantee) -> document_pb2.Grantee:
+    return document_pb2.Grantee(**{f"{grantee.kind}_id": grantee.id})
+
+
+def to_reason(reason: Reason) -> document_pb2.Reason:
+    return document_pb2.Reason(
+        role=_ROLES[reason.role],
+        rule=_RULES[reason.rule],
+        node_id=reason.node_id,
+        grant=to_grant(reason.node_id, reason.grant) if reason.grant else None,
+        label=_LABELS[reason.label],
+        text=str(reason),
+    )
+
+
+def to_label(label: Label) -> document_pb2.Label.ValueType:
+    return _LABELS[label]
+
+
+def read_label(label: document_pb2.Label.ValueType) -> Label:
+    """Raises:
+    Invalid: it is none of this version of the contract.
+    """
+    try:
+        return Label(label)
+    except ValueError:
+        raise Invalid("there is no such label", reason="LABEL") from None
 
 
 def to_role(role: Role) -> document_pb2.Role.ValueType:
@@ -127,7 +213,7 @@ def read_grantee(grantee: document_pb2.Grantee) -> Grantee:
     """
     field = grantee.WhichOneof("grantee")
     if field is None:
-        raise Invalid("a grantee is a person, a group or an entity", reason="GRANTEE")
+        raise Invalid("a grantee is a person, a group, an entity, a service or a citizen", reason="GRANTEE")
     return Grantee(GranteeKind(field.removesuffix("_id")), getattr(grantee, field))
 
 

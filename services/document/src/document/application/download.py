@@ -24,8 +24,17 @@ async def download(
 ) -> Opening:
     """Opens a version (0: the current one) from `offset` on for `length` bytes (0: to the end)."""
     opened = await open_node(nodes, subject, node_id)
-    version = version_of(opened.node, number)
+    return opening(content, opened.node, number=number, offset=offset, length=length)
+
+
+def opening(content: Content, node: Node, *, number: int, offset: int, length: int) -> Opening:
+    """A version of a file that the caller may read.
+
+    Raises:
+        Invalid: RANGE, the content ends before the offset; or it is no file.
+    """
+    version = version_of(node, number)
     if offset > version.size:
         raise Invalid(f"the content ends at {version.size}", reason="RANGE")
     chunks = content.get(version.blob, offset, length or None)
-    return Opening(replace(opened.node, versions=(version,)), chunks)
+    return Opening(replace(node, versions=(version,)), chunks)

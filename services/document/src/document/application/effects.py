@@ -7,7 +7,7 @@ from errors import Conflict
 from document.application.access import Opened, permit
 from document.application.ports import Nodes
 from document.domain.deeds import Deed
-from document.domain.node import Act, Node
+from document.domain.node import Act, Node, check_etag
 from document.domain.permissions import Role
 
 _ATTEMPTS = 8
@@ -30,8 +30,12 @@ async def add(nodes: Nodes, node: Node, deed: Deed) -> Node:
     except Conflict as conflict:
         if path := await nodes.path(node.node_id):
             return path[-1]
-        raise Conflict("the folder has something of this name already", reason="ALREADY_EXISTS") from conflict
+        raise name_taken() from conflict
     return node
+
+
+def name_taken() -> Conflict:
+    return Conflict("the folder has something of this name already", reason="ALREADY_EXISTS")
 
 
 async def change(
@@ -41,19 +45,25 @@ async def change(
 
     Raises:
         NotFound, NotAllowed: by `permit`.
-        Conflict: BUSY, others were faster every time; and whatever `apply` raises.
+        Conflict: STALE_ETAG, the act means another state; ALREADY_EXISTS, the folder has the name;
+            BUSY, others were faster every time; and whatever `apply` raises.
     """
     for _ in range(_ATTEMPTS):
         path = await nodes.path(node_id)
         if path and act.act_id in path[-1].receipts:
             return path[-1]
         opened = permit(act.subject, path, needed)
+        check_etag(opened.node, act.etag)
         after, deed = apply(opened)
         try:
             await nodes.change(opened.node, after, deed)
         except Conflict as conflict:
             if conflict.reason != "STALE":
-                raise
+                raise name_taken() from conflict
         else:
             return after
-    raise Conflict("others change it all the time; try again", reason="BUSY")
+    raise busy()
+
+
+def busy() -> Conflict:
+    return Conflict("others change it all the time; try again", reason="BUSY")

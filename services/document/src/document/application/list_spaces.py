@@ -15,11 +15,10 @@ async def list_spaces(nodes: Nodes, directory: Directory, subject: Subject, afte
     Looks at the nodes that were granted to the caller, to their entity or to a group of theirs, and
     takes the space of the first one in it that they can in fact read.
     """
-    grantees = [
-        Grantee(GranteeKind.PERSON, subject.person_id),
-        Grantee(GranteeKind.ENTITY, subject.entity_id),
-        *(Grantee(GranteeKind.GROUP, group_id) for group_id in directory.groups_of(subject.person_id)),
-    ]
+    grantees = [subject.grantee]
+    if subject.kind is GranteeKind.PERSON:
+        grantees.append(Grantee(GranteeKind.ENTITY, subject.entity_id))
+        grantees += (Grantee(GranteeKind.GROUP, group_id) for group_id in directory.groups_of(subject.id))
     tops = list[Node]()
     position = (after, _BEHIND_ALL) if after else None
     while True:

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from document.domain.deeds import Deed
+from document.domain.deeds import Deed, Move
+from document.domain.links import Link
 from document.domain.node import Node
-from document.domain.permissions import Grantee
+from document.domain.permissions import Grantee, Subject
 
 Position = tuple[str, str]
 """Where a list goes on: a sort value, and the id of the node that had it."""
@@ -35,6 +37,14 @@ class Nodes(Protocol):
         """What lies in a folder, by folded name, older versions left out."""
         ...
 
+    async def trash(self, space_id: str, after: Position | None, limit: int) -> NodePage:
+        """What was put into the trash of a space, by id, older versions left out."""
+        ...
+
+    async def height(self, node_id: str) -> int:
+        """How many levels of folders lie below a node."""
+        ...
+
     async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
         """The nodes with a grant for one of these, by space."""
         ...
@@ -43,9 +53,77 @@ class Nodes(Protocol):
         """A new node; `Conflict` ALREADY_EXISTS when its id or its name in the folder is taken."""
         ...
 
-    async def change(self, before: Node, after: Node, deed: Deed) -> None:
-        """Another state of a node; `Conflict` STALE when it is no longer the one before."""
+    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> None:
+        """New nodes, each by itself; those that are there already are left as they are."""
         ...
+
+    async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
+        """Another state of a node; `Conflict` STALE when it is no longer the one before.
+
+        `Conflict` ALREADY_EXISTS when its new name is taken.
+        """
+        ...
+
+
+class Moves(Protocol):
+    """The folder that is under way in each space: one at a time, so that no two can swallow each other."""
+
+    async def begin(self, space_id: str, move: Move) -> Move:
+        """Writes it down unless another one is; the one that is written down now."""
+        ...
+
+    async def end(self, space_id: str, move: Move) -> None:
+        """Strikes it out, if it is still there."""
+        ...
+
+
+class Links(Protocol):
+    """The links to files. Each write of one is atomic and carries the facts about the deed."""
+
+    async def find(self, link_id: str) -> Link | None: ...
+
+    async def of_node(self, node_id: str, after: Position | None, limit: int) -> tuple[Sequence[Link], Position | None]:
+        """The links to a file, by id, those that no longer hold among them; and where the list goes on."""
+        ...
+
+    async def add(self, link: Link, node: Node, deed: Deed) -> None:
+        """A new link; `Conflict` ALREADY_EXISTS when there is one of its id."""
+        ...
+
+    async def revoke(self, link: Link, node: Node, deed: Deed) -> None:
+        """Takes a link back; `Conflict` STALE when it is no longer this one."""
+        ...
+
+    async def use(self, link: Link, node: Node, deed: Deed) -> None:
+        """Counts a use; `Conflict` STALE when the link has ended, or counted this act, in the meantime."""
+        ...
+
+    async def guess(self, link_id: str, limit: int) -> bool:
+        """Counts a password that is tried, before it is; whether there were fewer than `limit`."""
+        ...
+
+    async def guessed(self, link_id: str) -> None:
+        """The last password was right."""
+        ...
+
+    async def ending(self, now: datetime, limit: int) -> Sequence[Link]:
+        """Links whose makers are to be told, and were not yet."""
+        ...
+
+    async def told(self, link: Link, node: Node | None) -> None:
+        """Tells the maker that the link to the node will end, if there is anything to tell.
+
+        `Conflict` STALE when it is no longer this one.
+        """
+        ...
+
+
+class Passwords(Protocol):
+    """Hashes that take much memory, so that trying many passwords is dear (RFC 7914)."""
+
+    async def hashed(self, password: str) -> bytes: ...
+
+    async def match(self, password: str, password_hash: bytes) -> bool: ...
 
 
 class Content(Protocol):
@@ -75,7 +153,15 @@ class Directory(Protocol):
     """Who works in the ministry, as far as this service knows."""
 
     def knows(self, grantee: Grantee) -> bool:
-        """Whether there is such a person, group or entity."""
+        """Whether there is such a person, group or entity; services and citizens are known to their issuer alone."""
+        ...
+
+    def subject_of(self, grantee: Grantee, entity_id: str = "") -> Subject:
+        """Somebody as they would come in; the entity of a service is what the caller says it is.
+
+        Raises:
+            Invalid: there is no such person, or it is not one caller.
+        """
         ...
 
     def groups_of(self, person_id: str) -> Sequence[str]:

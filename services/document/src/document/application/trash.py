@@ -4,8 +4,9 @@ from document.application import effects
 from document.application.access import Opened, permit
 from document.application.ports import Nodes
 from document.domain.deeds import Deed, Verb
-from document.domain.node import Act, Node, trashed
+from document.domain.node import Act, Node
 from document.domain.permissions import Role
+from document.domain.tree import trashed
 
 
 async def trash(nodes: Nodes, act: Act, node_id: str) -> None:

@@ -15,13 +15,42 @@ class Verb(StrEnum):
     STORE = "document.file.store"
     SHARE = "document.node.share"
     UNSHARE = "document.node.unshare"
+    LABEL = "document.node.label"
+    RENAME = "document.node.rename"
+    MOVE = "document.node.move"
+    COPY = "document.node.copy"
     TRASH = "document.node.trash"
+    RESTORE = "document.node.restore"
+    RESTORE_VERSION = "document.version.restore"
+    FREEZE_VERSION = "document.version.freeze"
+    DELETE_VERSION = "document.version.delete"
+    LOCK = "document.file.lock"
+    UNLOCK = "document.file.unlock"
+    CREATE_LINK = "document.link.create"
+    USE_LINK = "document.link.use"
+    REVOKE_LINK = "document.link.revoke"
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """An act that was done; the grant that it gave or took, if it was about one."""
+    """An act that was done; the grant that it gave or took, the number of the version, or the link, if about one."""
 
     verb: Verb
     act: Act
     grant: Grant | None = None
+    version: int = 0
+    link_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A folder's way to another one, written down before it is gone, so that anybody can finish it.
+
+    It is gone when the node is at `revision`, and at no other: so late, or twice, it has no effect.
+    """
+
+    act: Act
+    node_id: str
+    revision: int
+    parent_id: str
+    name: str

@@ -14,7 +14,7 @@ from errors import Conflict, Exhausted, Invalid, NotFound
 
 from document.domain import names
 from document.domain.content import Stored
-from document.domain.permissions import Grant, Grantee, GranteeKind, Role, Subject
+from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Role, Subject
 
 MAX_DEPTH = 64
 """Levels from the top folder of a space down."""
@@ -40,6 +40,15 @@ class Version:
     author_id: str
     created_at: datetime
     blob: str
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The right of one caller to write a file alone, until it ends."""
+
+    owner: Grantee
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,8 @@ class Node:
 
     The top folder of a space has the space's id and no parent; `owner_person_id` is set on that of
     a personal space. `versions` has the oldest first. `receipts` are the ids of the requests that
-    made its latest changes. `revision` counts the changes.
+    made its latest changes. `revision` counts the changes. `label` is its own; the one in force may
+    come from above. What is `arriving` is not there yet for anybody, nor is anything below it.
     """
 
     node_id: str
@@ -61,7 +71,10 @@ class Node:
     updated_at: datetime
     owner_person_id: str = ""
     trashed_at: datetime | None = None
+    arriving: bool = False
     grants: tuple[Grant, ...] = ()
+    label: Label = Label.NONE
+    lock: Lock | None = None
     versions: tuple[Version, ...] = ()
     receipts: tuple[str, ...] = ()
     revision: int = 1
@@ -85,8 +98,10 @@ class Node:
         In a folder that is the folded name. Names of spaces may repeat, so that nobody learns of a
         space that they cannot see; what lies in the trash keeps nobody from using its name.
         """
+        if self.arriving:
+            return f"arriving:{self.space_id}", self.node_id
         if self.trashed:
-            return f"trash:{self.space_id}", self.node_id
+            return trash_of(self.space_id), self.node_id
         if self.is_top:
             return f"spaces:{self.entity_id}", self.node_id
         return self.parent_id, names.fold(self.name)
@@ -96,18 +111,25 @@ class Node:
 class Act:
     """Somebody's wish to change something: who, when, and the id that a repetition would have too.
 
-    What the act makes, a node or a grant, bears this id.
+    What the act makes, a node or a grant, bears this id. `etag` is that of the state which it means
+    to change; empty: whichever is there.
     """
 
     act_id: str
     subject: Subject
     at: datetime
+    etag: str = ""
+
+
+def trash_of(space_id: str) -> str:
+    """Where the trash of a space hangs, see `Node.place`."""
+    return f"trash:{space_id}"
 
 
 def new_space(act: Act, name: str, *, personal: bool) -> Node:
     """The top folder of a space: managed by who makes it, and read by their entity unless it is personal."""
     who = act.subject
-    grants = [_grant(act, Grantee(GranteeKind.PERSON, who.person_id), Role.MANAGER)]
+    grants = [_grant(act, who.grantee, Role.MANAGER)]
     if not personal:
         everybody = _grant(act, Grantee(GranteeKind.ENTITY, who.entity_id), Role.READER)
         grants.append(replace(everybody, grant_id=f"{act.act_id}.entity"))
@@ -120,7 +142,7 @@ def new_space(act: Act, name: str, *, personal: bool) -> Node:
         name=names.normalise(name),
         created_at=act.at,
         updated_at=act.at,
-        owner_person_id=who.person_id if personal else "",
+        owner_person_id=who.id if personal else "",
         grants=tuple(grants),
         receipts=(act.act_id,),
     )
@@ -141,7 +163,7 @@ def with_version(node: Node, act: Act, content: Stored) -> Node:
     if len(node.versions) >= MAX_VERSIONS:
         raise Exhausted(f"a file has at most {MAX_VERSIONS} versions", reason="VERSIONS")
     number = version_of(node, 0).number + 1
-    return _changed(node, act, versions=(*node.versions, _version(number, act, content)))
+    return written(node, act, versions=(*node.versions, _version(number, act, content)))
 
 
 def version_of(node: Node, number: int) -> Version:
@@ -156,18 +178,18 @@ def version_of(node: Node, number: int) -> Version:
     raise NotFound("the file has no such version")
 
 
-def shared(node: Node, act: Act, grantee: Grantee, role: Role) -> Node:
-    """The node with the grant; a grantee has one on a node, so an earlier one is replaced."""
-    others = tuple(grant for grant in node.grants if grant.grantee != grantee)
+def shared(node: Node, act: Act, grantee: Grantee, role: Role, *, deny: bool = False) -> Node:
+    """The node with the grant, or the denial; a grantee has one of each on a node, so an earlier one is replaced."""
+    others = tuple(grant for grant in node.grants if (grant.grantee, grant.deny) != (grantee, deny))
     if len(others) >= MAX_GRANTS:
         raise Exhausted(f"a node has at most {MAX_GRANTS} grants: grant to a group instead", reason="GRANTS")
-    return _managed(_changed(node, act, grants=(*others, _grant(act, grantee, role))))
+    return _managed(changed(node, act, grants=(*others, replace(_grant(act, grantee, role), deny=deny))))
 
 
 def unshared(node: Node, act: Act, grant_id: str) -> Node:
     """The node without the grant."""
     grant_of(node, grant_id)
-    return _managed(_changed(node, act, grants=tuple(g for g in node.grants if g.grant_id != grant_id)))
+    return _managed(changed(node, act, grants=tuple(g for g in node.grants if g.grant_id != grant_id)))
 
 
 def grant_of(node: Node, grant_id: str) -> Grant:
@@ -177,9 +199,32 @@ def grant_of(node: Node, grant_id: str) -> Grant:
     raise NotFound("the node has no such grant")
 
 
-def trashed(node: Node, act: Act) -> Node:
-    """The node in the trash, and with it all that is below."""
-    return _changed(node, act, trashed_at=act.at)
+def labelled(node: Node, act: Act, label: Label) -> Node:
+    """The node with another label of its own."""
+    return changed(node, act, label=label)
+
+
+def changed(node: Node, act: Act, **changes: Any) -> Node:
+    """The next state of the node, which remembers the act."""
+    receipts = (*node.receipts, act.act_id)[-RECEIPTS:]
+    return replace(node, updated_at=act.at, receipts=receipts, revision=node.revision + 1, **changes)
+
+
+def written(node: Node, act: Act, **changes: Any) -> Node:
+    """`changed`, for what a lock of somebody else keeps from being changed.
+
+    Raises:
+        Conflict: LOCKED.
+    """
+    lock = lock_at(node, act.at)
+    if lock and lock.owner != act.subject.grantee:
+        raise Conflict("somebody else has locked the file", reason="LOCKED", until=lock.until.isoformat())
+    return changed(node, act, **changes)
+
+
+def lock_at(node: Node, at: datetime) -> Lock | None:
+    """The lock, unless it has ended."""
+    return node.lock if node.lock and node.lock.until > at else None
 
 
 def check_etag(node: Node, etag: str) -> None:
@@ -188,11 +233,16 @@ def check_etag(node: Node, etag: str) -> None:
         raise Conflict("the file was changed since", reason="STALE_ETAG")
 
 
-def _child(act: Act, parent: Node, depth: int, kind: Kind, name: str) -> Node:
-    if parent.kind is not Kind.FOLDER:
+def check_holds(folder: Node, depth: int) -> None:
+    """Raises `Invalid` unless the folder, which lies `depth` levels deep, may hold another node."""
+    if folder.kind is not Kind.FOLDER:
         raise Invalid("only a folder holds others", reason="NOT_A_FOLDER")
     if depth >= MAX_DEPTH:
         raise Invalid(f"folders go {MAX_DEPTH} levels deep", reason="TOO_DEEP")
+
+
+def _child(act: Act, parent: Node, depth: int, kind: Kind, name: str) -> Node:
+    check_holds(parent, depth)
     return Node(
         node_id=act.act_id,
         space_id=parent.space_id,
@@ -207,23 +257,16 @@ def _child(act: Act, parent: Node, depth: int, kind: Kind, name: str) -> Node:
 
 
 def _version(number: int, act: Act, content: Stored) -> Version:
-    return Version(
-        number, content.size, content.sha256, content.media_type, act.subject.person_id, act.at, content.blob
-    )
+    return Version(number, content.size, content.sha256, content.media_type, act.subject.id, act.at, content.blob)
 
 
 def _grant(act: Act, grantee: Grantee, role: Role) -> Grant:
-    return Grant(act.act_id, grantee, role, act.subject.person_id, act.at)
-
-
-def _changed(node: Node, act: Act, **changes: Any) -> Node:
-    receipts = (*node.receipts, act.act_id)[-RECEIPTS:]
-    return replace(node, updated_at=act.at, receipts=receipts, revision=node.revision + 1, **changes)
+    return Grant(act.act_id, grantee, role, act.subject.id, act.at)
 
 
 def _managed(node: Node) -> Node:
     """The node, unless nobody, or no longer the owner, could manage its space."""
-    managers = {grant.grantee for grant in node.grants if grant.role is Role.MANAGER}
+    managers = {grant.grantee for grant in node.grants if grant.role is Role.MANAGER and not grant.deny}
     owner = Grantee(GranteeKind.PERSON, node.owner_person_id)
     if node.is_top and (owner not in managers if node.owner_person_id else not managers):
         raise Conflict("a space keeps a manager, and a personal one its owner", reason="LAST_MANAGER")

@@ -1,9 +1,10 @@
 # ruff: noqa: ARG002, N802 - the contract names the methods and their parameters
 """rossio.document.v1.DocumentService: requests to use cases, and what they return to responses."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import rpc
 from errors import Invalid
@@ -13,23 +14,36 @@ from rossio.document.v1 import service_pb2_grpc
 from document.adapters import wire
 from document.adapters.directory import DirectoryOfView
 from document.application.access import open_node
+from document.application.change_versions import delete_version, freeze_version, restore_version
+from document.application.copy import copy
 from document.application.create_folder import create_folder
 from document.application.create_space import create_space
 from document.application.download import download
+from document.application.links import CreateLink, Wanted, list_links, revoke_link
 from document.application.list_folder import list_folder
 from document.application.list_grants import list_grants
 from document.application.list_spaces import list_spaces
+from document.application.list_trash import list_trash
 from document.application.list_versions import list_versions
-from document.application.ports import Content, Nodes, Position
+from document.application.lock import lock, unlock
+from document.application.move import MoveNode
+from document.application.open_link import OpenLink
+from document.application.ports import Content, Links, Moves, NodePage, Nodes, Passwords, Position
+from document.application.rename import rename
+from document.application.restore import restore
+from document.application.set_label import set_label
 from document.application.share import share
 from document.application.trash import trash
 from document.application.unshare import unshare
 from document.application.upload import NewFile, NewVersion, Upload
+from document.application.why import why
 from document.domain.content import Announced
 from document.domain.node import Act
-from document.domain.permissions import Subject
+from document.domain.permissions import Grantee, GranteeKind, Subject, label_of
 
 SERVICE = "rossio.document.v1.DocumentService"
+_LEASE: Final = timedelta(minutes=30)
+_LONGEST_LEASE: Final = timedelta(days=1)
 
 
 class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
@@ -38,8 +52,11 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
     def __init__(
         self,
         nodes: Nodes,
+        moves: Moves,
         content: Content,
         directory: DirectoryOfView,
+        links: Links,
+        passwords: Passwords,
         *,
         max_file_size: int,
         now: Callable[[], datetime],
@@ -48,14 +65,18 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         self._content = content
         self._directory = directory
         self._upload = Upload(nodes, content, max_file_size)
+        self._move = MoveNode(nodes, moves)
+        self._links = links
+        self._create_link = CreateLink(nodes, links, passwords, secrets.token_bytes)
+        self._open_link = OpenLink(nodes, links, passwords, directory, content)
         self._now = now
 
     def _subject(self) -> Subject:
         caller = rpc.caller()
-        return self._directory.subject(caller.subject, caller.entity_id)
+        return self._directory.subject(Grantee(GranteeKind(caller.kind), caller.subject), caller.entity_id)
 
-    def _act(self) -> Act:
-        return Act(rpc.derived_id(), self._subject(), self._now())
+    def _act(self, etag: str = "") -> Act:
+        return Act(rpc.derived_id(), self._subject(), self._now(), etag)
 
     async def CreateSpace(self, request: pb.CreateSpaceRequest, context: Any) -> pb.CreateSpaceResponse:
         top = await create_space(self._nodes, self._act(), request.name, personal=request.personal)
@@ -75,12 +96,12 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         page = await list_folder(
             self._nodes, self._subject(), request.node_id, _position(request), rpc.page_size(request)
         )
-        token = rpc.page_token(request, *page.after) if page.after else ""
-        return pb.ListFolderResponse(nodes=map(wire.to_node, page.nodes), next_page_token=token)
+        return pb.ListFolderResponse(nodes=map(wire.to_node, page.nodes), next_page_token=_token(request, page))
 
     async def GetNode(self, request: pb.GetNodeRequest, context: Any) -> pb.GetNodeResponse:
         opened = await open_node(self._nodes, self._subject(), request.node_id)
-        return pb.GetNodeResponse(node=wire.to_node(opened.node), role=wire.to_role(opened.role))
+        label = wire.to_label(label_of(opened.path))
+        return pb.GetNodeResponse(node=wire.to_node(opened.node), role=wire.to_role(opened.role), label=label)
 
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Any) -> pb.UploadResponse:
         header = (await anext(request_iterator)).header
@@ -113,11 +134,12 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
 
     async def Share(self, request: pb.ShareRequest, context: Any) -> pb.ShareResponse:
         grantee, role = wire.read_grantee(request.grantee), wire.read_role(request.role)
-        grant = await share(self._nodes, self._directory, self._act(), request.node_id, grantee, role)
+        act = self._act(request.etag)
+        grant = await share(self._nodes, self._directory, act, request.node_id, grantee, role, deny=request.deny)
         return pb.ShareResponse(grant=wire.to_grant(request.node_id, grant))
 
     async def Unshare(self, request: pb.UnshareRequest, context: Any) -> pb.UnshareResponse:
-        await unshare(self._nodes, self._act(), request.node_id, request.grant_id)
+        await unshare(self._nodes, self._act(request.etag), request.node_id, request.grant_id)
         return pb.UnshareResponse()
 
     async def ListGrants(self, request: pb.ListGrantsRequest, context: Any) -> pb.ListGrantsResponse:
@@ -130,12 +152,98 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
             grants=[wire.to_grant(node_id, grant) for node_id, grant in grants], next_page_token=token
         )
 
+    async def SetLabel(self, request: pb.SetLabelRequest, context: Any) -> pb.SetLabelResponse:
+        label = wire.read_label(request.label)
+        node = await set_label(self._nodes, self._act(request.etag), request.node_id, label)
+        return pb.SetLabelResponse(node=wire.to_node(node))
+
+    async def Why(self, request: pb.WhyRequest, context: Any) -> pb.WhyResponse:
+        caller = about = self._subject()
+        if request.HasField("about"):
+            about = self._directory.subject_of(wire.read_grantee(request.about), request.entity_id)
+        decision = await why(self._nodes, caller, request.node_id, about)
+        return pb.WhyResponse(role=wire.to_role(decision.role), reasons=map(wire.to_reason, decision.reasons))
+
+    async def Rename(self, request: pb.RenameRequest, context: Any) -> pb.RenameResponse:
+        node = await rename(self._nodes, self._act(request.etag), request.node_id, request.name)
+        return pb.RenameResponse(node=wire.to_node(node))
+
+    async def Move(self, request: pb.MoveRequest, context: Any) -> pb.MoveResponse:
+        node = await self._move(self._act(request.etag), request.node_id, request.parent_id, request.name)
+        return pb.MoveResponse(node=wire.to_node(node))
+
+    async def Copy(self, request: pb.CopyRequest, context: Any) -> pb.CopyResponse:
+        node = await copy(self._nodes, self._act(), request.node_id, request.parent_id, request.name)
+        return pb.CopyResponse(node=wire.to_node(node))
+
     async def Trash(self, request: pb.TrashRequest, context: Any) -> pb.TrashResponse:
-        await trash(self._nodes, self._act(), request.node_id)
+        await trash(self._nodes, self._act(request.etag), request.node_id)
         return pb.TrashResponse()
 
+    async def Restore(self, request: pb.RestoreRequest, context: Any) -> pb.RestoreResponse:
+        node = await restore(self._nodes, self._act(request.etag), request.node_id, request.name)
+        return pb.RestoreResponse(node=wire.to_node(node))
 
-def _position(request: pb.ListFolderRequest) -> Position | None:
+    async def ListTrash(self, request: pb.ListTrashRequest, context: Any) -> pb.ListTrashResponse:
+        page = await list_trash(
+            self._nodes, self._subject(), request.space_id, _position(request), rpc.page_size(request)
+        )
+        return pb.ListTrashResponse(nodes=map(wire.to_node, page.nodes), next_page_token=_token(request, page))
+
+    async def RestoreVersion(self, request: pb.RestoreVersionRequest, context: Any) -> pb.RestoreVersionResponse:
+        node = await restore_version(self._nodes, self._act(request.etag), request.node_id, request.number)
+        return pb.RestoreVersionResponse(node=wire.to_node(node))
+
+    async def FreezeVersion(self, request: pb.FreezeVersionRequest, context: Any) -> pb.FreezeVersionResponse:
+        act = self._act(request.etag)
+        node = await freeze_version(self._nodes, act, request.node_id, request.number, frozen=not request.thaw)
+        return pb.FreezeVersionResponse(node=wire.to_node(node))
+
+    async def DeleteVersion(self, request: pb.DeleteVersionRequest, context: Any) -> pb.DeleteVersionResponse:
+        node = await delete_version(self._nodes, self._act(request.etag), request.node_id, request.number)
+        return pb.DeleteVersionResponse(node=wire.to_node(node))
+
+    async def Lock(self, request: pb.LockRequest, context: Any) -> pb.LockResponse:
+        lease = timedelta(seconds=request.lease_seconds) or _LEASE
+        if lease > _LONGEST_LEASE:
+            raise Invalid("a lock ends within a day; prolong it", reason="LEASE")
+        node = await lock(self._nodes, self._act(request.etag), request.node_id, lease)
+        return pb.LockResponse(node=wire.to_node(node))
+
+    async def Unlock(self, request: pb.UnlockRequest, context: Any) -> pb.UnlockResponse:
+        node = await unlock(self._nodes, self._act(request.etag), request.node_id)
+        return pb.UnlockResponse(node=wire.to_node(node))
+
+    async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.CreateLinkResponse:
+        wanted = Wanted(request.expires_at.ToDatetime(UTC), request.max_uses, request.password)
+        link, text = await self._create_link(self._act(), rpc.request_id(), request.node_id, wanted)
+        return pb.CreateLinkResponse(link=wire.to_link(link), text=text)
+
+    async def ListLinks(self, request: pb.ListLinksRequest, context: Any) -> pb.ListLinksResponse:
+        links, after = await list_links(
+            self._nodes, self._links, self._subject(), request.node_id, _position(request), rpc.page_size(request)
+        )
+        token = rpc.page_token(request, *after) if after else ""
+        return pb.ListLinksResponse(links=map(wire.to_link, links), next_page_token=token)
+
+    async def RevokeLink(self, request: pb.RevokeLinkRequest, context: Any) -> pb.RevokeLinkResponse:
+        await revoke_link(self._nodes, self._links, self._act(), request.node_id, request.link_id)
+        return pb.RevokeLinkResponse()
+
+    async def OpenLink(self, request: pb.OpenLinkRequest, context: Any) -> AsyncIterator[pb.OpenLinkResponse]:
+        opening = await self._open_link(
+            self._act(), request.text, request.password, offset=request.offset, length=request.length
+        )
+        yield pb.OpenLinkResponse(node=wire.to_linked(opening.node))
+        async for chunk in opening.chunks:
+            yield pb.OpenLinkResponse(chunk=chunk)
+
+
+def _token(request: pb.ListFolderRequest | pb.ListTrashRequest, page: NodePage) -> str:
+    return rpc.page_token(request, *page.after) if page.after else ""
+
+
+def _position(request: pb.ListFolderRequest | pb.ListTrashRequest | pb.ListLinksRequest) -> Position | None:
     token = rpc.read_page_token(request)
     return (str(token[0]), str(token[1])) if token else None
 

@@ -123,6 +123,17 @@ def document_shared(event: document_pb2.NodeShared, at: datetime) -> Notice:
     )
 
 
+def link_ending(event: document_pb2.LinkEnding, at: datetime) -> Notice:
+    return Notice(
+        key=f"link/{event.link_id}/ending",
+        topic=Topic.DOCUMENT,
+        entity_id=event.entity_id,
+        titles=texts.link_ending(event.name),
+        subject_id=event.node_id,
+        at=at,
+    )
+
+
 def post_published(event: news_pb2.PostPublished, at: datetime) -> tuple[Notice, Bitmap]:
     """What is told of a post, and its audience.
 

@@ -47,6 +47,10 @@ def document_shared(name: str) -> dict[str, str]:
     return {"pt": f"Foi partilhado consigo: {name}", "en": f"Shared with you: {name}"}
 
 
+def link_ending(name: str) -> dict[str, str]:
+    return {"pt": f"Uma ligação sua vai expirar: {name}", "en": f"A link of yours will expire: {name}"}
+
+
 def best_locale(locales: Iterable[str], locale: str) -> str:
     """Of the locales `locale` itself, else one of its language, else the first (RFC 4647, lookup)."""
     offered = list(locales)

@@ -10,7 +10,7 @@ from directory_view import Bitmap, View
 from errors import Invalid, Transient
 from messaging import Delivery
 from rossio.directory.v1.directory_pb2 import Person
-from rossio.document.v1.events_pb2 import NodeShared
+from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1 import events_pb2 as mail_pb2
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
@@ -97,8 +97,18 @@ class Reactions:
                         await self.notify_people(notice, list(self.view.people(members)))
                 case "entity_id":
                     await self.announce(notice, self.view.audience(f'entity = "{grantee.entity_id}"') - others)
+                case "service_id" | "citizen_id":
+                    pass  # neither has an inbox here
                 case _:
                     raise Invalid("the grant names nobody", reason="GRANTEE_MISSING")
+
+    async def link_ending(self, deliveries: Sequence[Delivery]) -> None:
+        """Services have no inbox here, and whoever has left is not told."""
+        for delivery in deliveries:
+            event = delivery.message
+            assert isinstance(event, LinkEnding)
+            people, _ = self._people(filter(None, [event.maker.person_id]))
+            await self.notify_people(wire.link_ending(event, delivery.time), people)
 
     async def published(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:

@@ -1,0 +1,146 @@
+"""`rossio doc`: folders, moving, copying, the trash, versions and locks."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from errors import Invalid
+from rossio.document.v1 import service_pb2
+
+from cli.client import connect
+from cli.command import As, sync, table
+
+app = typer.Typer(no_args_is_help=True)
+Name = Annotated[str, typer.Option(help="Another name.")]
+
+
+@app.command()
+@sync
+async def mkdir(folder: str, name: str, caller: As = None) -> None:
+    """Makes a folder in a folder and prints its id."""
+    async with connect(caller) as client:
+        request = service_pb2.CreateFolderRequest(request_id=str(uuid4()), parent_id=folder, name=name)
+        print((await client.document.CreateFolder(request)).node.node_id)
+
+
+@app.command()
+@sync
+async def mv(
+    node: str,
+    folder: Annotated[str, typer.Argument(help="The folder that it goes into; none: it stays.")] = "",
+    name: Name = "",
+    caller: As = None,
+) -> None:
+    """Moves a file or folder within its space, renames it, or both."""
+    if not folder and not name:
+        raise Invalid("say a folder, a --name, or both")
+    async with connect(caller) as client:
+        if folder:
+            move = service_pb2.MoveRequest(request_id=str(uuid4()), node_id=node, parent_id=folder, name=name)
+            await client.document.Move(move)
+        else:
+            await client.document.Rename(service_pb2.RenameRequest(request_id=str(uuid4()), node_id=node, name=name))
+
+
+@app.command()
+@sync
+async def cp(node: str, folder: str, name: Name = "", caller: As = None) -> None:
+    """Copies a file, or a folder with all that the caller may read, into a folder and prints the copy's id."""
+    async with connect(caller) as client:
+        request = service_pb2.CopyRequest(request_id=str(uuid4()), node_id=node, parent_id=folder, name=name)
+        print((await client.document.Copy(request)).node.node_id)
+
+
+@app.command()
+@sync
+async def rm(node: str, caller: As = None) -> None:
+    """Puts a file or folder into the trash."""
+    async with connect(caller) as client:
+        await client.document.Trash(service_pb2.TrashRequest(request_id=str(uuid4()), node_id=node))
+
+
+@app.command()
+@sync
+async def restore(node: str, name: Name = "", caller: As = None) -> None:
+    """Takes a file or folder out of the trash."""
+    async with connect(caller) as client:
+        await client.document.Restore(service_pb2.RestoreRequest(request_id=str(uuid4()), node_id=node, name=name))
+
+
+@app.command()
+@sync
+async def trash(space: str, caller: As = None) -> None:
+    """Lists what lies in the trash of a space."""
+    async with connect(caller) as client:
+        pages = _pages(client.document.ListTrash, service_pb2.ListTrashRequest(space_id=space, page_size=1000))
+        nodes = [node async for page in pages for node in page.nodes]
+    table(("node", "since", "name"), ((n.node_id, when(n.updated_at), n.name) for n in nodes))
+
+
+@app.command()
+@sync
+async def versions(node: str, caller: As = None) -> None:
+    """Lists the versions of a file, newest first."""
+    async with connect(caller) as client:
+        pages = _pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
+        found = [version async for page in pages for version in page.versions]
+    rows = ((v.number, v.size, when(v.created_at), v.author_id, "frozen" if v.frozen else "", v.sha256) for v in found)
+    table(("version", "size", "at", "author", "", "sha256"), rows)
+
+
+@app.command()
+@sync
+async def version(
+    node: str,
+    number: int,
+    do: Annotated[str, typer.Argument(help="restore, freeze, thaw or delete")],
+    caller: As = None,
+) -> None:
+    """Restores a version of a file, freezes or thaws it, or deletes it."""
+    said: dict[str, Any] = {"request_id": str(uuid4()), "node_id": node, "number": number}
+    async with connect(caller) as client:
+        match do:
+            case "restore":
+                await client.document.RestoreVersion(service_pb2.RestoreVersionRequest(**said))
+            case "freeze" | "thaw":
+                await client.document.FreezeVersion(service_pb2.FreezeVersionRequest(**said, thaw=do == "thaw"))
+            case "delete":
+                await client.document.DeleteVersion(service_pb2.DeleteVersionRequest(**said))
+            case _:
+                raise Invalid("a version is restored, frozen, thawed or deleted: restore, freeze, thaw, delete")
+
+
+@app.command()
+@sync
+async def lock(
+    node: str, seconds: Annotated[int, typer.Option(help="How long, at most a day.")] = 1800, caller: As = None
+) -> None:
+    """Locks a file, or prolongs the lock, and prints when it ends."""
+    async with connect(caller) as client:
+        request = service_pb2.LockRequest(request_id=str(uuid4()), node_id=node, lease_seconds=seconds)
+        print(when((await client.document.Lock(request)).node.lock.until))
+
+
+@app.command()
+@sync
+async def unlock(node: str, caller: As = None) -> None:
+    """Takes the lock of a file away: the caller's own, or as a manager anybody's."""
+    async with connect(caller) as client:
+        await client.document.Unlock(service_pb2.UnlockRequest(request_id=str(uuid4()), node_id=node))
+
+
+def when(timestamp: Any) -> str:
+    """A time for people, in seconds and UTC."""
+    return str(timestamp.ToDatetime(UTC).isoformat(timespec="seconds"))
+
+
+async def _pages(method: Any, request: Any) -> AsyncIterator[Any]:
+    """All pages of a list."""
+    while True:
+        page = await method(request)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token

@@ -1,0 +1,140 @@
+"""What spaces and entities hold, in MongoDB: one document each, and the nodes whose writes are booked in them.
+
+`free` is the limit less what is used and set aside, so that one conditional write sets bytes aside.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from errors import Conflict
+from store import Collection, Document
+
+from document.adapters.store import NodeStore
+from document.application.meter import Meter
+from document.domain.deeds import Deed
+from document.domain.node import Node
+from document.domain.quota import Charge, Usage, charge_of
+
+
+class UsageStore:
+    """The port `Usages`; `limits` are those of a "space" and an "entity" for which nobody has set one."""
+
+    def __init__(self, usages: Collection, nodes: Collection, limits: Mapping[str, int]) -> None:
+        self._usages = usages
+        self._nodes = nodes
+        self._limits = limits
+
+    async def of(self, holder: str) -> Usage:
+        document = await self._document(holder)
+        pending = tuple(Charge(**charge) for charge in document["pending"])
+        return Usage(document["used"], document["limit"], pending)
+
+    async def limit(self, holder: str, limit: int) -> None:
+        while True:
+            document = await self._document(holder)
+            change = {"$set": {"limit": limit}, "$inc": {"free": limit - document["limit"]}}
+            try:
+                return await self._usages.update(holder, change, where={"limit": document["limit"]})
+            except Conflict:  # somebody else has set another one
+                continue
+
+    async def reserve(self, holder: str, charges: Sequence[Charge]) -> bool:
+        size = sum(max(charge.size, 0) for charge in charges)
+        change = {"$inc": {"free": -size}, "$push": {"pending": {"$each": [_stored(charge) for charge in charges]}}}
+        await self._document(holder)
+        try:
+            await self._usages.update(holder, change, where={"free": {"$gte": size}} if size else {})
+        except Conflict:
+            return False
+        return True
+
+    async def settle(self, holder: str, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
+        """Charges are set aside and settled together, so that the first stands for all of them."""
+        ids = [charge.charge_id for charge in charges]
+        used = sum(charge.size for charge in made)
+        aside = sum(max(charge.size, 0) for charge in charges)
+        change: dict[str, Document] = {
+            "$inc": {"used": used, "free": aside - used},
+            "$pull": {"pending": {"charge_id": {"$in": ids}}},
+        }
+        try:
+            await self._usages.update(holder, change, where={"pending.charge_id": ids[0]})
+        except Conflict:
+            return  # settled already
+
+    async def was_made(self, charge: Charge) -> bool:
+        node = await self._nodes.get(charge.node_id, projection={"charge": True})
+        return node is not None and node.get("charge") == charge.charge_id
+
+    async def _document(self, holder: str) -> Document:
+        while True:
+            document = await self._usages.get(holder)
+            if document is not None:
+                return document
+            limit = self._limits[holder.partition(":")[0]]
+            new = {"_id": holder, "used": 0, "limit": limit, "free": limit, "pending": []}
+            try:
+                await self._usages.insert(new)
+            except Conflict:
+                continue
+
+
+class MeteredNodes(NodeStore):
+    """The port `Nodes`, whose writes are booked; `new_id` gives an id that nobody else has."""
+
+    def __init__(self, nodes: Collection, meter: Meter, new_id: Callable[[], str]) -> None:
+        super().__init__(nodes)
+        self._meter = meter
+        self._new_id = new_id
+
+    async def check_room(self, node: Node, size: int) -> None:
+        await self._meter.check_room(node.space_id, node.entity_id, size)
+
+    async def add(self, node: Node, deed: Deed) -> None:
+        charge = charge_of(self._new_id(), None, node)
+        if charge is None:
+            return await super().add(node, deed)
+        await self._meter.reserve([charge])
+        try:
+            await super().add(replace(node, charge=charge.charge_id), deed)
+        except Conflict:
+            await self._meter.settle([charge], made=[])
+            raise
+        await self._meter.settle([charge], made=[charge])
+
+    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> Sequence[Node]:
+        charges = {node.node_id: charge_of(self._new_id(), None, node) for node in nodes}
+        due = [charge for charge in charges.values() if charge]
+        if due:
+            await self._meter.reserve(due)
+        charged = [replace(node, charge=c.charge_id) if (c := charges[node.node_id]) else node for node in nodes]
+        added = await super().add_all(charged, deed)
+        if due:
+            await self._meter.settle(due, made=[c for node in added if (c := charges[node.node_id])])
+        return added
+
+    async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
+        charge = charge_of(self._new_id(), before, after)
+        if charge is None:
+            return await super().change(before, after, deed)
+        if before.charge:
+            await self._meter.book(before.space_id, before.entity_id, before.charge)
+        await self._meter.reserve([charge])
+        try:
+            await super().change(before, replace(after, charge=charge.charge_id), deed)
+        except Conflict:
+            await self._meter.settle([charge], made=[])
+            raise
+        await self._meter.settle([charge], made=[charge])
+
+
+def _stored(charge: Charge) -> dict[str, Any]:
+    return {
+        "charge_id": charge.charge_id,
+        "node_id": charge.node_id,
+        "space_id": charge.space_id,
+        "entity_id": charge.entity_id,
+        "size": charge.size,
+        "at": charge.at,
+    }

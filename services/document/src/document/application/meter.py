@@ -1,0 +1,81 @@
+"""Keeps what spaces and entities hold within what they may, whatever dies in between.
+
+A write that adds content is three steps: its bytes are set aside, the node is written with the id of
+the charge in it, and the bytes are booked. Who dies in between leaves a pending charge behind; the
+node tells whether the write was made. It names its last charge only: so before a node is charged
+again, the charge that it names is booked.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from errors import Exhausted
+from telemetry import points
+
+from document.application.ports import Usages
+from document.domain.quota import Charge, Usage, entity, space
+
+_GIVEN_UP: Final = timedelta(minutes=10)
+"""Nobody is still on the way to a write whose bytes were set aside so long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    usages: Usages
+    now: Callable[[], datetime]
+
+    async def reserve(self, charges: Sequence[Charge]) -> None:
+        """Sets bytes aside for writes of one space.
+
+        Raises:
+            Exhausted: QUOTA, the space or the entity would hold more than it may; nothing is set aside.
+        """
+        done = list[str]()
+        for holder in charges[0].holders:
+            if not await self._reserved(holder, charges):
+                for earlier in done:
+                    await self.usages.settle(earlier, charges, made=())
+                kind = holder.partition(":")[0]
+                raise Exhausted(f"the {kind} would hold more than it may", reason="QUOTA", of=kind)
+            done.append(holder)
+        points.reached("document.quota.reserved")
+
+    async def settle(self, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
+        """Books those whose writes were made, and gives back what was set aside for the others."""
+        points.reached("document.quota.written")
+        for holder in charges[0].holders:
+            await self.usages.settle(holder, charges, made)
+            points.reached("document.quota.booked")
+
+    async def book(self, space_id: str, entity_id: str, charge_id: str) -> None:
+        """Books the charge that a node names, if it is still pending."""
+        for holder in (space(space_id), entity(entity_id)):
+            usage = await self.usages.of(holder)
+            pending = [charge for charge in usage.pending if charge.charge_id == charge_id]
+            if pending:
+                await self.usages.settle(holder, pending, pending)
+
+    async def usage(self, holder: str) -> Usage:
+        """What is held; charges that somebody left behind are resolved first."""
+        usage = await self.usages.of(holder)
+        for charge in usage.pending:
+            made = await self.usages.was_made(charge)
+            if made or charge.at < self.now() - _GIVEN_UP:
+                await self.usages.settle(holder, [charge], [charge] if made else [])
+        return await self.usages.of(holder) if usage.pending else usage
+
+    async def check_room(self, space_id: str, entity_id: str, size: int) -> None:
+        """Raises `Exhausted` QUOTA when so many bytes more have no room now, before they are sent."""
+        for holder in (space(space_id), entity(entity_id)):
+            usage = await self.usages.of(holder)
+            if usage.used + size > usage.limit:
+                kind = holder.partition(":")[0]
+                raise Exhausted(f"the {kind} would hold more than it may", reason="QUOTA", of=kind)
+
+    async def _reserved(self, holder: str, charges: Sequence[Charge]) -> bool:
+        if await self.usages.reserve(holder, charges):
+            return True
+        await self.usage(holder)  # what others left behind may hold room
+        return await self.usages.reserve(holder, charges)
