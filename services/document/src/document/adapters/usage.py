@@ -94,7 +94,8 @@ class MeteredNodes(NodeStore):
     async def add(self, node: Node, deed: Deed) -> None:
         charge = charge_of(self._new_id(), None, node)
         if charge is None:
-            return await super().add(node, deed)
+            await super().add(node, deed)
+            return
         await self._meter.reserve([charge])
         try:
             await super().add(replace(node, charge=charge.charge_id), deed)
@@ -117,7 +118,8 @@ class MeteredNodes(NodeStore):
     async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
         charge = charge_of(self._new_id(), before, after)
         if charge is None:
-            return await super().change(before, after, deed)
+            await super().change(before, after, deed)
+            return
         if before.charge:
             await self._meter.book(before.space_id, before.entity_id, before.charge)
         await self._meter.reserve([charge])
