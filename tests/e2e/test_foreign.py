@@ -180,6 +180,10 @@ FOREIGN: dict[str, Call] = {
     "DocumentService.RevokeLink": lambda c, t, _: c.document.RevokeLink(
         doc.RevokeLinkRequest(request_id=one(), node_id=t.file_id, link_id="l")
     ),
+    "DocumentService.GetQuota": lambda c, t, _: c.document.GetQuota(doc.GetQuotaRequest(space_id=t.space_id)),
+    "DocumentService.SetSpaceQuota": lambda c, t, _: c.document.SetSpaceQuota(
+        doc.SetSpaceQuotaRequest(request_id=one(), space_id=t.space_id, limit=1)
+    ),
     "NewsService.UpdatePost": lambda c, t, _: c.news.UpdatePost(
         news.UpdatePostRequest(
             request_id=one(),
@@ -209,7 +213,7 @@ FOREIGN: dict[str, Call] = {
     ),
 }
 # One ministry, one address book: these name people, groups and entities, which everybody may look up.
-OPEN = {"ListPeople", "PutPerson", "PutGroup", "GetPerson", "GetGroup", "MarkRead", "WatchInbox"}
+OPEN = {"ListPeople", "PutPerson", "PutGroup", "GetPerson", "GetGroup", "MarkRead", "WatchInbox", "SetEntityQuota"}
 
 
 def ids(method: MethodDescriptor) -> set[str]:
@@ -229,7 +233,7 @@ async def test_every_method_that_takes_an_id_has_a_row() -> None:
 @pytest.mark.parametrize("row", FOREIGN)
 async def test_what_another_entity_has_does_not_exist(running: Running, things: Things, row: str) -> None:
     """The caller has every role that the method asks for, in another entity."""
-    roles = {"news.editor", "mail.admin", "governance.auditor", "prescriber"}
+    roles = {"news.editor", "document.admin", "mail.admin", "governance.auditor", "prescriber"}
     stranger = running.stage.cast.person("e02")
     token = running.suite.issuer.token(stranger.person_id, entity="e02", roles=roles)
     async with Client(running.stage.stack.endpoints, lambda: token) as client:

@@ -1,4 +1,4 @@
-"""`rossio doc`: who may do what with a file or folder, and why."""
+"""`rossio doc`: who may do what with a file or folder, and why; links and quotas."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -150,6 +150,24 @@ async def open_(
     request.password = _password() if password else ""
     async with connect(caller) as client:
         await receive(client.document.OpenLink(request), file)
+
+
+@app.command()
+@sync
+async def quota(
+    space: str,
+    limit: Annotated[int, typer.Option(help="Sets how many bytes the space may hold; 0: as many as one likes.")] = -1,
+    caller: As = None,
+) -> None:
+    """Shows what a space and its entity hold and may hold, in bytes, or sets it for the space."""
+    async with connect(caller) as client:
+        if limit >= 0:
+            request = service_pb2.SetSpaceQuotaRequest(request_id=str(uuid4()), space_id=space, limit=limit)
+            usages = {"space": (await client.document.SetSpaceQuota(request)).space}
+        else:
+            found = await client.document.GetQuota(service_pb2.GetQuotaRequest(space_id=space))
+            usages = {"space": found.space, **({"entity": found.entity} if found.HasField("entity") else {})}
+    table(("of", "used", "limit"), ((of, usage.used, usage.limit or "-") for of, usage in usages.items()))
 
 
 def _password(*, confirm: bool = False) -> str:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import messaging
 import service
 from rossio.document.v1.service_pb2_grpc import add_DocumentServiceServicer_to_server
 
@@ -10,8 +11,11 @@ from document.adapters.directory import DirectoryOfView
 from document.adapters.links import LINK_INDEXES, LinkStore
 from document.adapters.moves import MoveStore
 from document.adapters.passwords import Scrypt
-from document.adapters.store import INDEXES, NodeStore
+from document.adapters.store import INDEXES
+from document.adapters.usage import MeteredNodes, UsageStore
+from document.application.meter import Meter
 from document.application.tell_ending import TellEnding
+from document.domain.quota import UNLIMITED
 from document.entrypoints.clock import LinkClock
 from document.entrypoints.grpc import SERVICE, DocumentApi
 from document.settings import Settings
@@ -29,8 +33,14 @@ def build(app: service.App[Settings]) -> None:
     """Wires one process."""
     nodes = app.collection("nodes", INDEXES)
     link_documents = app.collection("links", LINK_INDEXES)
-    app.relay(nodes, link_documents)
-    node_store, links = NodeStore(nodes), LinkStore(link_documents)
+    usage_documents = app.collection("usages")
+    app.relay(nodes, link_documents, usage_documents)
+    limits = {
+        "space": app.settings.space_quota_bytes or UNLIMITED,
+        "entity": app.settings.entity_quota_bytes or UNLIMITED,
+    }
+    meter = Meter(UsageStore(usage_documents, nodes, limits), now)
+    node_store, links = MeteredNodes(nodes, meter, messaging.new_id), LinkStore(link_documents)
     app.add(LinkClock(TellEnding(node_store, links), now, every=LOOK_EVERY), "link clock")
     api = DocumentApi(
         node_store,
@@ -39,6 +49,7 @@ def build(app: service.App[Settings]) -> None:
         DirectoryOfView(app.feed().view),
         links,
         Scrypt(),
+        meter,
         max_file_size=app.settings.max_file_bytes,
         now=now,
     )

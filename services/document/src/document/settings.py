@@ -13,3 +13,7 @@ class Settings(service.Settings):
     data_path: Path = Path(".rossio/document")
     max_file_bytes: Annotated[int, Field(ge=0)] = 50 << 30
     """The largest file."""
+    space_quota_bytes: Annotated[int, Field(ge=0)] = 0
+    """What a space may hold for which nobody has set another limit; 0: as much as one likes."""
+    entity_quota_bytes: Annotated[int, Field(ge=0)] = 0
+    """The same for an entity."""

@@ -26,7 +26,7 @@ _LISTED = {"versions": {"$slice": -1}, "outbox": False}
 
 
 class NodeStore:
-    """The port `Nodes`."""
+    """The port `Nodes`, but for what is booked: see `MeteredNodes`."""
 
     def __init__(self, nodes: Collection) -> None:
         self._nodes = nodes
@@ -73,10 +73,12 @@ class NodeStore:
     async def add(self, node: Node, deed: Deed) -> None:
         await self._nodes.insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed))
 
-    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> None:
-        await self._nodes.bulk(
-            [Insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed) if deed else ()) for node in nodes]
-        )
+    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> Sequence[Node]:
+        inserts = [
+            Insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed) if deed else ()) for node in nodes
+        ]
+        refused = set((await self._nodes.bulk(inserts)).refused)
+        return [node for index, node in enumerate(nodes) if index not in refused]
 
     async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
         facts = wire.facts(after, deed) if deed else ()
@@ -136,6 +138,7 @@ def _document(node: Node) -> Document:
             for version in node.versions
         ],
         "receipts": list(node.receipts),
+        "charge": node.charge,
     }
 
 
@@ -167,6 +170,7 @@ def _node(document: Document) -> Node:
         lock=_lock(document.get("lock")),
         versions=tuple(Version(**version) for version in document["versions"]),
         receipts=tuple(document["receipts"]),
+        charge=document.get("charge", ""),
         revision=document["version"],
     )
 

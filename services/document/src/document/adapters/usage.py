@@ -3,17 +3,19 @@
 `free` is the limit less what is used and set aside, so that one conditional write sets bytes aside.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from errors import Conflict
 from store import Collection, Document
 
+from document.adapters import wire
 from document.adapters.store import NodeStore
 from document.application.meter import Meter
 from document.domain.deeds import Deed
-from document.domain.node import Node
+from document.domain.node import Act, Node
 from document.domain.quota import Charge, Usage, charge_of
 
 
@@ -30,18 +32,22 @@ class UsageStore:
         pending = tuple(Charge(**charge) for charge in document["pending"])
         return Usage(document["used"], document["limit"], pending)
 
-    async def limit(self, holder: str, limit: int) -> None:
+    async def limit(self, holder: str, limit: int, entity_id: str, act: Act) -> None:
+        facts = [wire.quota_set(holder, limit, entity_id, act)]
         while True:
             document = await self._document(holder)
             change = {"$set": {"limit": limit}, "$inc": {"free": limit - document["limit"]}}
             try:
-                return await self._usages.update(holder, change, where={"limit": document["limit"]})
+                return await self._usages.update(holder, change, where={"limit": document["limit"]}, facts=facts)
             except Conflict:  # somebody else has set another one
                 continue
 
     async def reserve(self, holder: str, charges: Sequence[Charge]) -> bool:
         size = sum(max(charge.size, 0) for charge in charges)
-        change = {"$inc": {"free": -size}, "$push": {"pending": {"$each": [_stored(charge) for charge in charges]}}}
+        change: dict[str, Document] = {
+            "$inc": {"free": -size},
+            "$push": {"pending": {"$each": [_stored(charge) for charge in charges]}},
+        }
         await self._document(holder)
         try:
             await self._usages.update(holder, change, where={"free": {"$gte": size}} if size else {})
@@ -92,17 +98,8 @@ class MeteredNodes(NodeStore):
         await self._meter.check_room(node.space_id, node.entity_id, size)
 
     async def add(self, node: Node, deed: Deed) -> None:
-        charge = charge_of(self._new_id(), None, node)
-        if charge is None:
-            await super().add(node, deed)
-            return
-        await self._meter.reserve([charge])
-        try:
-            await super().add(replace(node, charge=charge.charge_id), deed)
-        except Conflict:
-            await self._meter.settle([charge], made=[])
-            raise
-        await self._meter.settle([charge], made=[charge])
+        async with self._booked(charge_of(self._new_id(), None, node)) as charge_id:
+            await super().add(replace(node, charge=charge_id), deed)
 
     async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> Sequence[Node]:
         charges = {node.node_id: charge_of(self._new_id(), None, node) for node in nodes}
@@ -117,14 +114,23 @@ class MeteredNodes(NodeStore):
 
     async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
         charge = charge_of(self._new_id(), before, after)
-        if charge is None:
-            await super().change(before, after, deed)
-            return
-        if before.charge:
+        if charge and before.charge:
             await self._meter.book(before.space_id, before.entity_id, before.charge)
+        async with self._booked(charge) as charge_id:
+            await super().change(before, replace(after, charge=charge_id or before.charge), deed)
+
+    @asynccontextmanager
+    async def _booked(self, charge: Charge | None) -> AsyncGenerator[str, None]:
+        """Sets bytes aside for the write inside, and books them when it was made.
+
+        When it is open whether it was, after a `Transient`, the charge stays pending.
+        """
+        if charge is None:
+            yield ""
+            return
         await self._meter.reserve([charge])
         try:
-            await super().change(before, replace(after, charge=charge.charge_id), deed)
+            yield charge.charge_id
         except Conflict:
             await self._meter.settle([charge], made=[])
             raise

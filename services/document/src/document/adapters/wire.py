@@ -13,8 +13,9 @@ from store import OutboxRecord
 
 from document.domain.deeds import Deed, Verb
 from document.domain.links import Link
-from document.domain.node import Kind, Lock, Node, Version
+from document.domain.node import Act, Kind, Lock, Node, Version
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Reason, Role, Rule
+from document.domain.quota import UNLIMITED, Usage
 
 _KINDS = {Kind.FOLDER: document_pb2.NODE_KIND_FOLDER, Kind.FILE: document_pb2.NODE_KIND_FILE}
 _ROLES = {
@@ -51,6 +52,25 @@ def facts(node: Node, deed: Deed) -> list[OutboxRecord]:
         details=_details(node, deed),
     )
     return [*events, fact(audit, id=audit_id, at=at)]
+
+
+def quota_set(holder: str, limit: int, entity_id: str, act: Act) -> OutboxRecord:
+    audit_id = new_id()
+    audit = telemetry.audit.action(
+        "document.quota.set",
+        id=audit_id,
+        at=act.at,
+        entity_id=entity_id,
+        actor=act.subject.id,
+        actor_entity_id=act.subject.entity_id,
+        resource=holder,
+        details={"limit": str(limit)},
+    )
+    return fact(audit, id=audit_id, at=act.at)
+
+
+def to_usage(usage: Usage) -> document_pb2.Usage:
+    return document_pb2.Usage(used=usage.used, limit=0 if usage.limit == UNLIMITED else usage.limit)
 
 
 def _events(node: Node, deed: Deed) -> Iterator[Message]:

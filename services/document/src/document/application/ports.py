@@ -7,8 +7,9 @@ from typing import Protocol
 
 from document.domain.deeds import Deed, Move
 from document.domain.links import Link
-from document.domain.node import Node
+from document.domain.node import Act, Node
 from document.domain.permissions import Grantee, Subject
+from document.domain.quota import Charge, Usage
 
 Position = tuple[str, str]
 """Where a list goes on: a sort value, and the id of the node that had it."""
@@ -53,8 +54,15 @@ class Nodes(Protocol):
         """A new node; `Conflict` ALREADY_EXISTS when its id or its name in the folder is taken."""
         ...
 
-    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> None:
-        """New nodes, each by itself; those that are there already are left as they are."""
+    async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> Sequence[Node]:
+        """New nodes, each by itself; those that were added: what is there already is left as it is."""
+        ...
+
+    async def check_room(self, node: Node, size: int) -> None:
+        """Raises `Exhausted` QUOTA when the node's space or entity has no room now for so many bytes more.
+
+        So do the writes, for what they add.
+        """
         ...
 
     async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
@@ -74,6 +82,28 @@ class Moves(Protocol):
 
     async def end(self, space_id: str, move: Move) -> None:
         """Strikes it out, if it is still there."""
+        ...
+
+
+class Usages(Protocol):
+    """What spaces and entities hold; a holder is `quota.space(id)` or `quota.entity(id)`."""
+
+    async def of(self, holder: str) -> Usage: ...
+
+    async def limit(self, holder: str, limit: int, entity_id: str, act: Act) -> None:
+        """Sets how much it may hold, in bytes."""
+        ...
+
+    async def reserve(self, holder: str, charges: Sequence[Charge]) -> bool:
+        """Sets the bytes of all these charges aside, or of none; whether there was room."""
+        ...
+
+    async def settle(self, holder: str, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
+        """Books some of the charges that were set aside together, and drops the others; once."""
+        ...
+
+    async def was_made(self, charge: Charge) -> bool:
+        """Whether the node was written with this charge."""
         ...
 
 

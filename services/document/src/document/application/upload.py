@@ -51,6 +51,8 @@ class Upload:
         if announced.size > self.max_size:
             raise Invalid(f"a file has at most {self.max_size} bytes", reason="FILE_SIZE")
         planned = done or await self._planned(act, target, announced)
+        if not done:
+            await self.nodes.check_room(planned, announced.size)
         kept = await self.content.put(planned.entity_id, _at_most(announced.size, chunks))
         points.reached("document.upload.content_kept")
         announced.check(kept.size, kept.sha256)

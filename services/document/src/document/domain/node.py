@@ -59,6 +59,7 @@ class Node:
     a personal space. `versions` has the oldest first. `receipts` are the ids of the requests that
     made its latest changes. `revision` counts the changes. `label` is its own; the one in force may
     come from above. What is `arriving` is not there yet for anybody, nor is anything below it.
+    `charge` is that of its last write that changed how much it holds, see `quota.Charge`.
     """
 
     node_id: str
@@ -77,6 +78,7 @@ class Node:
     lock: Lock | None = None
     versions: tuple[Version, ...] = ()
     receipts: tuple[str, ...] = ()
+    charge: str = ""
     revision: int = 1
 
     @property

@@ -26,9 +26,11 @@ from document.application.list_spaces import list_spaces
 from document.application.list_trash import list_trash
 from document.application.list_versions import list_versions
 from document.application.lock import lock, unlock
+from document.application.meter import Meter
 from document.application.move import MoveNode
 from document.application.open_link import OpenLink
 from document.application.ports import Content, Links, Moves, NodePage, Nodes, Passwords, Position
+from document.application.quota import get_quota, set_entity_quota, set_space_quota
 from document.application.rename import rename
 from document.application.restore import restore
 from document.application.set_label import set_label
@@ -40,6 +42,7 @@ from document.application.why import why
 from document.domain.content import Announced
 from document.domain.node import Act
 from document.domain.permissions import Grantee, GranteeKind, Subject, label_of
+from document.domain.quota import UNLIMITED
 
 SERVICE = "rossio.document.v1.DocumentService"
 _LEASE: Final = timedelta(minutes=30)
@@ -57,6 +60,7 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         directory: DirectoryOfView,
         links: Links,
         passwords: Passwords,
+        meter: Meter,
         *,
         max_file_size: int,
         now: Callable[[], datetime],
@@ -65,6 +69,7 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         self._content = content
         self._directory = directory
         self._upload = Upload(nodes, content, max_file_size)
+        self._meter = meter
         self._move = MoveNode(nodes, moves)
         self._links = links
         self._create_link = CreateLink(nodes, links, passwords, secrets.token_bytes)
@@ -237,6 +242,31 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         yield pb.OpenLinkResponse(node=wire.to_linked(opening.node))
         async for chunk in opening.chunks:
             yield pb.OpenLinkResponse(chunk=chunk)
+
+    async def GetQuota(self, request: pb.GetQuotaRequest, context: Any) -> pb.GetQuotaResponse:
+        space, entity = await get_quota(self._nodes, self._meter, self._subject(), request.space_id)
+        return pb.GetQuotaResponse(space=wire.to_usage(space), entity=wire.to_usage(entity) if entity else None)
+
+    async def SetSpaceQuota(self, request: pb.SetSpaceQuotaRequest, context: Any) -> pb.SetSpaceQuotaResponse:
+        usage = await set_space_quota(
+            self._nodes,
+            self._meter,
+            self._act(),
+            request.space_id,
+            _limit(request.limit),
+            rpc.caller().may_act_for,
+        )
+        return pb.SetSpaceQuotaResponse(space=wire.to_usage(usage))
+
+    async def SetEntityQuota(self, request: pb.SetEntityQuotaRequest, context: Any) -> pb.SetEntityQuotaResponse:
+        usage = await set_entity_quota(self._meter, self._act(), request.entity_id, _limit(request.limit))
+        return pb.SetEntityQuotaResponse(entity=wire.to_usage(usage))
+
+
+def _limit(limit: int) -> int:
+    if limit > UNLIMITED:
+        raise Invalid(f"a limit is at most {UNLIMITED} bytes", reason="LIMIT")
+    return limit
 
 
 def _token(request: pb.ListFolderRequest | pb.ListTrashRequest, page: NodePage) -> str:
