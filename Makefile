@@ -57,6 +57,9 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 	@mkdir -p .bench
 	@$(VENV)/python -m tests.bench
 
+bench-document: .venv/.dev ## what document costs: decisions and the tree, into .bench/document.json
+	@$(VENV)/python -m tests.bench document_metadata --into document
+
 bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
 	@$(VENV)/python -m tests.bench event --into telemetry
 

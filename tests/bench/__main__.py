@@ -2,7 +2,8 @@
 
 Ratios hold on a shared machine where rates do not. A row is {metric, ours, peer, ratio, unit, aim, note};
 a bench is a file with a function `measure() -> list[Row]` in the `bench` folder of the library that it
-measures. Arguments name the benches to run; none: all. `--into NAME` writes `.bench/NAME.json` instead.
+measures, or here when it measures a service. Arguments name the benches to run; none: all. `--into NAME`
+writes `.bench/NAME.json` instead.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def main() -> None:
     arguments.add_argument("--into", default="mechanisms")
     told = arguments.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
-    found = sorted(ROOT.glob("libs/*/bench/*.py"))
+    found = sorted([*ROOT.glob("libs/*/bench/*.py"), *ROOT.glob("tests/bench/document_*.py")])
     wanted = [path for path in found if not told.benches or path.stem in told.benches]
     rows: list[Row] = []
     for number, path in enumerate(wanted, 1):

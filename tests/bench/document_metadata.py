@@ -246,9 +246,7 @@ async def _nodes() -> AsyncIterator[tuple[MeteredNodes, MoveStore]]:
         try:
             documents = database.collection("nodes")
             await database.ensure(documents, INDEXES)
-            usages = UsageStore(
-                database.collection("usages"), documents, {"space": UNLIMITED, "entity": UNLIMITED}
-            )
+            usages = UsageStore(database.collection("usages"), documents, {"space": UNLIMITED, "entity": UNLIMITED})
             meter = Meter(usages, lambda: AT)
             yield MeteredNodes(documents, meter, messaging.new_id), MoveStore(database.collection("moves"))
         finally:

@@ -1,6 +1,7 @@
 """Nodes in MongoDB: one document a node, with its grants, its versions and the facts not yet published.
 
-A folder's name index is (shelf, key), see `Node.place`. `versions.blob` is indexed, so that it can
+A folder's name index is (shelf, key), see `Node.place`. Only folders have `folder_in`, which is their
+parent: so a tree of many files is quick to measure. `versions.blob` is indexed, so that it can
 be asked which content is referred to.
 """
 
@@ -19,6 +20,7 @@ INDEXES = (
     Index(["shelf", "key"], unique=True),
     Index(["grants.to", "space_id"]),
     Index(["versions.blob"], sparse=True),
+    Index(["folder_in"], sparse=True),
 )
 _HOPS = 4 * MAX_DEPTH
 """Folders that are made deep, while what they lie in moves deeper, end beyond `MAX_DEPTH`; nothing ends beyond this."""
@@ -55,10 +57,10 @@ class NodeStore:
         return NodePage([_node(document) for document in page.documents], page.after)
 
     async def height(self, node_id: str) -> int:
-        """One look-up a level, of the ids of its folders."""
+        """One look-up a level, of the ids of its folders; their files are not looked at."""
         levels, ids = 0, [node_id]
         while levels <= _HOPS:
-            below = self._nodes.find({"shelf": {"$in": ids}, "kind": Kind.FOLDER.value}, projection={"_id": True})
+            below = self._nodes.find({"folder_in": {"$in": ids}}, projection={"_id": True})
             ids = [document["_id"] async for document in below]
             if not ids:
                 break
@@ -139,6 +141,7 @@ def _document(node: Node) -> Document:
         ],
         "receipts": list(node.receipts),
         "charge": node.charge,
+        **({"folder_in": node.parent_id} if node.kind is Kind.FOLDER else {}),
     }
 
 
