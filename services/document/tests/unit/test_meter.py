@@ -1,0 +1,108 @@
+"""What is booked is what is stored, whichever steps are cut off and whoever comes between; over a store in memory."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from document.application.meter import Meter
+from document.domain.node import Act
+from document.domain.quota import Charge, Usage, entity, space
+from errors import Exhausted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+LIMIT = 20
+
+
+class Died(Exception):
+    """The process, at some step."""
+
+
+@dataclass
+class Memory:
+    """The port `Usages`, with the nodes beside it; dies before the step that `left` counts down to."""
+
+    left: int = 1 << 30
+    usages: dict[str, Usage] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    charged: dict[str, str] = field(default_factory=dict)
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Died
+
+    async def of(self, holder: str) -> Usage:
+        return self.usages.get(holder, Usage(0, LIMIT))
+
+    async def limit(self, holder: str, limit: int, entity_id: str, act: Act) -> None:
+        raise NotImplementedError
+
+    async def reserve(self, holder: str, charges: Sequence[Charge]) -> bool:
+        self.step()
+        usage = await self.of(holder)
+        aside = sum(max(charge.size, 0) for charge in (*usage.pending, *charges))
+        if usage.used + aside > usage.limit and any(charge.size > 0 for charge in charges):
+            return False
+        self.usages[holder] = replace(usage, pending=(*usage.pending, *charges))
+        return True
+
+    async def settle(self, holder: str, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
+        self.step()
+        usage = await self.of(holder)
+        if charges[0] in usage.pending:
+            pending = tuple(charge for charge in usage.pending if charge not in charges)
+            self.usages[holder] = replace(usage, used=usage.used + sum(c.size for c in made), pending=pending)
+
+    async def was_made(self, charge: Charge) -> bool:
+        return self.charged.get(charge.node_id) == charge.charge_id
+
+    def write(self, charge: Charge) -> None:
+        self.step()
+        self.sizes[charge.node_id] = self.sizes.get(charge.node_id, 0) + charge.size
+        self.charged[charge.node_id] = charge.charge_id
+
+
+WRITES = st.lists(
+    st.tuples(st.sampled_from(["n1", "n2"]), st.integers(-5, 8).filter(bool), st.integers(0, 8), st.booleans()),
+    max_size=25,
+)
+
+
+async def write(memory: Memory, meter: Meter, charge: Charge, *, refused: bool) -> None:
+    """As the store does it; a write is refused when somebody else was faster."""
+    if earlier := memory.charged.get(charge.node_id):
+        await meter.book("s", "e", earlier)
+    await meter.reserve([charge])
+    if refused:
+        return await meter.settle([charge], made=[])
+    memory.write(charge)
+    return await meter.settle([charge], made=[charge])
+
+
+@settings(max_examples=300, deadline=None)
+@given(WRITES)
+def test_what_is_booked_is_what_is_stored(writes: list[tuple[str, int, int, bool]]):
+    memory = Memory()
+    later = AT
+
+    async def run() -> None:
+        nonlocal later
+        for number, (node_id, size, steps, refused) in enumerate(writes):
+            if memory.sizes.get(node_id, 0) + size < 0:
+                continue
+            memory.left = steps
+            charge = Charge(f"c{number}", node_id, "s", "e", size, later)
+            with suppress(Died, Exhausted):
+                await write(memory, Meter(memory, lambda: later), charge, refused=refused)
+            assert sum(memory.sizes.values()) <= LIMIT
+        memory.left = 1 << 30
+        later += timedelta(hours=1)
+        for holder in (space("s"), entity("e")):
+            usage = await Meter(memory, lambda: later).usage(holder)
+            assert (usage.used, usage.pending) == (sum(memory.sizes.values()), ())
+
+    asyncio.run(run())
