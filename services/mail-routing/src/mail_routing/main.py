@@ -8,13 +8,14 @@ import messaging
 import service
 from rossio.mail.v1 import events_pb2, service_pb2_grpc
 
-from mail_routing.adapters import documents, wire
+from mail_routing.adapters import documents, hops, wire
 from mail_routing.adapters.accepted_log import KafkaAcceptedLog
 from mail_routing.adapters.audit import PublishedAudit
 from mail_routing.adapters.contents import BlobContents
 from mail_routing.adapters.directory import ViewDirectory
 from mail_routing.adapters.maildir import Maildir
-from mail_routing.adapters.smtp_client import SmtpClient
+from mail_routing.adapters.mx import MailExchangers, resolver
+from mail_routing.adapters.smtp_client import Shape, SmtpClient
 from mail_routing.adapters.store import INDEXES, StoredDeliveries
 from mail_routing.application.accept import Accept, AcceptLimits
 from mail_routing.application.attempt import Attempt
@@ -22,13 +23,14 @@ from mail_routing.application.deliver import Deliver
 from mail_routing.application.resume import Resume
 from mail_routing.application.submit import Submit
 from mail_routing.application.trace import Parties, Trace
-from mail_routing.domain.route import NextHops, Route
+from mail_routing.domain.next_hop import NextHops
+from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.smtp.reception import Reception
 from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
 from mail_routing.entrypoints.smtp.session import Limits
-from mail_routing.settings import Settings
+from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "api", "worker", "retry")
 
@@ -43,7 +45,7 @@ def build(app: service.App[Settings]) -> None:
     settings = app.settings
     feed = app.feed()
     people = ViewDirectory(feed.view)
-    the_route = Route(people, NextHops(settings.next_hops, settings.smart_host), settings.postmaster)
+    the_route = Route(people, next_hops(settings), settings.postmaster)
     deliveries = StoredDeliveries(app.collection("deliveries", INDEXES))
     contents = BlobContents(app.blobs())
     accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))
@@ -61,7 +63,7 @@ def build(app: service.App[Settings]) -> None:
         )
 
     if app.plays("worker") or app.plays("retry"):
-        next_hop = app.add(SmtpClient(settings.smtp_hostname), "SMTP client")
+        next_hop = app.add(smtp_client(settings), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
         attempt = Attempt(
             accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=random.SystemRandom().random
@@ -73,6 +75,37 @@ def build(app: service.App[Settings]) -> None:
                 app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
         if app.plays("retry"):
             app.add(Resume(deliveries, attempt, now=now), "retry", service.Stage.CONSUMER)
+
+
+def next_hops(settings: Settings) -> NextHops:
+    return NextHops(
+        by_domain=settings.next_hops,
+        smart_host=settings.smart_host,
+        by_entity=settings.entity_hops,
+        mailboxes=settings.mailbox_hops,
+        split=settings.split_hops,
+        dual=settings.dual_hops,
+    )
+
+
+def smtp_client(settings: Settings) -> SmtpClient:
+    servers = [(at.address, at.port) for at in map(hops.server, settings.dns_servers)]
+    exchangers = MailExchangers(resolver(servers), settings.smtp_hostname, shuffle=hops.shuffled)
+    connectors = {name: connector(each) for name, each in settings.connectors.items()}
+    shapes = {hop: Shape(**each.model_dump()) for hop, each in settings.shapes.items()}
+    found = hops.Hops(connectors, exchangers, settings.mx_port, settings.tls_required_domains, settings.mx_authorities)
+    return SmtpClient(settings.smtp_hostname, found, shapes=shapes)
+
+
+def connector(settings: ConnectorSettings) -> hops.Connector:
+    path = settings.password_file
+    return hops.Connector(
+        servers=tuple(map(hops.server, settings.servers)),
+        security=hops.Security(settings.tls),
+        lmtp=settings.protocol == "lmtp",
+        authority=hops.Authority(settings.username, path) if path else None,
+        authorities_file=settings.authorities,
+    )
 
 
 def smtp_server(settings: Settings, reception: Reception) -> SmtpServer:

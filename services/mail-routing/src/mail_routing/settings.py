@@ -3,10 +3,45 @@
 import socket
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import service
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Table = dict[str, str]
+Security = Literal["none", "opportunistic", "required", "implicit"]
+
+
+class ConnectorSettings(BaseModel):
+    """A smart host or mail store: `servers` are "host:port", of which the first that answers takes the mail."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    servers: Annotated[tuple[service.Address, ...], Field(min_length=1)]
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    tls: Security = "opportunistic"
+    authorities: Path | None = None
+    """PEM of who may have signed the server's certificate; none: whom this machine believes."""
+    username: str = ""
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _secret_only_over_tls(self) -> "ConnectorSettings":
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("username and password_file come together")
+        if self.username and self.tls not in {"required", "implicit"}:
+            raise ValueError("credentials need tls required or implicit")
+        return self
+
+
+class ShapeSettings(BaseModel):
+    """What each class of a process gives one site; `mails_a_second` 0 is without limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connections: Annotated[int, Field(ge=1)] = 10
+    mails_a_connection: Annotated[int, Field(ge=1)] = 100
+    mails_a_second: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Settings(service.Settings):
@@ -34,10 +69,29 @@ class Settings(service.Settings):
     max_hops: int = 50
     postmaster: str = ""
     """The address that takes the mail for postmaster@ of every domain."""
-    next_hops: dict[str, str] = Field(default_factory=dict)
-    """Who takes the mail of other domains, for example {"example.org": "mx.example.org:25"}."""
+    next_hops: Table = Field(default_factory=dict)
+    """Who takes the mail of other domains, for example {"example.org": "mx.example.org:25"}; see domain/next_hop.py."""
+    entity_hops: Table = Field(default_factory=dict)
+    """Who takes the mail that the senders of an entity have for domains that `next_hops` does not name."""
     smart_host: str = ""
-    """Who takes the mail of all domains that `next_hops` does not name; empty: nobody."""
+    """Who takes the rest, for example "mx"; empty: nobody."""
+    split_hops: Table = Field(default_factory=dict)
+    """By domain of ours: who takes the mail for addresses there that the directory does not know."""
+    dual_hops: Table = Field(default_factory=dict)
+    """By domain of ours: who gets a copy of the mail for its mailboxes."""
+    mailbox_hops: Table = Field(default_factory=dict)
+    """By entity: the connector to the LMTP server that has its mailboxes; others have Maildirs."""
+    connectors: dict[str, ConnectorSettings] = Field(default_factory=dict)
+    """By name; elsewhere "connector:<name>"."""
+    shapes: dict[str, ShapeSettings] = Field(default_factory=dict)
+    """By name of the hop, for example {"mx:example.org": {"connections": 2, "mails_a_second": 5}}."""
+    dns_servers: tuple[service.Address, ...] = ()
+    """Who is asked for mail exchangers; empty: the machine's."""
+    mx_port: int = 25
+    tls_required_domains: frozenset[str] = frozenset()
+    """Domains whose exchangers get mail over verified TLS or not at all."""
+    mx_authorities: Path | None = None
+    """PEM of who may have signed their certificates; none: whom this machine believes."""
     service_senders: dict[str, tuple[str, ...]] = {"notification": ("no-reply@*",)}  # noqa: RUF012 - copied by pydantic
     """The addresses that services may submit from, as patterns, by the subject of their tokens."""
 

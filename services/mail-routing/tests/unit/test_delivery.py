@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mail_routing.domain import dsn, retry
-from mail_routing.domain.delivery import Delivery, Plan, Result, Shard, State, attempted
+from mail_routing.domain.delivery import Action, Delivery, Plan, Result, Shard, State, attempted
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind
 
@@ -32,9 +32,13 @@ def shard(*deliveries: Delivery, sender: str = "ana@a.test") -> Shard:
     return Shard(message(sender), 0, deliveries, START)
 
 
+def to(**results: Result) -> dict[Destination, Result]:
+    return {relay(f"{name}@far.test").destination: result for name, result in results.items()}
+
+
 AWAY = Result(State.DEFERRED, "4.4.1", "The next hop is away")
 TAKEN = Result(State.DELIVERED, "2.0.0", "250 Ok")
-UNKNOWN = Result(State.BOUNCED, "5.1.1", "550 5.1.1 No such user\x07 ação")
+UNKNOWN = Result(State.BOUNCED, "5.1.1", "550 5.1.1 No such user\x07 ação", "mx.far.test")
 
 
 @given(st.integers(1, 60), st.floats(0, 1))
@@ -47,27 +51,29 @@ def test_waits_grow_with_jitter_to_four_hours(attempts: int, jitter: float) -> N
 
 def test_a_dead_next_hop_is_tried_for_five_days_and_then_reported_once() -> None:
     clock, chance = START, random.Random(7)
-    progress = attempted(shard(relay("x@far.test")), {"x@far.test": AWAY}, clock, chance.random())
-    attempts = 1
+    progress = attempted(shard(relay("x@far.test")), to(x=AWAY), clock, chance.random())
+    attempts, notices = 1, []
     while progress.shard.due is not None:
-        assert not progress.bounced
+        assert all(action is Action.DELAYED for _, action in progress.notices)
+        notices += progress.notices
         assert progress.shard.due > clock
         clock = progress.shard.due
-        progress = attempted(progress.shard, {"x@far.test": AWAY}, clock, chance.random())
+        progress = attempted(progress.shard, to(x=AWAY), clock, chance.random())
         attempts += 1
     assert clock == START + timedelta(days=5)
     assert 30 < attempts < 60
-    (bounced,) = progress.bounced
+    (delayed, _), ((bounced, action),) = notices[0], progress.notices
+    assert len(notices) == 1, "one delay is told"
+    assert timedelta(hours=4) <= delayed.at - START <= timedelta(hours=9)
+    assert action is Action.FAILED
     assert (bounced.status, bounced.attempts) == ("4.4.7", attempts)
     assert "away" in bounced.reply
 
 
 def test_final_states_stay_whatever_comes_later() -> None:
-    first = attempted(
-        shard(relay("x@far.test"), relay("y@far.test")), {"x@far.test": TAKEN, "y@far.test": AWAY}, START, 0
-    )
+    first = attempted(shard(relay("x@far.test"), relay("y@far.test")), to(x=TAKEN, y=AWAY), START, 0)
     assert [d.destination.address for d in first.changed] == ["x@far.test", "y@far.test"]
-    second = attempted(first.shard, {"x@far.test": UNKNOWN, "y@far.test": TAKEN}, START + timedelta(hours=1), 0)
+    second = attempted(first.shard, to(x=UNKNOWN, y=TAKEN), START + timedelta(hours=1), 0)
     assert [(d.destination.address, d.state) for d in second.changed] == [("y@far.test", State.DELIVERED)]
     assert second.shard.due is None
     assert [d.state for d in second.shard.deliveries] == [State.DELIVERED, State.DELIVERED]
@@ -80,9 +86,9 @@ def test_shard_ids_depend_on_the_mail_alone_for_the_first() -> None:
 
 
 def failed(*deliveries: Delivery, sender: str = "ana@a.test") -> Message | None:
-    results = {d.destination.address: UNKNOWN for d in deliveries}
+    results = {d.destination: UNKNOWN for d in deliveries}
     progress = attempted(shard(*deliveries, sender=sender), results, START + timedelta(minutes=1), 0)
-    return dsn.failure(progress.shard, progress.bounced, CONTENT, "mx.test")
+    return dsn.report(progress, CONTENT, "mx.test")
 
 
 def test_the_report_is_one_that_programs_and_people_read() -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from mail_routing.application.resolve import resolve as explain
 from mail_routing.domain.message import Recipient
-from mail_routing.domain.route import Destination, Kind, MailList, NextHops, Person, Route, Sender, resolve
+from mail_routing.domain.next_hop import NextHops
+from mail_routing.domain.route import Destination, Kind, MailList, Person, Route, Sender, resolve
 
 
 @dataclass

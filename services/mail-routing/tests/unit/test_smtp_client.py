@@ -1,11 +1,15 @@
 """Our client against our server, and against servers that misbehave."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
-from mail_routing.adapters.smtp_client import SmtpClient
-from mail_routing.domain.delivery import State
+from mail_routing.adapters.hops import Hops
+from mail_routing.adapters.smtp_client import Patience, Shape, SmtpClient
+from mail_routing.domain.delivery import Result, State
+from mail_routing.domain.message import Message, MessageClass, Origin
+from mail_routing.domain.route import Destination, Kind
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Client, SmtpServer
 from mail_routing.entrypoints.smtp.session import Judge, Transaction
@@ -46,9 +50,14 @@ async def listening(sink: Sink) -> AsyncIterator[str]:
         await server.stop()
 
 
+PATIENCE = Patience(connect=5.0, reply=5.0)
+
+
 @asynccontextmanager
-async def client(**options: float) -> AsyncIterator[SmtpClient]:
-    smtp = SmtpClient("mx.test", **{"connect_seconds": 5.0, "reply_seconds": 5.0, **options})  # type: ignore[arg-type]
+async def client(
+    hops: Hops | None = None, *, patience: Patience = PATIENCE, shape: Shape | None = None
+) -> AsyncIterator[SmtpClient]:
+    smtp = SmtpClient("mx.test", hops, patience=patience, shape=shape)
     await smtp.start()
     try:
         yield smtp
@@ -56,14 +65,25 @@ async def client(**options: float) -> AsyncIterator[SmtpClient]:
         await smtp.stop()
 
 
+def message(sender: str = "", *, smtputf8: bool = False, kind: MessageClass = MessageClass.NORMAL) -> Message:
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    return Message("m", "", sender, (), b"", 0, kind, at, Origin.GRPC, smtputf8=smtputf8)
+
+
+async def send(smtp: SmtpClient, hop: str, mail: Message, to: Sequence[str]) -> dict[str, Result]:
+    destinations = [Destination(Kind.RELAY, address, hop, address) for address in to]
+    results = await smtp.send(hop, mail, destinations, CONTENT)
+    return {destination.address: result for destination, result in results.items()}
+
+
 async def test_bytes_arrive_as_they_were_and_connections_are_used_again() -> None:
     sink = Sink()
     async with listening(sink) as hop, client() as smtp:
         for _ in range(3):
-            results = await smtp.send(hop, "a@x.test", ["b@y.test", "c@y.test"], CONTENT, smtputf8=False)
+            results = await send(smtp, hop, message("a@x.test"), ["b@y.test", "c@y.test"])
             assert {r.state for r in results.values()} == {State.DELIVERED}
-        assert len(smtp._hops[hop].idle) == 1
-        assert smtp._hops[hop].idle[0].mails == 3
+        (site,) = smtp._sites.values()
+        assert [link.mails for link in site.idle] == [3]
     assert sink.mails == [("a@x.test", ["b@y.test", "c@y.test"], CONTENT)] * 3
 
 
@@ -71,7 +91,7 @@ async def test_each_recipient_has_its_own_result() -> None:
     sink = Sink({"no@y.test": Reply(550, "5.1.1", "nobody"), "later@y.test": Reply(451, "4.2.0", "busy")})
     async with listening(sink) as hop, client() as smtp:
         to = ["no@y.test", "b@y.test", "later@y.test"]
-        results = await smtp.send(hop, "", to, CONTENT, smtputf8=False)
+        results = await send(smtp, hop, message(), to)
         assert [(r.state, r.status) for r in results.values()] == [
             (State.BOUNCED, "5.1.1"),
             (State.DELIVERED, "2.0.0"),
@@ -79,9 +99,9 @@ async def test_each_recipient_has_its_own_result() -> None:
         ]
         assert results["no@y.test"].reply == "550 5.1.1 nobody"
         # None is taken: nothing is sent, and the connection can be used for the next.
-        results = await smtp.send(hop, "", ["no@y.test"], CONTENT, smtputf8=False)
+        results = await send(smtp, hop, message(), ["no@y.test"])
         assert results["no@y.test"].status == "5.1.1"
-        await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+        await send(smtp, hop, message(), ["b@y.test"])
     assert len(sink.mails) == 2
 
 
@@ -89,27 +109,30 @@ async def test_more_than_a_hundred_recipients_go_in_several_mails() -> None:
     sink = Sink()
     async with listening(sink) as hop, client() as smtp:
         to = [f"u{n}@y.test" for n in range(250)]
-        results = await smtp.send(hop, "", to, CONTENT, smtputf8=False)
+        results = await send(smtp, hop, message(), to)
     assert len(results) == 250
     assert sorted(len(mail[1]) for mail in sink.mails) == [50, 100, 100]
 
 
 async def test_a_refusal_at_the_end_of_data_is_everybodys() -> None:
     async with listening(Sink(at_end=Reply(554, "5.7.1", "spam"))) as hop, client() as smtp:
-        results = await smtp.send(hop, "", ["b@y.test", "c@y.test"], CONTENT, smtputf8=False)
+        results = await send(smtp, hop, message(), ["b@y.test", "c@y.test"])
     assert {(r.state, r.status) for r in results.values()} == {(State.BOUNCED, "5.7.1")}
 
 
 async def test_a_closed_port_defers_and_is_left_alone_for_a_while() -> None:
-    async with client(away_seconds=60.0) as smtp:
+    async with client(patience=Patience(away=60.0)) as smtp:
         listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         hop = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         listener.close()
         await listener.wait_closed()
         for _ in range(3):
-            results = await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+            results = await send(smtp, hop, message(), ["b@y.test"])
             assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.1")
-        assert smtp._hops[hop].failures == 1
+        (site,) = smtp._sites.values()
+        assert site.failures == 1
+        assert 40 < smtp.away(hop, message()) <= 75
+        assert not smtp.away(hop, message(kind=MessageClass.URGENT))
 
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -147,7 +170,7 @@ async def test_a_server_without_extensions_is_spoken_to_step_by_step() -> None:
         writer.write(b"250 done\r\n")
 
     async with scripted(old) as hop, client() as smtp:
-        results = await smtp.send(hop, "a@x.test", ["b@y.test"], CONTENT, smtputf8=True)
+        results = await send(smtp, hop, message("a@x.test", smtputf8=True), ["b@y.test"])
     assert results["b@y.test"].state is State.DELIVERED
     assert results["b@y.test"].status == "2.0.0"
     assert heard[1:4] == [b"MAIL FROM:<a@x.test>\r\n", b"RCPT TO:<b@y.test>\r\n", b"DATA\r\n"]
@@ -166,7 +189,7 @@ async def test_a_connection_that_drops_after_data_is_a_deferral_and_not_repeated
         await reader.readuntil(b"\r\n.\r\n")
 
     async with scripted(drop) as hop, client() as smtp:
-        results = await smtp.send(hop, "a@x.test", ["b@y.test"], CONTENT, smtputf8=False)
+        results = await send(smtp, hop, message("a@x.test"), ["b@y.test"])
     assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.2")
     assert connections == 1
 
@@ -175,11 +198,11 @@ async def test_an_idle_connection_that_was_closed_is_replaced() -> None:
     sink = Sink()
     async with client() as smtp:
         async with listening(sink) as hop:
-            await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+            await send(smtp, hop, message(), ["b@y.test"])
             port = hop.rpartition(":")[2]
         again = SmtpServer(f"127.0.0.1:{port}", "sink.test", sink.take, sink.judge_of)
         await again.start()
-        results = await smtp.send(hop, "", ["b@y.test"], CONTENT, smtputf8=False)
+        results = await send(smtp, hop, message(), ["b@y.test"])
         assert results["b@y.test"].state is State.DELIVERED
         await again.stop()
     assert len(sink.mails) == 2
@@ -193,5 +216,5 @@ async def test_international_addresses_need_a_next_hop_that_takes_them() -> None
         await reader.read()
 
     async with scripted(ascii_only) as hop, client() as smtp:
-        results = await smtp.send(hop, "", ["joão@y.test"], CONTENT, smtputf8=True)
+        results = await send(smtp, hop, message(smtputf8=True), ["joão@y.test"])
         assert results["joão@y.test"].status == "5.6.7"

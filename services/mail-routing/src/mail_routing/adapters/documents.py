@@ -83,6 +83,8 @@ def delivery_document(delivery: Delivery) -> Document:
         "reply": delivery.reply,
         "attempts": delivery.attempts,
         "at": delivery.at,
+        "remote": delivery.remote,
+        "told": list(delivery.told),
     }
     return {name: value for name, value in document.items() if value not in ("", [], None)}
 
@@ -106,6 +108,8 @@ def _delivery(document: Document) -> Delivery:
         reply=text("reply", ""),
         attempts=document["attempts"],
         at=document.get("at"),
+        remote=text("remote", ""),
+        told=tuple(document.get("told", ())),
     )
 
 
@@ -122,6 +126,8 @@ def _message_document(message: Message) -> Document:
         "envelope_id": message.envelope_id,
         "dsn_return": message.dsn_return,
     }
+    if message.require_tls:
+        document["require_tls"] = True
     if len(message.recipients) == 1:  # the Received field names it; a longer list stands in the deliveries
         document["recipient"] = message.recipients[0].address
     return document
@@ -145,6 +151,7 @@ def _message(document: Document) -> Message:
         principal=envelope["principal"],
         envelope_id=envelope["envelope_id"],
         dsn_return=envelope["dsn_return"],
+        require_tls=envelope.get("require_tls", False),
     )
 
 

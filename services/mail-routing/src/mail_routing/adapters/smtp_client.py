@@ -1,268 +1,294 @@
-"""SMTP out (RFC 5321): pooled connections a next hop, pipelined commands, back-off while a hop is away.
-
-Opportunistic TLS, authentication and MX look-up come with the connectors.
-"""
+"""Mail to next hops: pooled connections for each class and destination site, shaping, back-off while a site is away."""
 
 import asyncio
 import contextlib
-import re
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+import random
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from mail_routing.adapters.hops import Connector, Hops, Security, Server, required
+from mail_routing.adapters.mx import NoWay
+from mail_routing.adapters.smtp_link import HopTrouble, Link, OurselvesFound, Transaction
 from mail_routing.domain.delivery import Result, State
+from mail_routing.domain.message import Message
+from mail_routing.domain.route import Destination
 
-_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s)")
-_LINE = re.compile(rb"(\d{3})([ -])(.*)\r?\n", re.DOTALL)
 _RECIPIENTS_A_TRANSACTION = 100
-_LINES_A_REPLY = 200
-
-
-class HopTrouble(Exception):
-    """The connection is of no further use; the text says why, for the people who look at the queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reply of the other side."""
-
-    code: int
-    lines: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.code} {' '.join(self.lines)}"[:500]
-
-    def result(self) -> Result:
-        """What it means for a recipient."""
-        family = self.code // 100
-        state = {2: State.DELIVERED, 5: State.BOUNCED}.get(family, State.DEFERRED)
-        match = _STATUS.match(self.lines[0])
-        status = match[0] if match and match[0][0] == str(family) else f"{family if family in {2, 5} else 4}.0.0"
-        return Result(state, status, str(self))
-
-
-@dataclass(slots=True)
-class Link:
-    """One open connection after EHLO."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    offers: frozenset[str] = frozenset()
-    mails: int = 0
-    content_sent: bool = False  # of the transaction in hand: it may have been taken, whatever happens now
-
-    async def answer(self) -> Answer:
-        lines: list[str] = []
-        while len(lines) < _LINES_A_REPLY:
-            match = _LINE.fullmatch(await self.reader.readline())
-            if match is None:
-                raise HopTrouble("the connection broke off")
-            lines.append(match[3].decode("utf-8", "replace").strip())
-            if match[2] == b" ":
-                answer = Answer(int(match[1]), tuple(lines))
-                if answer.code == 421:
-                    raise HopTrouble(str(answer))
-                return answer
-        raise HopTrouble("a reply without end")
-
-    async def greet(self, hostname: str) -> None:
-        greeting = await self.answer()
-        if greeting.code != 220:
-            raise HopTrouble(str(greeting))
-        self.writer.write(f"EHLO {hostname}\r\n".encode())
-        offers = await self.answer()
-        if offers.code != 250:
-            raise HopTrouble(str(offers))
-        self.offers = frozenset(line.split(" ")[0].upper() for line in offers.lines[1:])
-
-    def close(self) -> None:
-        self.writer.close()
+_SITES_KEPT = 10_000
+TlsKey = tuple[Security, Path | None]
+_LOOP = Result(State.BOUNCED, "5.4.6", "The mail goes round: the domain's mail server is this one")
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """Sender and recipients of one transaction."""
+class Shape:
+    """What one site is given by one class of this process.
 
-    sender: str
-    recipients: Sequence[str]
-    smtputf8: bool
+    `waiting` mails may wait for a connection; whoever comes after is deferred at once, so that a slow site holds
+    up nobody else. `mails_a_second` 0 is without limit.
+    """
 
-    @property
-    def international(self) -> bool:
-        """Whether it cannot be said without SMTPUTF8."""
-        return not "".join((self.sender, *self.recipients)).isascii()
+    connections: int = 10
+    mails_a_connection: int = 100
+    mails_a_second: float = 0.0
+    waiting: int = 20
 
-    def commands(self, offers: AbstractSet[str], octets: int) -> list[str]:
-        parameters = {"SIZE": f"SIZE={octets}", "8BITMIME": "BODY=8BITMIME"}
-        if self.smtputf8:
-            parameters["SMTPUTF8"] = "SMTPUTF8"
-        wanted = "".join(f" {parameter}" for offer, parameter in parameters.items() if offer in offers)
-        return [f"MAIL FROM:<{self.sender}>{wanted}", *(f"RCPT TO:<{to}>" for to in self.recipients), "DATA"]
 
-    def deferred(self, status: str, reason: str) -> Mapping[str, Result]:
-        return dict.fromkeys(self.recipients, Result(State.DEFERRED, status, reason[:500]))
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """In seconds; the sum of all is below what an attempt may take in all.
+
+    `away` doubles with each failure to connect in a row, up to `away_most`, with jitter. `idle`: after which a
+    connection is closed.
+    """
+
+    turn: float = 15.0
+    connect: float = 10.0
+    reply: float = 30.0
+    away: float = 2.0
+    away_most: float = 300.0
+    idle: float = 30.0
 
 
 @dataclass(slots=True)
-class Hop:
-    """One next hop: its idle connections, and until when it is left alone."""
+class Site:
+    """One destination site of one class: its idle connections, and until when it is left alone."""
 
-    room: asyncio.Semaphore
+    shape: Shape
     idle: list[Link] = field(default_factory=list)
+    in_hand: int = 0
+    turn: asyncio.Semaphore = field(init=False)
+    next_mail_at: float = 0.0
     failures: int = 0
     away_until: float = 0.0
+    probed: bool = False
     trouble: str = ""
+
+    def __post_init__(self) -> None:
+        self.turn = asyncio.Semaphore(self.shape.connections)
+
+    @property
+    def full(self) -> bool:
+        """No mail more may wait. After a failure one alone finds out whether the site is back."""
+        if self.failures:
+            return self.probed
+        return self.in_hand >= self.shape.connections + self.shape.waiting
 
 
 class SmtpClient:
-    """`NextHop` over TCP.
-
-    Times in seconds; their sum is below what an attempt may take in all. `away_seconds` doubles with each failure
-    to connect in a row, up to 300.
-    """
+    """`NextHop` over TCP. `shapes` are by name of the hop; all others have `shape`."""
 
     def __init__(
         self,
         hostname: str,
+        hops: Hops | None = None,
         *,
-        connections: int = 10,
-        mails_a_connection: int = 100,
-        turn_seconds: float = 15.0,
-        connect_seconds: float = 10.0,
-        reply_seconds: float = 30.0,
-        away_seconds: float = 2.0,
+        shape: Shape | None = None,
+        shapes: Mapping[str, Shape] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._hostname = hostname
-        self._connections = connections
-        self._mails_a_connection = mails_a_connection
-        self._turn_seconds = turn_seconds
-        self._connect_seconds = connect_seconds
-        self._reply_seconds = reply_seconds
-        self._away_seconds = away_seconds
-        self._hops: dict[str, Hop] = {}
+        self._hops = hops or Hops()
+        self._shape = shape or Shape()
+        self._shapes = shapes or {}
+        self._patience = patience or Patience()
+        self._sites: dict[tuple[str, str, bool], Site] = {}
+        self._contexts: dict[TlsKey, ssl.SSLContext] = {}
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connections are opened as they are needed."""
+        self._sweeper = asyncio.create_task(self._sweep_often())
 
     async def stop(self) -> None:
-        links = [link for hop in self._hops.values() for link in hop.idle]
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        links = [link for site in self._sites.values() for link in site.idle]
         for link in links:
             link.close()
         await asyncio.gather(*(link.writer.wait_closed() for link in links), return_exceptions=True)
 
+    def away(self, hop: str, message: Message) -> float:
+        """For how many seconds more the site is left alone by the class of the mail; 0: it is not."""
+        site = self._sites.get(_key(hop, message))
+        return max(0.0, site.away_until - _now()) if site else 0.0
+
     async def send(
-        self, hop: str, sender: str, recipients: Sequence[str], content: bytes, *, smtputf8: bool
-    ) -> Mapping[str, Result]:
+        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
+    ) -> Mapping[Destination, Result]:
         """A result for each recipient; the content has CRLF line ends."""
         parts = [
-            Envelope(sender, recipients[at : at + _RECIPIENTS_A_TRANSACTION], smtputf8)
-            for at in range(0, len(recipients), _RECIPIENTS_A_TRANSACTION)
+            Transaction(message, destinations[at : at + _RECIPIENTS_A_TRANSACTION], content)
+            for at in range(0, len(destinations), _RECIPIENTS_A_TRANSACTION)
         ]
-        results: dict[str, Result] = {}
-        for part in await asyncio.gather(*(self._in_turn(hop, envelope, content) for envelope in parts)):
-            results.update(part)
+        if len(parts) == 1:
+            return await self._in_turn(hop, parts[0])
+        results: dict[Destination, Result] = {}
+        for part in await asyncio.gather(*(self._in_turn(hop, each) for each in parts)):
+            results |= part
         return results
 
-    async def _in_turn(self, name: str, envelope: Envelope, content: bytes) -> Mapping[str, Result]:
-        hop = self._hops.setdefault(name, Hop(asyncio.Semaphore(self._connections)))
+    async def _in_turn(self, hop: str, mail: Transaction) -> Mapping[Destination, Result]:
+        site = self._site(hop, mail.message)
+        if _now() < site.away_until:
+            return mail.deferred("4.4.1", f"The next hop is away: {site.trouble}")
+        if site.full:
+            return mail.deferred("4.4.5", "The next hop is busy")
+        site.in_hand += 1
+        site.probed = site.failures > 0
         try:
-            async with asyncio.timeout(self._turn_seconds):
-                await hop.room.acquire()
+            async with self._turn(site):
+                return await self._send(hop, site, mail)
         except TimeoutError:
-            return envelope.deferred("4.4.5", "The next hop is busy")
-        try:
-            return await self._send(name, hop, envelope, content)
+            return mail.deferred("4.4.5", "The next hop is busy")
         finally:
-            hop.room.release()
+            site.in_hand -= 1
+            site.probed = False
 
-    async def _send(self, name: str, hop: Hop, envelope: Envelope, content: bytes) -> Mapping[str, Result]:
+    @contextlib.asynccontextmanager
+    async def _turn(self, site: Site) -> AsyncIterator[None]:
+        """A connection's room and a moment of the site's rate; TimeoutError when that is too far away."""
+        if site.shape.mails_a_second:
+            at = max(_now(), site.next_mail_at)
+            if at - _now() > self._patience.turn:
+                raise TimeoutError
+            site.next_mail_at = at + 1 / site.shape.mails_a_second
+            await asyncio.sleep(at - _now())
+        async with asyncio.timeout(self._patience.turn):
+            await site.turn.acquire()
+        try:
+            yield
+        finally:
+            site.turn.release()
+
+    async def _send(self, hop: str, site: Site, mail: Transaction) -> Mapping[Destination, Result]:
         while True:
-            if asyncio.get_running_loop().time() < hop.away_until:
-                return envelope.deferred("4.4.1", f"The next hop is away: {hop.trouble}")
+            if _now() < site.away_until:  # another found out while this one waited
+                return mail.deferred("4.4.1", f"The next hop is away: {site.trouble}")
             try:
-                link = await self._link(name, hop)
+                link = _idle(site) or await self._open(hop, mail.message)
+            except NoWay as nowhere:
+                if nowhere.result.state is State.DEFERRED:
+                    self._leave_alone(site, nowhere)
+                return dict.fromkeys(mail.destinations, nowhere.result)
+            except OurselvesFound:
+                return dict.fromkeys(mail.destinations, _LOOP)
             except (OSError, HopTrouble, ValueError) as trouble:
-                self._leave_alone(hop, trouble)
+                self._leave_alone(site, trouble)
                 continue
+            site.failures = 0
             try:
-                async with asyncio.timeout(self._reply_seconds):
-                    results = await _transaction(link, envelope, content)
+                async with asyncio.timeout(self._patience.reply):
+                    results = await mail.over(link)
             except (OSError, HopTrouble, ValueError) as trouble:
                 link.close()
                 # An old connection may have been closed by the other side: then a new one is worth a try.
                 if link.content_sent or not link.mails:
-                    return envelope.deferred("4.4.2", str(trouble) or "no reply in time")
+                    return mail.deferred("4.4.2", str(trouble) or "no reply in time", link.host)
             else:
-                self._put_back(hop, link)
+                _put_back(site, link)
                 return results
 
-    def _leave_alone(self, hop: Hop, trouble: Exception) -> None:
-        hop.failures += 1
-        hop.trouble = str(trouble) or "no answer in time"
-        seconds = min(self._away_seconds * 2 ** (min(hop.failures, 20) - 1), 300.0)
-        hop.away_until = asyncio.get_running_loop().time() + seconds
+    async def _open(self, hop: str, message: Message) -> Link:
+        """A connection to the first server of the hop that answers."""
+        connector = await self._hops.connector(hop)
+        if message.require_tls:
+            connector = required(connector)
+        trouble: Exception = HopTrouble("the hop has no servers")
+        for server in connector.servers:
+            try:
+                return await self._open_to(server, connector)
+            except ssl.SSLError as failed:
+                trouble = failed
+                if connector.security is Security.OPPORTUNISTIC:  # what TLS it offers does not work: go without
+                    with contextlib.suppress(OSError, HopTrouble, ValueError):
+                        return await self._open_to(server, replace(connector, security=Security.NONE))
+            except (OSError, HopTrouble, ValueError) as failed:
+                trouble = failed
+        raise trouble
 
-    def _put_back(self, hop: Hop, link: Link) -> None:
-        link.mails += 1
-        link.content_sent = False
-        if link.mails < self._mails_a_connection:
-            hop.idle.append(link)
-        else:
-            link.writer.write(b"QUIT\r\n")
-            link.close()
-
-    async def _link(self, name: str, hop: Hop) -> Link:
-        while hop.idle:
-            link = hop.idle.pop()
-            if not link.reader.at_eof() and not link.writer.is_closing():
-                return link
-            link.close()
-        host, _, port = name.rpartition(":")
-        async with asyncio.timeout(self._connect_seconds):
-            link = Link(*await asyncio.open_connection(host, int(port)))
-            with contextlib.ExitStack() as unless_greeted:
-                unless_greeted.callback(link.close)
-                await link.greet(self._hostname)
-                unless_greeted.pop_all()
-        hop.failures = 0
+    async def _open_to(self, server: Server, connector: Connector) -> Link:
+        context = self._context(connector)
+        implicit = connector.security is Security.IMPLICIT
+        wrapped = {"ssl": context, "server_hostname": server.host} if implicit else {}
+        async with asyncio.timeout(self._patience.connect):
+            opened = await asyncio.open_connection(server.address, server.port, **wrapped)
+            link = Link(*opened, host=server.host, lmtp=connector.lmtp)
+            with contextlib.ExitStack() as unless_ready:
+                unless_ready.callback(link.close)  # of whichever writer it has then
+                await link.greet(self._hostname, stranger=connector.stranger)
+                await link.secure(self._hostname, connector.security, context)
+                if connector.authority:
+                    await link.authenticate(connector.authority)
+                unless_ready.pop_all()
         return link
 
+    def _context(self, connector: Connector) -> ssl.SSLContext:
+        """Made once for all servers that are verified alike: reading the authorities takes milliseconds."""
+        key = connector.security, connector.authorities_file
+        if key not in self._contexts:
+            self._contexts[key] = connector.context()
+        return self._contexts[key]
 
-async def _transaction(link: Link, envelope: Envelope, content: bytes) -> Mapping[str, Result]:
-    if envelope.international and "SMTPUTF8" not in link.offers:
-        reason = "The next hop does not take international addresses"
-        return dict.fromkeys(envelope.recipients, Result(State.BOUNCED, "5.6.7", reason))
-    mail, *recipients, data = await _commands(link, envelope.commands(link.offers, len(content)))
-    refused = mail.result() if mail.code != 250 else None
-    results = {to: refused or answer.result() for to, answer in zip(envelope.recipients, recipients, strict=True)}
-    taken = [to for to, result in results.items() if result.state is State.DELIVERED]
-    if data.code == 354:
-        # With no recipient taken there should be no 354: an empty mail ends it (RFC 2920 section 3.1).
-        link.content_sent = bool(taken)
-        link.writer.write(_stuffed(content) if taken else b".\r\n")
-        await link.writer.drain()
-        data = await link.answer()
+    def _site(self, hop: str, message: Message) -> Site:
+        key = _key(hop, message)
+        site = self._sites.get(key)
+        if site is None:
+            site = self._sites[key] = Site(self._shapes.get(hop, self._shape))
+        return site
+
+    def _leave_alone(self, site: Site, trouble: Exception) -> None:
+        site.failures += 1
+        site.trouble = str(trouble) or "no answer in time"
+        seconds = min(self._patience.away * 2 ** min(site.failures - 1, 20), self._patience.away_most)
+        site.away_until = _now() + seconds * random.uniform(0.75, 1.25)  # noqa: S311 - spreads, guards nothing
+
+    async def _sweep_often(self) -> None:
+        while True:
+            await asyncio.sleep(self._patience.idle / 3)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Close what is idle for long, and forget sites that were not used for long."""
+        now = _now()
+        for key, site in list(self._sites.items()):
+            for link in [link for link in site.idle if now - link.idle_since > self._patience.idle]:
+                site.idle.remove(link)
+                _quit(link)
+            unused = not site.idle and not site.in_hand and now > site.away_until + self._patience.away_most
+            if unused and len(self._sites) > _SITES_KEPT:
+                del self._sites[key]
+
+
+def _key(hop: str, message: Message) -> tuple[str, str, bool]:
+    """Classes share no connections, so that none waits for another; a mail that asks for TLS takes none without."""
+    return hop, message.message_class.value, message.require_tls
+
+
+def _idle(site: Site) -> Link | None:
+    while site.idle:
+        link = site.idle.pop()
+        if not link.reader.at_eof() and not link.writer.is_closing():
+            return link
+        link.close()
+    return None
+
+
+def _put_back(site: Site, link: Link) -> None:
+    link.mails += 1
+    link.content_sent = False
+    if link.mails < site.shape.mails_a_connection:
+        link.idle_since = _now()
+        site.idle.append(link)
     else:
-        await _commands(link, ["RSET"])
-    return results | dict.fromkeys(taken, data.result())
+        _quit(link)
 
 
-async def _commands(link: Link, commands: Sequence[str]) -> list[Answer]:
-    """Their answers; in one write where the other side takes that (RFC 2920)."""
-    if "PIPELINING" in link.offers:
-        link.writer.write("".join(f"{command}\r\n" for command in commands).encode())
-        return [await link.answer() for _ in commands]
-    answers: list[Answer] = []
-    for command in commands:
-        if command == "DATA" and not any(answer.code // 100 == 2 for answer in answers[1:]):
-            answers.append(Answer(503, ("5.5.1 no recipient was taken",)))
-            continue
-        link.writer.write(f"{command}\r\n".encode())
-        answers.append(await link.answer())
-    return answers
+def _quit(link: Link) -> None:
+    link.writer.write(b"QUIT\r\n")
+    link.close()
 
 
-def _stuffed(content: bytes) -> bytes:
-    first = b"." if content.startswith(b".") else b""
-    end = b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"
-    return first + content.replace(b"\r\n.", b"\r\n..") + end
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -60,6 +60,7 @@ def accepted(message: Message) -> events_pb2.MessageAccepted:
         principal=message.principal,
         envelope_id=message.envelope_id,
         dsn_return=message.dsn_return,
+        require_tls=message.require_tls,
     )
     setattr(wire, "class", _WIRE_CLASSES[message.message_class])  # a word of Python's own
     wire.accepted_at.FromDatetime(message.accepted_at)
@@ -91,6 +92,7 @@ def message(wire: events_pb2.MessageAccepted) -> Message:
         principal=wire.principal,
         envelope_id=wire.envelope_id,
         dsn_return=wire.dsn_return,
+        require_tls=wire.require_tls,
     )
 
 
@@ -137,6 +139,7 @@ def _outcome(delivery: Delivery) -> events_pb2.Outcome:
         status=delivery.status,
         reply=delivery.reply,
         attempts=delivery.attempts,
+        remote=delivery.remote,
     )
     if delivery.at is not None:
         wire.at.FromDatetime(delivery.at)

@@ -14,6 +14,7 @@ from mail_routing.domain.delivery import Delivery, Progress, Result, Shard, Stat
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Kind
 
+_MAILBOXES = frozenset({Kind.MAILBOX, Kind.LMTP})
 _LOOPED = Result(State.BOUNCED, "5.4.6", "The mailbox has had this mail already")
 
 
@@ -49,40 +50,41 @@ class Attempt:
         trace = telemetry.current_traceparent()
         mail = message.added_fields(shard.message, present, self._hostname, trace) + content
         had = message.delivered_to(present)
-        by_kind: defaultdict[Kind, list[Destination]] = defaultdict(list)
-        results: dict[str, Result] = {}
+        by_hop: defaultdict[str, list[Destination]] = defaultdict(list)
+        results: dict[Destination, Result] = {}
         for waiting in shard.waiting:
             destination = waiting.destination
-            if destination.kind is Kind.MAILBOX and destination.address.lower() in had:
-                results[destination.address] = _LOOPED
+            if destination.kind in _MAILBOXES and destination.address.lower() in had:
+                results[destination] = _LOOPED
             elif destination.kind is Kind.REFUSED:
-                results[destination.address] = Result(State.BOUNCED, destination.status, destination.target)
+                results[destination] = Result(State.BOUNCED, destination.status, destination.target)
             else:
-                by_kind[destination.kind].append(destination)
+                by_hop[destination.hop].append(destination)
+        mailboxes = by_hop.pop("", ())
         for some in await asyncio.gather(
-            self._to_mailboxes(shard.message, by_kind[Kind.MAILBOX], mail),
-            self._to_next_hops(shard.message, by_kind[Kind.RELAY], mail),
+            self._to_mailboxes(shard.message, mailboxes, mail),
+            *(self._next_hop.send(hop, shard.message, there, mail) for hop, there in by_hop.items()),
         ):
-            results.update(some)
+            results |= some
         telemetry.points.reached("mail.attempt.done")
         return await self._ended(shard, results, content)
 
     async def give_up(self, shard: Shard, reason: str) -> tuple[Progress, Message | None]:
         """Bounce all that wait: no attempt can be made any more."""
         lost = Result(State.BOUNCED, "5.3.0", reason)
-        return await self._ended(shard, {waiting.destination.address: lost for waiting in shard.waiting}, b"")
+        return await self._ended(shard, {waiting.destination: lost for waiting in shard.waiting}, b"")
 
     async def _ended(
-        self, shard: Shard, results: Mapping[str, Result], content: bytes
+        self, shard: Shard, results: Mapping[Destination, Result], content: bytes
     ) -> tuple[Progress, Message | None]:
         progress = delivery.attempted(shard, results, self._now(), self._jitter())
         _count(shard.message, progress.changed)
-        report = dsn.failure(shard, progress.bounced, content, self._hostname)
+        report = dsn.report(progress, content, self._hostname)
         return progress, await self._accept.prepare(report) if report else None
 
     async def _to_mailboxes(
         self, mail: Message, destinations: Sequence[Destination], content: bytes
-    ) -> Mapping[str, Result]:
+    ) -> Mapping[Destination, Result]:
         name = f"{int(mail.accepted_at.timestamp())}.{mail.message_id}.rossio"
         path = f"Return-Path: <{mail.sender}>\r\nDelivered-To: "
         results = await asyncio.gather(
@@ -91,21 +93,7 @@ class Attempt:
                 for to in destinations
             )
         )
-        return dict(zip((to.address for to in destinations), results, strict=True))
-
-    async def _to_next_hops(
-        self, mail: Message, destinations: Sequence[Destination], content: bytes
-    ) -> Mapping[str, Result]:
-        by_hop: defaultdict[str, list[str]] = defaultdict(list)
-        for to in destinations:
-            by_hop[to.target].append(to.address)
-        hops = await asyncio.gather(
-            *(
-                self._next_hop.send(hop, mail.sender, addresses, content, smtputf8=mail.smtputf8)
-                for hop, addresses in by_hop.items()
-            )
-        )
-        return {address: result for hop in hops for address, result in hop.items()}
+        return dict(zip(destinations, results, strict=True))
 
 
 def _count(mail: Message, changed: Sequence[Delivery]) -> None:

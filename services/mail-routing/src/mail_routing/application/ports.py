@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mail_routing.domain.delivery import Progress, Result, Shard
 from mail_routing.domain.message import Message
-from mail_routing.domain.route import Directory
+from mail_routing.domain.route import Destination, Directory
 
 
 class People(Directory, Protocol):
@@ -51,10 +51,14 @@ class Mailboxes(Protocol):
 class NextHop(Protocol):
     """Hands mail over to other servers."""
 
+    def away(self, hop: str, message: Message) -> float:
+        """For how many seconds more the hop is left alone by mails of that class; 0: it may be tried."""
+        ...
+
     async def send(
-        self, hop: str, sender: str, recipients: Sequence[str], content: bytes, *, smtputf8: bool
-    ) -> Mapping[str, Result]:
-        """A result for each recipient; trouble on the way is a deferral, never an exception."""
+        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
+    ) -> Mapping[Destination, Result]:
+        """A result for each destination; trouble on the way is a deferral, never an exception."""
         ...
 
 

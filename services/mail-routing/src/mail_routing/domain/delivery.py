@@ -6,14 +6,16 @@ claims it carries on, and no pod owns it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from mail_routing.domain import retry
-from mail_routing.domain.message import Message
-from mail_routing.domain.route import Destination
+from mail_routing.domain.message import Message, MessageClass
+from mail_routing.domain.route import Destination, Kind
 
 SHARD_RECIPIENTS = 1000
+DELAY_AFTER = timedelta(hours=4)
+"""So long after it came in, the sender hears that a mail still waits."""
 
 
 class State(Enum):
@@ -33,6 +35,8 @@ class Result:
     state: State
     status: str
     reply: str
+    remote: str = ""  # the server that said so
+    informed: bool = False  # it took over to tell the sender of success (RFC 3461 section 6.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,8 @@ class Delivery:
     reply: str = ""
     attempts: int = 0
     at: datetime | None = None
-
-    @property
-    def wants_report(self) -> bool:
-        """Whether the sender hears of a failure (RFC 3461 section 4.1)."""
-        notify = self.destination.notify
-        return not notify or "FAILURE" in notify
+    remote: str = ""
+    told: tuple[str, ...] = ()  # of "DELAY" and "SUCCESS", what the sender knows or hears from others
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +91,26 @@ def shard_id(message_id: str, number: int, plan: Plan | None = None) -> str:
     return f"{message_id}/{plan.id}/{number}" if plan and number else f"{message_id}/0"
 
 
+class Action(Enum):
+    """What a sender is told of a recipient (RFC 3464 section 2.3.3)."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"  # to a server that will not tell
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A shard after an attempt, and the deliveries that the attempt changed."""
+    """A shard after an attempt, the deliveries that the attempt changed, and what the sender hears of it."""
 
     shard: Shard
     changed: tuple[Delivery, ...]
-
-    @property
-    def bounced(self) -> tuple[Delivery, ...]:
-        """The failures that the sender is told of."""
-        return tuple(d for d in self.changed if d.state is State.BOUNCED and d.wants_report)
+    notices: tuple[tuple[Delivery, Action], ...] = ()
 
 
-def attempted(shard: Shard, results: Mapping[str, Result], now: datetime, jitter: float) -> Progress:
-    """The shard after an attempt at its waiting recipients, with a result for each by address.
+def attempted(shard: Shard, results: Mapping[Destination, Result], now: datetime, jitter: float) -> Progress:
+    """The shard after an attempt at its waiting recipients, with a result for each.
 
     What is deferred again after five days is bounced with the last word of the other side.
     """
@@ -114,12 +119,36 @@ def attempted(shard: Shard, results: Mapping[str, Result], now: datetime, jitter
     due = retry.next_attempt(shard.message.accepted_at, now, attempts, jitter) if attempts else None
     if attempts and due is None:
         deliveries = [_expired(delivery) for delivery in deliveries]
-    changed = tuple(new for old, new in zip(shard.deliveries, deliveries, strict=True) if new is not old)
-    return Progress(replace(shard, deliveries=tuple(deliveries), due=due), changed)
+    changed: list[Delivery] = []
+    notices: list[tuple[Delivery, Action]] = []
+    for at, (old, new) in enumerate(zip(shard.deliveries, deliveries, strict=True)):
+        if new is old:
+            continue
+        action = _action(shard.message, new, now)
+        if action is Action.DELAYED:
+            new = deliveries[at] = replace(new, told=(*new.told, "DELAY"))  # noqa: PLW2901 - it is told from now on
+        changed.append(new)
+        if action:
+            notices.append((new, action))
+    return Progress(replace(shard, deliveries=tuple(deliveries), due=due), tuple(changed), tuple(notices))
 
 
-def _after(delivery: Delivery, results: Mapping[str, Result], now: datetime) -> Delivery:
-    result = results.get(delivery.destination.address)
+def _action(message: Message, delivery: Delivery, now: datetime) -> Action | None:
+    """What the sender is to hear (RFC 3461 section 4.1); bulk mail hears of delays only when it asks."""
+    notify, told = delivery.destination.notify, delivery.told
+    match delivery.state:
+        case State.BOUNCED if not notify or "FAILURE" in notify:
+            return Action.FAILED
+        case State.DELIVERED if "SUCCESS" in notify and "SUCCESS" not in told:
+            return Action.RELAYED if delivery.destination.kind is Kind.RELAY else Action.DELIVERED
+        case State.DEFERRED if "DELAY" not in told and now - message.accepted_at >= DELAY_AFTER:
+            wanted = "DELAY" in notify or (not notify and message.message_class is not MessageClass.BULK)
+            return Action.DELAYED if wanted else None
+    return None
+
+
+def _after(delivery: Delivery, results: Mapping[Destination, Result], now: datetime) -> Delivery:
+    result = results.get(delivery.destination)
     if delivery.state is not State.DEFERRED or result is None:
         return delivery
     return replace(
@@ -129,6 +158,8 @@ def _after(delivery: Delivery, results: Mapping[str, Result], now: datetime) -> 
         reply=result.reply,
         attempts=delivery.attempts + 1,
         at=now,
+        remote=result.remote,
+        told=(*delivery.told, "SUCCESS") if result.informed and result.state is State.DELIVERED else delivery.told,
     )
 
 

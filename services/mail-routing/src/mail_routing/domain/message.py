@@ -64,6 +64,7 @@ class Message:
     principal: str = ""
     envelope_id: str = ""
     dsn_return: str = ""
+    require_tls: bool = False  # next hops get it over verified TLS or not at all
 
 
 def sound(content: bytes | bytearray) -> bool:

@@ -4,6 +4,7 @@
     at_address    a person or a list has the address
     without_tag   the same without "+tag"
     postmaster    every domain has one (RFC 5321 section 4.5.1)
+    split         the rest of a domain that is served by another system too
     catch_all     the mailbox for whatever else comes to the entity
     nobody        unknown
 
@@ -12,13 +13,14 @@ SMTP's RCPT, the worker and `Resolve` ask the same rows. A list stands for its m
 there. A sender-restricted list vouches for the lists nested in it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from mail_routing.domain.address import canonical, split
 from mail_routing.domain.message import Recipient
+from mail_routing.domain.next_hop import NextHops
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,6 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NextHops:
-    """Who takes mail for other domains: "host:port" by domain, else the smart host; "" is none."""
-
-    by_domain: Mapping[str, str] = field(default_factory=dict)
-    smart_host: str = ""
-
-    def to(self, domain: str) -> str:
-        return self.by_domain.get(domain, self.smart_host)
-
-
-@dataclass(frozen=True, slots=True)
 class Sender:
     """The reverse path, and whether we know that it is theirs (authenticated, or from a trusted network)."""
 
@@ -84,13 +75,14 @@ class Kind(Enum):
     """What is done for a destination."""
 
     MAILBOX = "mailbox"
+    LMTP = "lmtp"  # a mailbox on another server
     RELAY = "relay"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One resolved recipient; `target` is the mailbox, the next hop "host:port", or the reason of the refusal."""
+    """One resolved recipient; `target` is the mailbox, the next hop by name, or the reason of the refusal."""
 
     kind: Kind
     address: str
@@ -100,6 +92,11 @@ class Destination:
     entity_id: str = ""
     status: str = ""  # of a refusal (RFC 3463)
     notify: tuple[str, ...] = ()
+
+    @property
+    def hop(self) -> str:
+        """The next hop, where one takes the mail; else empty."""
+        return self.target if self.kind in {Kind.RELAY, Kind.LMTP} else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +132,8 @@ def _elsewhere(route: Route, sender: Sender, address: str) -> Finding | None:
         return None
     if not sender.trusted:
         return Refusal("5.7.1", "Relaying is not allowed: the domain is not one of ours")
-    hop = route.next_hops.to(domain)
+    entity_id = route.directory.entity_of_domain(canonical(split(sender.address)[1]))
+    hop = route.next_hops.to(domain, entity_id or "")
     return Elsewhere(hop) if hop else Refusal("5.4.4", "No next hop is known for the domain")
 
 
@@ -159,6 +157,11 @@ def _postmaster(route: Route, sender: Sender, address: str) -> Finding | None:
     return _at_address(route, sender, canonical(route.postmaster)) if wanted else None
 
 
+def _split(route: Route, _sender: Sender, address: str) -> Finding | None:
+    hop = route.next_hops.beside(split(address)[1])
+    return Elsewhere(hop) if hop else None
+
+
 def _catch_all(route: Route, _sender: Sender, address: str) -> Finding | None:
     entity_id = route.directory.entity_of_domain(split(address)[1])
     return route.directory.catch_all(entity_id) if entity_id else None
@@ -173,6 +176,7 @@ TABLE: tuple[tuple[str, Row], ...] = (
     ("address", _at_address),
     ("plus-tag", _without_tag),
     ("postmaster", _postmaster),
+    ("split", _split),
     ("catch-all", _catch_all),
     ("unknown", _nobody),
 )
@@ -197,7 +201,7 @@ def resolve(
     seen: set[str] = set()
     for recipient in recipients:
         for destination in _destinations(route, sender, recipient, set(), tell):
-            key = destination.person_id or destination.address
+            key = f"{destination.kind.value} {destination.person_id or destination.address}"
             if key not in seen:
                 seen.add(key)
                 yield destination
@@ -211,7 +215,7 @@ def _destinations(
     address = canonical(recipient.address)
     match find(route, sender, address, tell):
         case Person() as person:
-            yield _mailbox(person, recipient)
+            yield from _mailbox(route.next_hops, person, recipient)
         case Elsewhere(next_hop):
             # The local part of another's address is theirs to read: its case is kept.
             yield Destination(Kind.RELAY, recipient.address, next_hop, _original(recipient), notify=recipient.notify)
@@ -235,7 +239,7 @@ def _members(
     empty = True
     for person in route.directory.members(found.group_id):
         empty = False
-        yield _mailbox(person, recipient)
+        yield from _mailbox(route.next_hops, person, recipient)
     voucher = Sender("", trusted=True)  # the list's owner put these in: they may be elsewhere
     for address in route.directory.outside_members(found.group_id):
         empty = False
@@ -248,16 +252,14 @@ def _members(
         )
 
 
-def _mailbox(person: Person, recipient: Recipient) -> Destination:
-    return Destination(
-        Kind.MAILBOX,
-        person.address,
-        f"{person.entity_id}/{person.person_id}",
-        _original(recipient),
-        person.person_id,
-        person.entity_id,
-        notify=recipient.notify,
-    )
+def _mailbox(hops: NextHops, person: Person, recipient: Recipient) -> Iterator[Destination]:
+    """The mailbox, here or on another server, and the copy of dual delivery."""
+    owner = (_original(recipient), person.person_id, person.entity_id)
+    server = hops.mailboxes.get(person.entity_id)
+    kind, target = (Kind.LMTP, server) if server else (Kind.MAILBOX, f"{person.entity_id}/{person.person_id}")
+    yield Destination(kind, person.address, target, *owner, notify=recipient.notify)
+    if copy := hops.copy(split(person.address)[1]):
+        yield Destination(Kind.RELAY, person.address, copy, *owner, notify=("NEVER",))
 
 
 def _original(recipient: Recipient) -> str:
@@ -281,7 +283,7 @@ def _step(kind: str, address: str, finding: Finding) -> Step:
             who = "its senders are named, and this is one" if found.restricted else "everybody may send to it"
             return Step("list" if kind == "address" else kind, address, f'is the list "{found.name}"; {who}')
         case Elsewhere(next_hop):
-            return Step("relay", address, f"goes to {next_hop}")
+            return Step("relay" if kind == "elsewhere" else kind, address, f"goes to {next_hop}")
         case Refusal(status, reason):
             return Step("refused" if kind == "address" else kind, address, f"{status} {reason}")
 
