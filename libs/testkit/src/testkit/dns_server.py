@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import dns.exception
 import dns.flags
@@ -17,13 +17,13 @@ class DnsServer:
     """Answers over UDP. `put("example.org", "MX", "10 mx.example.org.")` adds a record; a name without any is NXDOMAIN.
 
     `broken` names are answered with SERVFAIL. `asked` counts the questions as "name TYPE". Used as an asynchronous
-    context manager; `address` is ("127.0.0.1", port).
+    context manager; `address` is ("127.0.0.1", port), of a free port unless one is given.
     """
 
-    def __init__(self, *, ttl: int = 300) -> None:
+    def __init__(self, port: int = 0, *, ttl: int = 300) -> None:
         self.broken: set[str] = set()
         self.asked: Counter[str] = Counter()
-        self.address = ("127.0.0.1", 0)
+        self.address = ("127.0.0.1", port)
         self._ttl = ttl
         self._records: dict[str, dict[str, list[str]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
@@ -65,8 +65,7 @@ class _Protocol(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None

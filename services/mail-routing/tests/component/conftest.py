@@ -32,7 +32,7 @@ HOSTNAME = "mx.rossio.test"
 TRUSTED = "127.0.0.2"
 """The source address of clients that may relay; 127.0.0.1 is anybody."""
 
-PEOPLE = {"mr-ana": "mr-a", "mr-rui": "mr-a", "mr-eva": "mr-b", "mr-nuno": "mr-b"}
+PEOPLE = {"mr-ana": "mr-a", "mr-rui": "mr-a", "mr-eva": "mr-b", "mr-nuno": "mr-b", "mr-dora": "mr-d"}
 """Person -> entity; `<person>@<entity>.test` is the address."""
 CROWD = 1500
 """People of mr-c, all of them in the list everybody@mr-c.test."""
@@ -43,7 +43,7 @@ def address(person_id: str) -> str:
 
 
 def directory() -> Iterator[Message]:
-    for entity_id in ("mr-a", "mr-b", "mr-c"):
+    for entity_id in ("mr-a", "mr-b", "mr-c", "mr-d"):
         yield events_pb2.EntityChanged(
             entity=directory_pb2.Entity(entity_id=entity_id, name=entity_id, domains=[f"{entity_id}.test"], version=1)
         )

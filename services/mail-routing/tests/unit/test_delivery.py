@@ -52,7 +52,8 @@ def test_waits_grow_with_jitter_to_four_hours(attempts: int, jitter: float) -> N
 def test_a_dead_next_hop_is_tried_for_five_days_and_then_reported_once() -> None:
     clock, chance = START, random.Random(7)
     progress = attempted(shard(relay("x@far.test")), to(x=AWAY), clock, chance.random())
-    attempts, notices = 1, []
+    attempts = 1
+    notices: list[tuple[Delivery, Action]] = []
     while progress.shard.due is not None:
         assert all(action is Action.DELAYED for _, action in progress.notices)
         notices += progress.notices
@@ -64,6 +65,7 @@ def test_a_dead_next_hop_is_tried_for_five_days_and_then_reported_once() -> None
     assert 30 < attempts < 60
     (delayed, _), ((bounced, action),) = notices[0], progress.notices
     assert len(notices) == 1, "one delay is told"
+    assert delayed.at is not None
     assert timedelta(hours=4) <= delayed.at - START <= timedelta(hours=9)
     assert action is Action.FAILED
     assert (bounced.status, bounced.attempts) == ("4.4.7", attempts)

@@ -56,13 +56,15 @@ class MailExchangers:
             literal = domain.strip("[]").removeprefix("IPv6:")
             return [(literal, literal)]
         try:
-            return await self._of(dns.name.from_text(domain))
+            name = dns.name.from_text(domain)
+        except (dns.exception.DNSException, UnicodeError):
+            raise _for_good("5.1.2", "The domain is no name of the DNS") from None
+        try:
+            return await self._of(name)
         except dns.resolver.NXDOMAIN:
             raise _for_good("5.1.2", "There is no such domain") from None
         except dns.exception.DNSException as trouble:
             raise NoWay(Result(State.DEFERRED, "4.4.3", f"The DNS does not answer: {type(trouble).__name__}")) from None
-        except UnicodeError:
-            raise _for_good("5.1.2", "The domain is no name of the DNS") from None
 
     async def _of(self, domain: dns.name.Name) -> list[tuple[str, str]]:
         hosts = await self._hosts(domain)

@@ -211,9 +211,13 @@ class SmtpClient:
     async def _open_to(self, server: Server, connector: Connector) -> Link:
         context = self._context(connector)
         implicit = connector.security is Security.IMPLICIT
-        wrapped = {"ssl": context, "server_hostname": server.host} if implicit else {}
         async with asyncio.timeout(self._patience.connect):
-            opened = await asyncio.open_connection(server.address, server.port, **wrapped)
+            opened = await asyncio.open_connection(
+                server.address,
+                server.port,
+                ssl=context if implicit else None,
+                server_hostname=server.host if implicit else None,
+            )
             link = Link(*opened, host=server.host, lmtp=connector.lmtp)
             with contextlib.ExitStack() as unless_ready:
                 unless_ready.callback(link.close)  # of whichever writer it has then

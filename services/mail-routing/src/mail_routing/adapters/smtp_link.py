@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -103,14 +104,12 @@ class Link:
             if security is Security.REQUIRED:
                 raise HopTrouble("TLS is required, and the next hop does not offer it")
             return
-        # A reader of its own: what came in clear before the handshake is not taken for what was said after it.
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        transport = await loop.start_tls(self.writer.transport, protocol, context, server_hostname=self.host)
-        assert transport is not None
-        protocol.connection_made(transport)
-        self.reader, self.writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await self.reader.read(1)
+                # Whoever sits between could have said it, and it would pass for what was said over TLS.
+                raise HopTrouble("more than a reply was said before TLS")
+        await self.writer.start_tls(context, server_hostname=self.host)
         await self.hello(hostname)
 
     async def authenticate(self, authority: Authority) -> None:
