@@ -13,6 +13,7 @@ from rossio.authz.v1 import authz_pb2
 from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import service_pb2 as document_pb2
 from rossio.governance.v1 import service_pb2 as governance_pb2
+from rossio.mail.v1 import queue_pb2
 from rossio.mail.v1 import service_pb2 as mail_pb2
 from rossio.news.v1 import service_pb2 as news_pb2
 from rossio.notification.v1 import service_pb2 as notification_pb2
@@ -21,17 +22,18 @@ from tests.e2e.running import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 
-FILES = {
-    "directory": directory_pb2,
-    "mail-routing": mail_pb2,
-    "document": document_pb2,
-    "news": news_pb2,
-    "notification": notification_pb2,
-    "governance": governance_pb2,
-}
+FILES = (
+    ("directory", directory_pb2),
+    ("mail-routing", mail_pb2),
+    ("mail-routing", queue_pb2),
+    ("document", document_pb2),
+    ("news", news_pb2),
+    ("notification", notification_pb2),
+    ("governance", governance_pb2),
+)
 METHODS: list[tuple[str, MethodDescriptor, authz_pb2.Rule]] = [
     (service, method, rule)
-    for service, file in FILES.items()
+    for service, file in FILES
     for described in file.DESCRIPTOR.services_by_name.values()
     for method, rule in rpc.methods(described.full_name)
     if rule is not None

@@ -22,6 +22,7 @@ from rossio.directory.v1 import service_pb2
 from rossio.directory.v1.service_pb2_grpc import DirectoryServiceStub
 from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
+from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
 from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
@@ -51,6 +52,10 @@ class Client:
     @cached_property
     def mail(self) -> MailServiceStub:
         return MailServiceStub(self._channel("mail-routing"))
+
+    @cached_property
+    def mail_queue(self) -> QueueServiceStub:
+        return QueueServiceStub(self._channel("mail-routing"))
 
     @cached_property
     def document(self) -> DocumentServiceStub:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import messaging
 import service
-from rossio.mail.v1 import events_pb2, service_pb2_grpc
+from rossio.mail.v1 import events_pb2, queue_pb2_grpc, service_pb2_grpc
 
 from mail_routing.adapters import documents, hops, wire
 from mail_routing.adapters.accepted_log import KafkaAcceptedLog
@@ -15,17 +15,20 @@ from mail_routing.adapters.contents import BlobContents
 from mail_routing.adapters.directory import ViewDirectory
 from mail_routing.adapters.maildir import Maildir
 from mail_routing.adapters.mx import MailExchangers, resolver
+from mail_routing.adapters.queue_store import StoredQueue
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
 from mail_routing.adapters.store import INDEXES, StoredDeliveries
 from mail_routing.application.accept import Accept, AcceptLimits
 from mail_routing.application.attempt import Attempt
+from mail_routing.application.change_queue import ChangeQueue
 from mail_routing.application.deliver import Deliver
 from mail_routing.application.resume import Resume
 from mail_routing.application.submit import Submit
+from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.application.trace import Parties, Trace
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.route import Route
-from mail_routing.entrypoints import grpc
+from mail_routing.entrypoints import grpc, grpc_queue
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.smtp.reception import Reception
 from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
@@ -61,20 +64,24 @@ def build(app: service.App[Settings]) -> None:
         app.grpc(
             grpc.MailApi(the_route, submit, trace), service_pb2_grpc.add_MailServiceServicer_to_server, grpc.SERVICE
         )
+        looked = PublishedAudit(app.producer, now=now, action="mail.queue.list")
+        waiting = StoredQueue(deliveries.collection)
+        queue_api = grpc_queue.QueueApi(waiting, ChangeQueue(waiting, now=now), looked)
+        app.grpc(queue_api, queue_pb2_grpc.add_QueueServiceServicer_to_server, grpc_queue.SERVICE)
 
     if app.plays("worker") or app.plays("retry"):
         next_hop = app.add(smtp_client(settings), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
-        attempt = Attempt(
-            accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=random.SystemRandom().random
-        )
+        jitter = random.SystemRandom().random
+        attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
         app.relay(deliveries.collection)
         if app.plays("worker"):
-            deliver = Deliver(the_route, attempt, contents, deliveries, now=now, new_id=messaging.new_id)
+            take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
+            deliver = Deliver(the_route, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id)
             for stream in wire.STREAMS.values():
                 app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
         if app.plays("retry"):
-            app.add(Resume(deliveries, attempt, now=now), "retry", service.Stage.CONSUMER)
+            app.add(Resume(deliveries, attempt, next_hop, now=now, jitter=jitter), "retry", service.Stage.CONSUMER)
 
 
 def next_hops(settings: Settings) -> NextHops:

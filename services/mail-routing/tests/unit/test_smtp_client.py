@@ -131,8 +131,8 @@ async def test_a_closed_port_defers_and_is_left_alone_for_a_while() -> None:
             assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.1")
         (site,) = smtp._sites.values()
         assert site.failures == 1
-        assert 40 < smtp.away(hop, message()) <= 75
-        assert not smtp.away(hop, message(kind=MessageClass.URGENT))
+        assert 40 < smtp.away(hop, MessageClass.NORMAL) <= 75
+        assert not smtp.away(hop, MessageClass.URGENT)
 
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

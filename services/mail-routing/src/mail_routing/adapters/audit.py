@@ -11,19 +11,22 @@ from rpc import Caller
 class PublishedAudit:
     """`trace.Audit`: a read has no write of its own to ride in, so its record goes to the stream directly."""
 
-    def __init__(self, producer: messaging.Producer, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, producer: messaging.Producer, *, now: Callable[[], datetime], action: str = "mail.message.trace"
+    ) -> None:
+        self._action = action
         self._producer = producer
         self._now = now
 
-    async def __call__(self, caller: Caller, message_id: str) -> None:
+    async def __call__(self, caller: Caller, resource: str) -> None:
         at = self._now()
         record = telemetry.audit.action(
-            "mail.message.trace",
+            self._action,
             id=messaging.new_id(),
             at=at,
             entity_id=caller.entity_id,
             actor=caller.subject,
             actor_entity_id=caller.entity_id,
-            resource=message_id,
+            resource=resource,
         )
         await self._producer.publish([messaging.fact(record, id=record.audit_id, at=at)])

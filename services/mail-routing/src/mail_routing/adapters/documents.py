@@ -1,21 +1,29 @@
 """Shards as documents.
 
     {_id, version, message_id, number, plan: {id, shards}, traceparent, due, parties: [...], accepted_at,
-     message: {...}, content: bytes | blob: ref, deliveries: [{...}], outbox: [...]}
+     message: {...}, content: bytes | blob: ref, deliveries: [{...}], queued: [...], queued_at, sites: [...],
+     held, urged, claimed, outbox: [...]}
 
-`due` stands only while a recipient waits, so that its sparse index holds nothing else; the content of a small
-mail stands as long. `parties` are the addresses, entities and principals that may ask what became of the mail.
+`due` stands only while a recipient waits and is not held, so that its sparse index holds nothing else; urgent and
+bulk mail have a field of their own for it. The content of a small mail stands as long as a recipient waits, and so
+does `queued`, the keys by which administrators find it. `parties` are the addresses, entities and principals that
+may ask what became of the mail.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+from mail_routing.domain import queue
 from mail_routing.domain.address import canonical
 from mail_routing.domain.delivery import Delivery, Plan, Shard, State
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind
 
 Document = dict[str, Any]
+
+DUE: Final = {MessageClass.NORMAL: "due", MessageClass.URGENT: "due_urgent", MessageClass.BULK: "due_bulk"}
+"""The field that says when a mail of the class is tried again."""
+_FLAGS = ("held", "urged", "claimed")
 
 
 def address_party(address: str) -> str:
@@ -46,7 +54,8 @@ def shard_document(shard: Shard) -> Document:
     if shard.traceparent:
         document["traceparent"] = shard.traceparent
     if shard.due is not None:
-        document["due"] = shard.due
+        document[DUE[message.message_class]] = shard.due
+        document |= _queue_fields(shard)
     if isinstance(message.content, BlobContent):
         document["blob"] = message.content.ref
     elif shard.waiting:
@@ -54,16 +63,37 @@ def shard_document(shard: Shard) -> Document:
     return document
 
 
+def progress_change(shard: Shard) -> dict[str, Document]:
+    """The update operators that make a stored shard this one."""
+    wanted = {"deliveries": [delivery_document(delivery) for delivery in shard.deliveries]}
+    due = DUE[shard.message.message_class]
+    if shard.due is not None:
+        wanted[due] = shard.due
+    if shard.waiting:
+        wanted |= _queue_fields(shard)
+    optional = {due, "content", "queued", "queued_at", "sites", *_FLAGS}
+    kept = {*wanted, *(("content",) if shard.waiting else ())}
+    return {"$set": wanted, "$unset": dict.fromkeys(sorted(optional - kept), "")}
+
+
+def _queue_fields(shard: Shard) -> Document:
+    flags = {name: True for name in _FLAGS if getattr(shard, name)}
+    keys = {"queued": list(queue.keys(shard)), "queued_at": shard.message.accepted_at}
+    return {**flags, **keys, "sites": list(queue.sites(shard))}
+
+
 def shard(document: Document) -> Shard:
     plan = document.get("plan")
+    message = _message(document)
     return Shard(
-        message=_message(document),
+        message=message,
         number=document["number"],
         deliveries=tuple(_delivery(found) for found in document["deliveries"]),
-        due=document.get("due"),
+        due=document.get(DUE[message.message_class]),
         version=document["version"],
         plan=Plan(plan["id"], plan["shards"]) if plan else None,
         traceparent=document.get("traceparent", ""),
+        **{name: document.get(name, False) for name in _FLAGS},
     )
 
 

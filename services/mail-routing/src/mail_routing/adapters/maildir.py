@@ -16,6 +16,7 @@ import telemetry
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import MailboxMail
 from mail_routing.domain.delivery import Result, State
+from mail_routing.domain.message import MessageClass
 
 _DELIVERED = Result(State.DELIVERED, "2.0.0", "In the mailbox")
 _FULL = Result(State.DEFERRED, "4.3.1", "The mailbox has no room")
@@ -29,10 +30,11 @@ class Maildir:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._deliver_all = Grouped(self._in_thread, most=200, lanes=2)
+        # Each class in groups of its own: an urgent mail waits for no bulk.
+        self._deliver_all = {lane: Grouped(self._in_thread, most=200, lanes=2) for lane in MessageClass}
 
     async def deliver(self, mail: MailboxMail) -> Result:
-        return await self._deliver_all(mail)
+        return await self._deliver_all[mail.lane](mail)
 
     async def _in_thread(self, mails: Sequence[MailboxMail]) -> Sequence[Result]:
         return await asyncio.to_thread(lambda: [self._deliver(mail) for mail in mails])

@@ -12,11 +12,12 @@ from mail_routing.adapters.hops import Connector, Hops, Security, Server, requir
 from mail_routing.adapters.mx import NoWay
 from mail_routing.adapters.smtp_link import HopTrouble, Link, OurselvesFound, Transaction
 from mail_routing.domain.delivery import Result, State
-from mail_routing.domain.message import Message
+from mail_routing.domain.message import Message, MessageClass
 from mail_routing.domain.route import Destination
 
 _RECIPIENTS_A_TRANSACTION = 100
 _SITES_KEPT = 10_000
+SiteKey = tuple[str, MessageClass, bool]
 TlsKey = tuple[Security, Path | None]
 _LOOP = Result(State.BOUNCED, "5.4.6", "The mail goes round: the domain's mail server is this one")
 
@@ -93,7 +94,7 @@ class SmtpClient:
         self._shape = shape or Shape()
         self._shapes = shapes or {}
         self._patience = patience or Patience()
-        self._sites: dict[tuple[str, str, bool], Site] = {}
+        self._sites: dict[SiteKey, Site] = {}
         self._contexts: dict[TlsKey, ssl.SSLContext] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -109,10 +110,16 @@ class SmtpClient:
             link.close()
         await asyncio.gather(*(link.writer.wait_closed() for link in links), return_exceptions=True)
 
-    def away(self, hop: str, message: Message) -> float:
-        """For how many seconds more the site is left alone by the class of the mail; 0: it is not."""
-        site = self._sites.get(_key(hop, message))
+    def away(self, hop: str, lane: MessageClass) -> float:
+        """For how many seconds more the site is left alone by mails of the class; 0: it is not."""
+        site = self._sites.get((hop, lane, False))
         return max(0.0, site.away_until - _now()) if site else 0.0
+
+    def urge(self, hop: str, lane: MessageClass) -> None:
+        """Leave the site alone no longer."""
+        for require_tls in (False, True):
+            if site := self._sites.get((hop, lane, require_tls)):
+                site.away_until = 0.0
 
     async def send(
         self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
@@ -265,9 +272,9 @@ class SmtpClient:
                 del self._sites[key]
 
 
-def _key(hop: str, message: Message) -> tuple[str, str, bool]:
+def _key(hop: str, message: Message) -> SiteKey:
     """Classes share no connections, so that none waits for another; a mail that asks for TLS takes none without."""
-    return hop, message.message_class.value, message.require_tls
+    return hop, message.message_class, message.require_tls
 
 
 def _idle(site: Site) -> Link | None:

@@ -1,6 +1,6 @@
 """The store of shards: one document each, written in groups, with the facts that follow in its outbox."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import errors
@@ -11,11 +11,13 @@ from store import Change, Collection, Index, Insert, OutboxRecord
 from mail_routing.adapters import documents, wire
 from mail_routing.adapters.accepted_log import accepted_fact
 from mail_routing.adapters.grouped import Grouped
+from mail_routing.application.ports import Due
 from mail_routing.domain.delivery import Progress, Shard, shard_id
-from mail_routing.domain.message import Message
+from mail_routing.domain.message import Message, MessageClass
 
 INDEXES = (
-    Index(["due"], sparse=True),
+    *(Index([field], sparse=True) for field in documents.DUE.values()),
+    Index(["queued", "queued_at", "_id"], sparse=True),
     Index(["parties", "-accepted_at"]),
     Index(["message_id", "number"]),
 )
@@ -38,7 +40,7 @@ class StoredDeliveries:
 
     async def begin(self, progress: Progress, report: Message | None = None) -> None:
         shard = progress.shard
-        await self._insert(Insert(documents.shard_document(shard), _facts(progress, report)))
+        await self._insert(Insert(documents.shard_document(shard), facts_of(progress, report)))
 
     async def plan(self, shard: Shard) -> None:
         await self._insert(Insert(documents.shard_document(shard)))
@@ -47,31 +49,38 @@ class StoredDeliveries:
         assert first.plan is not None
         ids = [f"{first.message.message_id}/{first.plan.id}/{n}" for n in range(1, first.plan.shards)]
         # Version 1 and not due: nobody has had it in hand yet.
-        untouched = {"version": 1, "due": None}
-        await self.collection.bulk([Change(one, {"$set": {"due": now}}, untouched) for one in ids])
+        field = documents.DUE[first.message.message_class]
+        untouched = {"version": 1, field: None}
+        await self.collection.bulk([Change(one, {"$set": {field: now}}, untouched) for one in ids])
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        query = {"due": {"$gt": _EPOCH, "$lte": now}}
-        return [found["_id"] async for found in self.collection.find(query, limit=limit, projection={"_id": True})]
+    async def due(self, lane: MessageClass, now: datetime, limit: int) -> list[Due]:
+        query = {documents.DUE[lane]: {"$gt": _EPOCH, "$lte": now}}
+        shown = {"_id": True, "sites": True, "accepted_at": True, "urged": True}
+        return [
+            Due(found["_id"], tuple(found.get("sites", ())), found["accepted_at"], urged=found.get("urged", False))
+            async for found in self.collection.find(query, limit=limit, projection=shown)
+        ]
 
-    async def claim(self, shard_id: str, now: datetime, until: datetime) -> Shard | None:
+    async def postpone(self, lane: MessageClass, until: Mapping[str, datetime], now: datetime) -> None:
+        field = documents.DUE[lane]
+        changes = [Change(one, {"$set": {field: due}}, {field: {"$lte": now}}) for one, due in until.items()]
+        await self.collection.bulk(changes)
+
+    async def claim(self, lane: MessageClass, shard_id: str, now: datetime, until: datetime) -> Shard | None:
+        field = documents.DUE[lane]
+        taken = {"$set": {field: until, "claimed": True}}
         try:
-            await self.collection.update(shard_id, {"$set": {"due": until}}, where={"due": {"$lte": now}})
+            await self.collection.update(shard_id, taken, where={field: {"$lte": now}})
         except (errors.Conflict, errors.NotFound):
             return None
         found = await self.collection.get(shard_id)
         # Whoever reads after a claim of their own that ran out meanwhile sees another's `due`.
-        return documents.shard(found) if found and found.get("due") == until else None
+        return documents.shard(found) if found and found.get(field) == until else None
 
     async def record(self, progress: Progress, report: Message | None = None) -> None:
         shard = progress.shard
-        document = documents.shard_document(shard)
-        change = {"$set": {"deliveries": document["deliveries"]}}
-        if shard.due is None:
-            change["$unset"] = {"due": "", "content": ""}
-        else:
-            change["$set"]["due"] = shard.due
-        await self.collection.update(shard.id, change, version=shard.version, facts=_facts(progress, report))
+        change = documents.progress_change(shard)
+        await self.collection.update(shard.id, change, version=shard.version, facts=facts_of(progress, report))
 
     async def trace(
         self, *, message_id: str = "", all_of: Sequence[str] = (), any_of: Sequence[str] = (), limit: int
@@ -97,7 +106,8 @@ class StoredDeliveries:
         return [None] * len(inserts)
 
 
-def _facts(progress: Progress, report: Message | None) -> list[OutboxRecord]:
+def facts_of(progress: Progress, report: Message | None = None) -> list[OutboxRecord]:
+    """What is published about a shard after an attempt."""
     message = progress.shard.message
     at = max((d.at for d in progress.changed if d.at), default=message.accepted_at)
     parts = (progress.changed[i : i + _OUTCOMES_A_FACT] for i in range(0, len(progress.changed), _OUTCOMES_A_FACT))

@@ -24,7 +24,7 @@ _CLASSES: Final[Mapping[int, MessageClass]] = {
     events_pb2.MESSAGE_CLASS_URGENT: MessageClass.URGENT,
     events_pb2.MESSAGE_CLASS_BULK: MessageClass.BULK,
 }
-_WIRE_CLASSES: Final = {
+WIRE_CLASSES: Final = {
     MessageClass.NORMAL: events_pb2.MESSAGE_CLASS_NORMAL,
     MessageClass.URGENT: events_pb2.MESSAGE_CLASS_URGENT,
     MessageClass.BULK: events_pb2.MESSAGE_CLASS_BULK,
@@ -62,7 +62,7 @@ def accepted(message: Message) -> events_pb2.MessageAccepted:
         dsn_return=message.dsn_return,
         require_tls=message.require_tls,
     )
-    setattr(wire, "class", _WIRE_CLASSES[message.message_class])  # a word of Python's own
+    setattr(wire, "class", WIRE_CLASSES[message.message_class])  # a word of Python's own
     wire.accepted_at.FromDatetime(message.accepted_at)
     if isinstance(message.content, BlobContent):
         wire.blob = message.content.ref
@@ -103,7 +103,7 @@ def reported(message: Message, changed: Iterable[Delivery]) -> events_pb2.Delive
         outcomes=map(_outcome, changed),
         principal=message.principal,
     )
-    setattr(wire, "class", _WIRE_CLASSES[message.message_class])
+    setattr(wire, "class", WIRE_CLASSES[message.message_class])
     return wire
 
 
@@ -115,7 +115,7 @@ def traced(shard: Shard) -> service_pb2.TraceResponse:
         origin=shard.message.origin.value,
         outcomes=map(_outcome, shard.deliveries),
     )
-    setattr(wire, "class", _WIRE_CLASSES[shard.message.message_class])
+    setattr(wire, "class", WIRE_CLASSES[shard.message.message_class])
     wire.accepted_at.FromDatetime(shard.message.accepted_at)
     return wire
 

@@ -87,12 +87,11 @@ class Attempt:
     ) -> Mapping[Destination, Result]:
         name = f"{int(mail.accepted_at.timestamp())}.{mail.message_id}.rossio"
         path = f"Return-Path: <{mail.sender}>\r\nDelivered-To: "
-        results = await asyncio.gather(
-            *(
-                self._mailboxes.deliver(MailboxMail(to.target, name, f"{path}{to.address}\r\n".encode() + content))
-                for to in destinations
-            )
+        letters = (
+            MailboxMail(to.target, name, f"{path}{to.address}\r\n".encode() + content, mail.message_class)
+            for to in destinations
         )
+        results = await asyncio.gather(*map(self._mailboxes.deliver, letters))
         return dict(zip(destinations, results, strict=True))
 
 

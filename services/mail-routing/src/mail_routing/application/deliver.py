@@ -9,6 +9,7 @@ import telemetry
 
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Contents, Deliveries
+from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.domain import route
 from mail_routing.domain.delivery import SHARD_RECIPIENTS, Delivery, Plan, Shard
 from mail_routing.domain.message import Message
@@ -28,6 +29,7 @@ class Deliver:
         attempt: Attempt,
         contents: Contents,
         deliveries: Deliveries,
+        take_bounce: TakeBounce,
         *,
         now: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -38,12 +40,14 @@ class Deliver:
         self._deliveries = deliveries
         self._now = now
         self._new_id = new_id
+        self._take_bounce = take_bounce
 
     async def __call__(self, message: Message) -> None:
         if not message.recipients or not message.size:
             raise errors.Invalid("an accepted mail without recipients or content", reason="EMPTY_MAIL")
         if await self._deliveries.seen(message.message_id):
             return
+        await self._take_bounce(message)
         sender = Sender(message.sender, message.origin.trusted)
         destinations = route.resolve(self._route, sender, message.recipients)
         first = list(islice(destinations, SHARD_RECIPIENTS + 1))

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from mail_routing.domain.delivery import Progress, Result, Shard
-from mail_routing.domain.message import Message
+from mail_routing.domain.message import Message, MessageClass
+from mail_routing.domain.queue import Filter, QueueAction
 from mail_routing.domain.route import Destination, Directory
 
 
@@ -40,6 +41,7 @@ class MailboxMail:
     mailbox: str
     name: str
     content: bytes
+    lane: MessageClass = MessageClass.NORMAL
 
 
 class Mailboxes(Protocol):
@@ -51,14 +53,58 @@ class Mailboxes(Protocol):
 class NextHop(Protocol):
     """Hands mail over to other servers."""
 
-    def away(self, hop: str, message: Message) -> float:
+    def away(self, hop: str, lane: MessageClass) -> float:
         """For how many seconds more the hop is left alone by mails of that class; 0: it may be tried."""
         ...
+
+    def urge(self, hop: str, lane: MessageClass) -> None:
+        """Leave the hop alone no longer."""
 
     async def send(
         self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
     ) -> Mapping[Destination, Result]:
         """A result for each destination; trouble on the way is a deferral, never an exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A shard whose time has come, before it is claimed; no sites where nothing was tried yet."""
+
+    id: str
+    sites: tuple[str, ...]
+    accepted_at: datetime
+    urged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that an administrator does to entries of the queue."""
+
+    actor: str
+    entity_id: str
+    action: QueueAction
+    reason: str
+    at: datetime
+
+
+Position = tuple[datetime, str]
+"""When an entry's mail was accepted, and its id."""
+
+
+class Queue(Protocol):
+    """The shards that wait, as administrators see them; without their content."""
+
+    async def page(
+        self, scope: str, wanted: Filter, after: Position | None, limit: int
+    ) -> tuple[list[Shard], Position | None]:
+        """Entries in the order of their acceptance, and the position after which there are more."""
+        ...
+
+    async def entries(self, ids: Sequence[str]) -> list[Shard]: ...
+
+    async def act(self, act: Act, changes: Sequence[Progress]) -> int:
+        """Record what was done, with its audit; returns how many had not changed in the meantime."""
         ...
 
 
@@ -78,11 +124,14 @@ class Deliveries(Protocol):
     async def release(self, first: Shard, now: datetime) -> None:
         """Make the other shards of the first one's plan due."""
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        """Ids of shards whose time has come."""
+    async def due(self, lane: MessageClass, now: datetime, limit: int) -> list[Due]:
+        """Shards of the class whose time has come."""
         ...
 
-    async def claim(self, shard_id: str, now: datetime, until: datetime) -> Shard | None:
+    async def postpone(self, lane: MessageClass, until: Mapping[str, datetime], now: datetime) -> None:
+        """Make these shards, given by id and not claimed since, due at another time."""
+
+    async def claim(self, lane: MessageClass, shard_id: str, now: datetime, until: datetime) -> Shard | None:
         """The shard, which is not due for others before `until`; None when another was faster."""
         ...
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -9,74 +10,102 @@ import errors
 import telemetry
 
 from mail_routing.application.attempt import Attempt
-from mail_routing.application.ports import Deliveries
+from mail_routing.application.ports import Deliveries, Due, NextHop
+from mail_routing.domain import retry
+from mail_routing.domain.message import MessageClass
 
 _log = telemetry.logger(__name__)
 
 # Whoever claims a shard has it alone for so long; an attempt is broken off before.
 CLAIM = timedelta(minutes=10)
 _ATTEMPT_SECONDS = 480.0
+_LOOK = 200
+_BUSY = timedelta(seconds=5)
+_SLOW_SECONDS = 1.0
 
 
 class Resume:
-    """A loop that claims due shards and tries them; any number of them may run, in any pods."""
+    """Loops, one for each class, that claim due shards and try them; any number may run, in any pods.
+
+    What waits for sites that are away is put off in bulk and not claimed, and so is what waits for a slow one beyond
+    its quarter of the attempts: what piles up for one site costs the others nothing.
+    """
 
     def __init__(
         self,
         deliveries: Deliveries,
         attempt: Attempt,
+        next_hop: NextHop,
         *,
         now: Callable[[], datetime],
+        jitter: Callable[[], float],
         concurrency: int = 16,
         poll_seconds: float = 1.0,
     ) -> None:
         self._deliveries = deliveries
         self._attempt = attempt
+        self._next_hop = next_hop
         self._now = now
-        self._concurrency = concurrency
+        self._jitter = jitter
         self._poll_seconds = poll_seconds
-        self._in_hand: dict[str, asyncio.Task[None]] = {}
-        self._loop: asyncio.Task[None] | None = None
+        self._lanes = {lane: _Lane(concurrency) for lane in MessageClass}
+        self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._loop = asyncio.create_task(self._run())
+        self._loops = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
 
     async def stop(self) -> None:
         """Claim nothing more, and see what is in hand through."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.wait([self._loop, *self._in_hand.values()])
+        for loop in self._loops:
+            loop.cancel()
+        if self._loops:
+            in_hand = [task for lane in self._lanes.values() for task in lane.tasks.values()]
+            await asyncio.wait([*self._loops, *in_hand])
 
-    async def _run(self) -> None:
+    async def _run(self, lane: MessageClass) -> None:
         while True:
             found = 0
             try:
-                found = await self.round()
+                found = await self.round(lane)
             except errors.Transient as trouble:
                 _log.warning("deferred mail waits for the store", reason=trouble.reason)
             if not found:
                 await asyncio.sleep(self._poll_seconds)
 
-    async def round(self) -> int:
-        """Begin with what is due and not in hand yet, and return how many shards those were."""
-        due = await self._deliveries.due(self._now(), limit=4 * self._concurrency)
-        new = [shard_id for shard_id in due if shard_id not in self._in_hand]
-        for shard_id in new:
-            while len(self._in_hand) >= self._concurrency:
-                await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
-            self._in_hand[shard_id] = task = asyncio.create_task(self._resume(shard_id))
-            task.add_done_callback(functools.partial(self._ended, shard_id))
-        return len(new)
+    async def round(self, lane: MessageClass) -> int:
+        """Begin with what is due and not in hand yet, or put it off; return how many shards that were."""
+        hand, now = self._lanes[lane], self._now()
+        due = [each for each in await self._deliveries.due(lane, now, limit=_LOOK) if each.id not in hand.tasks]
+        put_off: dict[str, datetime] = {}
+        slow: set[str] = set()
+        for each in due:
+            if later := self._later(lane, each, now):
+                put_off[each.id] = later
+            elif await hand.room(each, slow):
+                hand.begin(each, asyncio.create_task(self._resume(lane, each)))
+            else:
+                put_off[each.id] = now + _BUSY * (1 + self._jitter())
+        if put_off:
+            await self._deliveries.postpone(lane, put_off, now)
+        return len(due)
 
-    def _ended(self, shard_id: str, task: asyncio.Task[None]) -> None:
-        del self._in_hand[shard_id]
-        if not task.cancelled() and (trouble := task.exception()) is not None:
-            # The claim runs out, and the shard is due again.
-            _log.error("an attempt at deferred mail broke off", exc_info=trouble)
+    def _later(self, lane: MessageClass, due: Due, now: datetime) -> datetime | None:
+        """When to look again at what waits for sites that are away; None for what is to be tried.
 
-    async def _resume(self, shard_id: str) -> None:
+        The last attempt, at the end of the five days, is made in any case.
+        """
+        if due.urged:
+            for site in due.sites:
+                self._next_hop.urge(site, lane)
+            return None
+        if not due.sites or now >= due.accepted_at + retry.GIVE_UP_AFTER:
+            return None
+        away = min(self._next_hop.away(site, lane) for site in due.sites)
+        return retry.postponed(due.accepted_at, now, away, self._jitter()) if away else None
+
+    async def _resume(self, lane: MessageClass, due: Due) -> None:
         now = self._now()
-        shard = await self._deliveries.claim(shard_id, now, now + CLAIM)
+        shard = await self._deliveries.claim(lane, due.id, now, now + CLAIM)
         if shard is None:
             return
         telemetry.points.reached("mail.resume.claimed")
@@ -94,3 +123,42 @@ class Resume:
             except errors.Conflict:
                 _log.warning("a claim ran out before its attempt was recorded", message_id=shard.message.message_id)
         telemetry.points.reached("mail.resume.recorded")
+
+
+class _Lane:
+    """The attempts of one class in hand."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._by_site: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def room(self, due: Due, slow: set[str]) -> bool:
+        """Wait for room; False when one of its sites has its share and ends none in a second: then it is `slow`."""
+        while len(self.tasks) >= self._concurrency:
+            await asyncio.wait(self.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        for site in due.sites:
+            while len(self._by_site.get(site, ())) >= max(1, self._concurrency // 4):
+                if site in slow:
+                    return False
+                tasks = self._by_site[site]
+                ended, _ = await asyncio.wait(tasks, timeout=_SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if not ended:
+                    slow.add(site)
+        return True
+
+    def begin(self, due: Due, task: asyncio.Task[None]) -> None:
+        self.tasks[due.id] = task
+        for site in due.sites:
+            self._by_site[site].add(task)
+        task.add_done_callback(functools.partial(self._ended, due))
+
+    def _ended(self, due: Due, task: asyncio.Task[None]) -> None:
+        del self.tasks[due.id]
+        for site in due.sites:
+            self._by_site[site].discard(task)
+            if not self._by_site[site]:
+                del self._by_site[site]
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            # The claim runs out, and the shard is due again.
+            _log.error("an attempt at deferred mail broke off", exc_info=trouble)

@@ -67,7 +67,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part `number` of the recipients of `message`; `due` is None once all of them are final."""
+    """Part `number` of the recipients of `message`; `due` is None once all of them are final, or while it is held."""
 
     message: Message
     number: int
@@ -76,6 +76,13 @@ class Shard:
     version: int = 1
     plan: Plan | None = None
     traceparent: str = ""  # of the trace in which the mail came in
+    held: bool = False  # by an administrator
+    urged: bool = False  # by an administrator: the site's back-off is not minded
+    claimed: bool = False  # until `due`, by whoever makes an attempt
+
+    def in_hand(self, now: datetime) -> bool:
+        """Whether an attempt is being made, or nothing has been tried yet."""
+        return (self.claimed and self.due is not None and self.due > now) or (self.due is None and not self.held)
 
     @property
     def id(self) -> str:
@@ -130,7 +137,8 @@ def attempted(shard: Shard, results: Mapping[Destination, Result], now: datetime
         changed.append(new)
         if action:
             notices.append((new, action))
-    return Progress(replace(shard, deliveries=tuple(deliveries), due=due), tuple(changed), tuple(notices))
+    after = replace(shard, deliveries=tuple(deliveries), due=due, urged=False, claimed=False)
+    return Progress(after, tuple(changed), tuple(notices))
 
 
 def _action(message: Message, delivery: Delivery, now: datetime) -> Action | None:

@@ -7,6 +7,17 @@ LONGEST_WAIT = timedelta(hours=4)
 GIVE_UP_AFTER = timedelta(days=5)
 
 
+def postponed(accepted_at: datetime, now: datetime, seconds: float, jitter: float) -> datetime:
+    """When a mail comes up again whose site is left alone for so many `seconds`: no attempt is made before.
+
+    The longer it has waited, the less it matters how soon: an eighth of its age, at most the longest wait, so that
+    what has piled up for a dead site is seldom looked at. Never beyond the five days, of which the end is an attempt.
+    """
+    age = min((now - accepted_at) / 8, LONGEST_WAIT)
+    wait = max(timedelta(seconds=seconds), age) * (1 + jitter / 2)
+    return min(now + wait, max(now, accepted_at + GIVE_UP_AFTER))
+
+
 def next_attempt(accepted_at: datetime, now: datetime, attempts: int, jitter: float) -> datetime | None:
     """The time of the attempt after the `attempts`-th (1 or more) failed, or None when five days are over.
 

@@ -1,0 +1,52 @@
+"""Take in what another server reports about a mail that it had taken: the delivery has failed after all."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import errors
+import telemetry
+
+from mail_routing.application.ports import Contents, Deliveries
+from mail_routing.domain import bounce, headers
+from mail_routing.domain.message import Message
+
+_log = telemetry.logger(__name__)
+_MOST_READ = 1024 * 1024
+_MOST_SHARDS = 1000
+
+
+class TakeBounce:
+    """Marks the recipients that a report names as bounced; a repeat finds them so and does nothing.
+
+    Whoever has had the mail knows its id, and nobody else: that is what a report is believed for.
+    """
+
+    def __init__(
+        self, deliveries: Deliveries, contents: Contents, hostname: str, *, now: Callable[[], datetime]
+    ) -> None:
+        self._deliveries = deliveries
+        self._contents = contents
+        self._hostname = hostname
+        self._now = now
+
+    async def __call__(self, mail: Message) -> None:
+        """Any mail; those that are no reports are passed over."""
+        if mail.sender or mail.size > _MOST_READ:
+            return
+        content = await self._contents.read(mail)
+        if not bounce.is_report(mail.sender, headers.read(content)):
+            return
+        report = bounce.read(content, self._hostname)
+        for message_id in report.message_ids if report.bounces else ():
+            async for shard in self._deliveries.trace(message_id=message_id, limit=_MOST_SHARDS):
+                progress = bounce.bounced(shard, report, self._now())
+                if progress is None:
+                    continue
+                telemetry.names.MAIL_OUTCOME.bind(lane=shard.message.message_class.value, outcome="bounced").inc()
+                try:
+                    await self._deliveries.record(progress)
+                except errors.Conflict:
+                    # An attempt at its other recipients is in hand: the report waits for it in its lane.
+                    raise errors.Transient(
+                        "the mail that a report is about is in hand", reason="MAIL_IN_HAND"
+                    ) from None
