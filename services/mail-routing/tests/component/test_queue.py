@@ -181,8 +181,8 @@ async def test_a_report_of_the_next_hop_turns_a_delivery_into_a_bounce(mail: Mai
         b"\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n" + received + b"\r\n\r\n--b--\r\n"
     )
     await asyncio.to_thread(mail.send, "", [address(ANA)], report)
-    assert await mail.letter(ANA, mark)
     message_id = received.split(b" id ")[1].split()[0].decode()
+    assert await mail.letter(ANA, message_id.encode())
     (traced,) = [each async for each in caller(ANA).Trace(TraceRequest(message_id=message_id))]
     (outcome,) = traced.outcomes
     assert (outcome.state, outcome.status) == (events_pb2.DELIVERY_STATE_BOUNCED, "5.2.1")
@@ -208,7 +208,7 @@ async def test_urgent_mail_passes_a_bulk_that_waits(mail: Mail, caller: As) -> N
             sender="no-reply@mr-a.test",
             recipients=[to],
             content=content(mark),
-            **made,  # type: ignore[arg-type]
+            **made,
         )
 
     await service.Submit(submission(bulk, "BULK", "everybody@mr-c.test"))

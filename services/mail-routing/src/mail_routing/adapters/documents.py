@@ -65,7 +65,7 @@ def shard_document(shard: Shard) -> Document:
 
 def progress_change(shard: Shard) -> dict[str, Document]:
     """The update operators that make a stored shard this one."""
-    wanted = {"deliveries": [delivery_document(delivery) for delivery in shard.deliveries]}
+    wanted: Document = {"deliveries": [delivery_document(delivery) for delivery in shard.deliveries]}
     due = DUE[shard.message.message_class]
     if shard.due is not None:
         wanted[due] = shard.due
