@@ -193,6 +193,29 @@ async def test_a_filter_that_chooses_everything_is_refused(boss: Any) -> None:
         await change(boss, "DROP")
 
 
+@pytest.mark.parametrize(
+    ("source", "field", "kind"),
+    [
+        (TRUSTED, b"Rossio-Class: urgent", "URGENT"),
+        ("127.0.0.1", b"Rossio-Class: urgent", "NORMAL"),
+        ("127.0.0.1", b"Precedence: bulk", "BULK"),
+    ],
+    ids=["believed", "not believed", "stepping back"],
+)
+async def test_a_mail_by_smtp_says_its_class(mail: Mail, caller: As, source: str, field: bytes, kind: str) -> None:
+    mark = marker()
+    await asyncio.to_thread(mail.send, address(ANA), [address(RUI)], field + b"\r\n" + content(mark), source)
+    letter = await mail.letter(RUI, mark)
+    message_id = letter.split(b" id ")[1].split()[0].decode()
+    async with asyncio.timeout(60):
+        while not (seen := [each async for each in caller(ANA).Trace(TraceRequest(sender=address(ANA), limit=5))]):
+            await asyncio.sleep(0.1)
+        while message_id not in {each.message_id for each in seen}:
+            seen = [each async for each in caller(ANA).Trace(TraceRequest(sender=address(ANA), limit=5))]
+    (traced,) = [each for each in seen if each.message_id == message_id]
+    assert getattr(traced, "class") == events_pb2.MessageClass.Value(f"MESSAGE_CLASS_{kind}")
+
+
 BULK = 400
 
 

@@ -23,6 +23,7 @@ from devstack.kafka import Kafka
 from devstack.mongo import Mongo
 from devstack.program import listens
 from devstack.services import ServiceProgram, Surroundings
+from mail_routing.adapters.documents import DUE
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import events_pb2
 
@@ -128,11 +129,14 @@ async def make_all_due(mail: Mail) -> int:
     database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
     deliveries = database.collection("deliveries")
     past = datetime.now(UTC) - timedelta(minutes=1)
-    some = {"due": {"$gt": datetime.fromtimestamp(0, UTC)}}
-    waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
-    await deliveries.bulk([store.Change(one, {"$set": {"due": past}, "$inc": {"version": 0}}) for one in waiting])
+    count = 0
+    for name in DUE.values():
+        some = {name: {"$gt": datetime.fromtimestamp(0, UTC)}}
+        waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
+        await deliveries.bulk([store.Change(one, {"$set": {name: past}, "$inc": {"version": 0}}) for one in waiting])
+        count += len(waiting)
     await database.close()
-    return len(waiting)
+    return count
 
 
 async def states(mail: Mail) -> dict[str, Counter[str]]:

@@ -1,7 +1,7 @@
 """Where mail goes: each row of the table, lists of every kind, and what is told of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from mail_routing.application.resolve import resolve as explain
@@ -136,9 +136,9 @@ def test_an_outside_member_that_is_a_list_of_ours_is_expanded_and_circles_end(bo
 
 def test_orcpt_is_kept_through_a_list(book: Book) -> None:
     book.put_list("staff", "ana@a.test")
-    found = list(resolve(Route(book), OUTSIDE, [Recipient("staff@a.test", "rfc822;all@old.test", ("NEVER",))]))
+    found = list(resolve(Route(book), OUTSIDE, [Recipient("staff@a.test", "all@old.test", ("NEVER",))]))
     assert found == [
-        Destination(Kind.MAILBOX, "ana@a.test", "ea/p-ana", "rfc822;all@old.test", "p-ana", "ea", notify=("NEVER",))
+        Destination(Kind.MAILBOX, "ana@a.test", "ea/p-ana", "all@old.test", "p-ana", "ea", notify=("NEVER",))
     ]
 
 
@@ -168,3 +168,51 @@ def test_the_explanation_says_each_step(book: Book) -> None:
     assert kinds == {"ana@a.test": "person", "ana.silva@a.test": "alias"}
     assert explain(Route(book, HOPS), "", "no@a.test").steps[0].kind == "unknown"
     assert explain(Route(book, HOPS), "", "joe@far.test").steps[0].kind == "relay"
+
+
+def sends_on(book: Book, address: str, *to: str, only: bool = False) -> None:
+    book.people[address] = replace(book.people[address], forward_to=to, forward_only=only)
+
+
+def test_mail_that_is_sent_on_is_kept_too_unless_it_is_not_wanted(book: Book) -> None:
+    sends_on(book, "ana@a.test", "rui+x@b.test", "ana@home.test")
+    (kept, rui, home) = resolve(Route(book, HOPS), OUTSIDE, map(Recipient, ("ana+x@a.test", "rui@b.test")))
+    assert (kept.address, kept.forwarded_by) == ("ana@a.test", "")
+    sends_on(book, "ana@a.test", "ana@home.test", only=True)
+    (alone,) = resolve(Route(book, HOPS), OUTSIDE, [Recipient("ana@a.test", "all@old.test", ("SUCCESS",))])
+    assert (alone.address, alone.target, alone.original) == ("ana@home.test", "smart.test:25", "all@old.test")
+    assert (alone.notify, alone.forwarded_by) == (("SUCCESS",), "ana@a.test")
+    assert (rui.forwarded_by, rui.notify, home.kind) == ("ana@a.test", ("NEVER",), Kind.RELAY)
+
+
+def test_a_circle_of_those_who_send_on_loses_no_mail(book: Book) -> None:
+    sends_on(book, "ana@a.test", "rui@b.test", only=True)
+    sends_on(book, "rui@b.test", "ana@a.test", only=True)
+    assert where(book, "ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
+    sends_on(book, "ana@a.test", "ana@a.test", only=True)
+    assert where(book, "ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
+
+
+def test_mail_that_would_be_sent_on_to_nobody_is_kept(book: Book) -> None:
+    sends_on(book, "ana@a.test", "gone@b.test", only=True)
+    assert where(book, "ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
+    assert [s.kind for s in explain(Route(book, HOPS), "", "ana@a.test").steps] == ["person", "forward"]
+
+
+def test_a_shared_mailbox_takes_the_mail_itself(book: Book) -> None:
+    book.put_list("desk", "ana@a.test", "rui@b.test")
+    book.lists["desk@a.test"] = replace(book.lists["desk@a.test"], mailbox_of="ea", address="desk@a.test")
+    assert where(book, "desk+urgent@a.test", "desk@a.test") == [("mailbox", "desk@a.test", "ea/group.desk")]
+    hops = NextHops(mailboxes={"ea": "connector:dovecot"}, dual={"a.test": "mx.old.test:25"})
+    assert where(book, "desk@a.test", hops=hops) == [
+        ("lmtp", "desk@a.test", "connector:dovecot"),
+        ("relay", "desk@a.test", "mx.old.test:25"),
+    ]
+
+
+def test_split_delivery_comes_before_the_catch_all(book: Book) -> None:
+    book.catch["ea"] = "ana@a.test"
+    hops = NextHops(split={"a.test": "mx.old.test:25"}, by_entity={"ea": "mx"})
+    assert where(book, "nobody@a.test", hops=hops) == [("relay", "nobody@a.test", "mx.old.test:25")]
+    ana = Sender("ana@a.test", trusted=True)
+    assert where(book, "x@far.test", sender=ana, hops=hops) == [("relay", "x@far.test", "mx:far.test")]

@@ -89,6 +89,8 @@ def to_person(person: Person) -> pb.Person:
         state=pb.PERSON_STATE_ACTIVE if person.active else pb.PERSON_STATE_LEFT,
         version=person.version,
         roles=person.roles,
+        forward_to=person.forward_to,
+        forward_only=person.forward_only,
     )
 
 
@@ -105,6 +107,8 @@ def from_person(message: pb.Person) -> Person:
         locale=message.locale,
         mobile=message.mobile,
         roles=tuple(sorted(set(message.roles))),
+        forward_to=tuple(address.lower() for address in message.forward_to),
+        forward_only=message.forward_only,
         active=message.state != pb.PERSON_STATE_LEFT,
         version=message.version,
     )
@@ -123,6 +127,7 @@ def to_group(group: Group) -> pb.Group:
         expression=group.expression,
         sender_group_ids=group.sender_group_ids,
         removed=group.removed,
+        mailbox=group.mailbox,
         version=group.version,
     )
 
@@ -140,6 +145,7 @@ def from_group(message: pb.Group) -> Group:
         expression=message.expression,
         sender_group_ids=tuple(sorted(set(message.sender_group_ids))),
         removed=message.removed,
+        mailbox=message.mailbox,
         version=message.version,
     )
 

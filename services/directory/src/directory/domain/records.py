@@ -59,6 +59,10 @@ class Person:
     mobile: str = ""
     roles: tuple[str, ...] = ()
     """Sorted."""
+    forward_to: tuple[str, ...] = ()
+    """Addresses that the mail is sent on to."""
+    forward_only: bool = False
+    """What is sent on is not kept."""
     active: bool = True
     """False: has left. Keeps id, number and data, and gives the addresses free."""
     number: int = 0
@@ -89,6 +93,8 @@ class Group:
     expression: str = ""
     sender_group_ids: tuple[str, ...] = ()
     removed: bool = False
+    mailbox: bool = False
+    """Mail for its addresses lies in one mailbox."""
     version: int = 0
 
     @property

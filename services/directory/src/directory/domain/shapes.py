@@ -72,6 +72,9 @@ def _person(person: Person) -> Iterator[Problem]:
     yield from _name("given_name", person.given_name)
     yield from _name("family_name", person.family_name)
     yield from _addresses("addresses", person.addresses)
+    yield from _addresses("forward_to", person.forward_to)
+    if person.forward_only and not person.forward_to:
+        yield Problem("forward_only", "keeps no mail, and none is sent on")
     if person.profession not in PROFESSIONS:
         yield Problem("profession", f"{person.profession!r} is none of {', '.join(PROFESSIONS)}")
     if person.locale and not _LOCALE.fullmatch(person.locale):
@@ -90,6 +93,8 @@ def _group(group: Group) -> Iterator[Problem]:
     yield from _name("name", group.name)
     yield from _addresses("addresses", group.addresses)
     yield from _distinct("sender_group_ids", group.sender_group_ids)
+    if group.mailbox and not group.addresses:
+        yield Problem("mailbox", "has no address")
     for ids in (group.people, group.groups):
         for member in ids:
             yield from _id("members", member)

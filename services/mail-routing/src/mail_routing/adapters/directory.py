@@ -55,8 +55,10 @@ class ViewDirectory:
 
 
 def _person(found: directory_pb2.Person) -> Person:
-    return Person(found.person_id, found.entity_id, found.addresses[0])
+    return Person(found.person_id, found.entity_id, found.addresses[0], tuple(found.forward_to), found.forward_only)
 
 
 def _list(found: directory_pb2.Group) -> MailList:
-    return MailList(found.group_id, found.name, restricted=bool(found.sender_group_ids))
+    shared = found.entity_id if found.mailbox else ""
+    address = found.addresses[0] if found.addresses else ""
+    return MailList(found.group_id, found.name, bool(found.sender_group_ids), shared, address)

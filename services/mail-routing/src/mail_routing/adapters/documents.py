@@ -108,6 +108,7 @@ def delivery_document(delivery: Delivery) -> Document:
         "entity_id": to.entity_id,
         "refusal": to.status,
         "notify": list(to.notify),
+        "forwarded_by": to.forwarded_by,
         "state": delivery.state.value,
         "status": delivery.status,
         "reply": delivery.reply,
@@ -130,6 +131,7 @@ def _delivery(document: Document) -> Delivery:
         entity_id=text("entity_id", ""),
         status=text("refusal", ""),
         notify=tuple(document.get("notify", ())),
+        forwarded_by=text("forwarded_by", ""),
     )
     return Delivery(
         destination=destination,

@@ -188,7 +188,9 @@ def _rcpt(to: Destination, *, dsn: bool) -> str:
     if dsn and to.notify:
         command += f" NOTIFY={','.join(to.notify)}"
     if dsn and to.original and to.original.isascii():
-        command += f" ORCPT=rfc822;{xtext(to.original)}"
+        kind, semicolon, rest = to.original.partition(";")
+        typed = semicolon and "@" not in kind  # an address of another kind than ours
+        command += f" ORCPT={kind};{xtext(rest)}" if typed else f" ORCPT=rfc822;{xtext(to.original)}"
     return command
 
 

@@ -1,12 +1,12 @@
 """Take a mail in: the one way for SMTP, Submit and our own reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import errors
 import telemetry
 
 from mail_routing.application.ports import AcceptedLog, Contents
-from mail_routing.domain import headers, message
+from mail_routing.domain import classes, headers, message
 from mail_routing.domain.message import Message
 
 
@@ -37,7 +37,7 @@ class Accept:
             telemetry.points.reached("mail.accept.stored")
             await self._log.append(accepted)
             telemetry.points.reached("mail.accept.durable")
-        lane, channel = mail.message_class.value, mail.origin.value
+        lane, channel = accepted.message_class.value, mail.origin.value
         telemetry.names.MAIL_ACCEPTED.bind(lane=lane, channel=channel).inc()
         telemetry.names.MAIL_BY_ENTITY.bind(entity=mail.entity_id or "none").inc()
         self._size.observe(mail.size)
@@ -48,4 +48,5 @@ class Accept:
         present = headers.read(mail.content)
         if message.hops(present) > self._limits.hops:
             raise errors.Invalid("the mail has passed too many servers", reason="MAIL_LOOP")
+        mail = replace(mail, message_class=classes.stated(mail, present))
         return mail if mail.size <= self._limits.inline_octets else await self._contents.kept_outside(mail)

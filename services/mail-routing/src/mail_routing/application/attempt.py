@@ -50,20 +50,24 @@ class Attempt:
         trace = telemetry.current_traceparent()
         mail = message.added_fields(shard.message, present, self._hostname, trace) + content
         had = message.delivered_to(present)
-        by_hop: defaultdict[str, list[Destination]] = defaultdict(list)
+        by_hop: defaultdict[tuple[str, str], list[Destination]] = defaultdict(list)
         results: dict[Destination, Result] = {}
         for waiting in shard.waiting:
             destination = waiting.destination
-            if destination.kind in _MAILBOXES and destination.address.lower() in had:
+            passed = {destination.address.lower()} if destination.kind in _MAILBOXES else set()
+            if had & (passed | {destination.forwarded_by}):
                 results[destination] = _LOOPED
             elif destination.kind is Kind.REFUSED:
                 results[destination] = Result(State.BOUNCED, destination.status, destination.target)
             else:
-                by_hop[destination.hop].append(destination)
-        mailboxes = by_hop.pop("", ())
+                by_hop[destination.hop, destination.forwarded_by].append(destination)
+        mailboxes = [one for key in list(by_hop) if not key[0] for one in by_hop.pop(key)]
         for some in await asyncio.gather(
             self._to_mailboxes(shard.message, mailboxes, mail),
-            *(self._next_hop.send(hop, shard.message, there, mail) for hop, there in by_hop.items()),
+            *(
+                self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail)
+                for (hop, by), there in by_hop.items()
+            ),
         ):
             results |= some
         telemetry.points.reached("mail.attempt.done")
@@ -93,6 +97,11 @@ class Attempt:
         )
         results = await asyncio.gather(*map(self._mailboxes.deliver, letters))
         return dict(zip(destinations, results, strict=True))
+
+
+def _sent_on(by: str) -> bytes:
+    """The mark of whom a mail was sent on by: when it comes back to them, it has gone round."""
+    return f"Delivered-To: {by}\r\n".encode() if by else b""
 
 
 def _count(mail: Message, changed: Sequence[Delivery]) -> None:

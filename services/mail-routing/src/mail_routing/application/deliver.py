@@ -10,7 +10,7 @@ import telemetry
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Contents, Deliveries
 from mail_routing.application.take_bounce import TakeBounce
-from mail_routing.domain import route
+from mail_routing.domain import delivery, route
 from mail_routing.domain.delivery import SHARD_RECIPIENTS, Delivery, Plan, Shard
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Route, Sender
@@ -62,7 +62,7 @@ class Deliver:
         _recipients(message).inc(len(first))
 
     async def _plan(self, message: Message, destinations: Iterator[Destination]) -> None:
-        message = await self._contents.kept_outside(message)
+        message = delivery.as_plan(await self._contents.kept_outside(message))
         plan_id, number, trace = self._new_id(), 0, telemetry.current_traceparent()
         first = _next(destinations)
         recipients = len(first)

@@ -65,6 +65,12 @@ class Plan:
     shards: int  # up to this one; shard 0 knows how many there are
 
 
+def as_plan(message: Message) -> Message:
+    """A mail of more than one shard as it is delivered: what goes to a thousand and more is bulk, unless urgent."""
+    normal = message.message_class is MessageClass.NORMAL
+    return replace(message, message_class=MessageClass.BULK) if normal else message
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Part `number` of the recipients of `message`; `due` is None once all of them are final, or while it is held."""

@@ -142,6 +142,9 @@ def _status(message: Message, notices: Notices, hostname: str) -> bytes:
 
 
 def _typed(address: str) -> str:
+    kind, semicolon, rest = address.partition(";")
+    if semicolon and "@" not in kind:  # an original recipient of another kind of address
+        return f"{_line(kind)}; {_line(rest)}"
     return f"{'rfc822' if address.isascii() else 'utf-8'}; {_line(address)}"
 
 

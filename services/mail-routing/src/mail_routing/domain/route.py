@@ -10,11 +10,11 @@
 
 SMTP's RCPT, the worker and `Resolve` ask the same rows. A list stands for its members, whatever its nesting
 (the directory answers with all of them); each mailbox has the mail once, under the first recipient that led
-there. A sender-restricted list vouches for the lists nested in it.
+there. People may send their mail on. A sender-restricted list vouches for the lists nested in it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -30,15 +30,19 @@ class Person:
     person_id: str
     entity_id: str
     address: str  # the primary one
+    forward_to: tuple[str, ...] = ()
+    forward_only: bool = False  # what is sent on is not kept
 
 
 @dataclass(frozen=True, slots=True)
 class MailList:
-    """A group that has an address."""
+    """A group that has an address: a list, or a mailbox that its members share."""
 
     group_id: str
     name: str
     restricted: bool = False  # not everybody may send to it
+    mailbox_of: str = ""  # of a shared mailbox, its entity
+    address: str = ""  # the primary one
 
 
 class Directory(Protocol):
@@ -92,6 +96,7 @@ class Destination:
     entity_id: str = ""
     status: str = ""  # of a refusal (RFC 3463)
     notify: tuple[str, ...] = ()
+    forwarded_by: str = ""  # the primary address of whom sends it on
 
     @property
     def hop(self) -> str:
@@ -182,6 +187,10 @@ TABLE: tuple[tuple[str, Row], ...] = (
 )
 
 
+_VOUCHER = Sender("", trusted=True)
+"""In the place of the sender where somebody of ours said whom the mail goes to: that may be elsewhere."""
+
+
 def find(route: Route, sender: Sender, address: str, tell: Tell | None = None) -> Finding:
     """What stands at an address, lists not expanded."""
     wanted = canonical(address)
@@ -198,10 +207,10 @@ def resolve(
     route: Route, sender: Sender, recipients: Iterable[Recipient], tell: Tell | None = None
 ) -> Iterator[Destination]:
     """The destinations of a mail, each once, in the order of its recipients; made as they are asked for."""
-    seen: set[str] = set()
+    seen: set[tuple[Kind, str]] = set()
     for recipient in recipients:
         for destination in _destinations(route, sender, recipient, set(), tell):
-            key = f"{destination.kind.value} {destination.person_id or destination.address}"
+            key = destination.kind, destination.person_id or destination.address
             if key not in seen:
                 seen.add(key)
                 yield destination
@@ -210,12 +219,13 @@ def resolve(
 
 
 def _destinations(
-    route: Route, sender: Sender, recipient: Recipient, lists: set[str], tell: Tell | None
+    route: Route, sender: Sender, recipient: Recipient, open_: set[str], tell: Tell | None
 ) -> Iterator[Destination]:
+    """`open_` holds the lists, and the people who send on, that are being expanded."""
     address = canonical(recipient.address)
     match find(route, sender, address, tell):
         case Person() as person:
-            yield from _mailbox(route.next_hops, person, recipient)
+            yield from _person(route, person, recipient, open_, tell)
         case Elsewhere(next_hop):
             # The local part of another's address is theirs to read: its case is kept.
             yield Destination(Kind.RELAY, recipient.address, next_hop, _original(recipient), notify=recipient.notify)
@@ -223,28 +233,30 @@ def _destinations(
             yield Destination(
                 Kind.REFUSED, address, reason, _original(recipient), status=status, notify=recipient.notify
             )
-        case MailList() as found if found.group_id in lists:
+        case MailList(mailbox_of=entity_id) as found if entity_id:
+            box = f"{entity_id}/group.{found.group_id}"
+            yield from _mailbox(route.next_hops, found.address, box, _owner(recipient, "", entity_id), recipient.notify)
+        case MailList() as found if found.group_id in open_:
             if tell:
                 tell(Step("cycle", address, "this list is being expanded already"))
         case MailList() as found:
-            lists.add(found.group_id)
-            yield from _members(route, found, recipient, lists, tell)
+            open_.add(found.group_id)
+            yield from _members(route, found, recipient, open_, tell)
 
 
 def _members(
-    route: Route, found: MailList, recipient: Recipient, lists: set[str], tell: Tell | None
+    route: Route, found: MailList, recipient: Recipient, open_: set[str], tell: Tell | None
 ) -> Iterator[Destination]:
     if tell:
         _tell_nesting(route.directory, found, tell)
     empty = True
     for person in route.directory.members(found.group_id):
         empty = False
-        yield from _mailbox(route.next_hops, person, recipient)
-    voucher = Sender("", trusted=True)  # the list's owner put these in: they may be elsewhere
+        yield from _person(route, person, recipient, open_, tell)
     for address in route.directory.outside_members(found.group_id):
         empty = False
         member = Recipient(address, _original(recipient), recipient.notify)
-        yield from _destinations(route, voucher, member, lists, tell)
+        yield from _destinations(route, _VOUCHER, member, open_, tell)
     if empty:
         reason = "The list has no members"
         yield Destination(
@@ -252,14 +264,52 @@ def _members(
         )
 
 
-def _mailbox(hops: NextHops, person: Person, recipient: Recipient) -> Iterator[Destination]:
+def _person(
+    route: Route, person: Person, recipient: Recipient, open_: set[str], tell: Tell | None
+) -> Iterator[Destination]:
+    """Their mailbox, and whom they send their mail on to.
+
+    A circle ends in the mailbox of whom it comes back to, and so does what is sent on to nobody: no mail is lost.
+    """
+    onward = () if person.person_id in open_ else tuple(_onward(route, person, recipient, tell))
+    if not (onward and person.forward_only):
+        box = f"{person.entity_id}/{person.person_id}"
+        owner = _owner(recipient, person.person_id, person.entity_id)
+        yield from _mailbox(route.next_hops, person.address, box, owner, recipient.notify)
+    if onward:
+        open_.add(person.person_id)
+        for forward in onward:
+            for destination in _destinations(route, _VOUCHER, forward, open_, tell):
+                yield replace(destination, forwarded_by=destination.forwarded_by or person.address)
+        open_.discard(person.person_id)
+
+
+def _onward(route: Route, person: Person, recipient: Recipient, tell: Tell | None) -> Iterator[Recipient]:
+    """Of a copy that is sent on, the sender hears nothing."""
+    notify = recipient.notify if person.forward_only else ("NEVER",)
+    for address in person.forward_to:
+        found = find(route, _VOUCHER, address)
+        if tell:
+            result = found.reason if isinstance(found, Refusal) else f"sends it on to {address}"
+            tell(Step("forward", person.address, result))
+        if not isinstance(found, Refusal):
+            yield Recipient(address, _original(recipient), notify)
+
+
+Owner = tuple[str, str, str]
+
+
+def _owner(recipient: Recipient, person_id: str, entity_id: str) -> Owner:
+    return _original(recipient), person_id, entity_id
+
+
+def _mailbox(hops: NextHops, address: str, box: str, owner: Owner, notify: tuple[str, ...]) -> Iterator[Destination]:
     """The mailbox, here or on another server, and the copy of dual delivery."""
-    owner = (_original(recipient), person.person_id, person.entity_id)
-    server = hops.mailboxes.get(person.entity_id)
-    kind, target = (Kind.LMTP, server) if server else (Kind.MAILBOX, f"{person.entity_id}/{person.person_id}")
-    yield Destination(kind, person.address, target, *owner, notify=recipient.notify)
-    if copy := hops.copy(split(person.address)[1]):
-        yield Destination(Kind.RELAY, person.address, copy, *owner, notify=("NEVER",))
+    server = hops.mailboxes.get(owner[2])
+    kind, target = (Kind.LMTP, server) if server else (Kind.MAILBOX, box)
+    yield Destination(kind, address, target, *owner, notify=notify)
+    if copy := hops.copy(split(address)[1]):
+        yield Destination(Kind.RELAY, address, copy, *owner, notify=("NEVER",))
 
 
 def _original(recipient: Recipient) -> str:
@@ -279,6 +329,8 @@ def _step(kind: str, address: str, finding: Finding) -> Step:
             return Step("alias", address, f"is the mailbox of {person.address}")
         case Person() as person:
             return Step("person" if kind == "address" else kind, address, f"goes to the mailbox of {person.address}")
+        case MailList(mailbox_of=entity_id) as found if entity_id:
+            return Step("shared mailbox", address, f'is the mailbox that "{found.name}" share')
         case MailList() as found:
             who = "its senders are named, and this is one" if found.restricted else "everybody may send to it"
             return Step("list" if kind == "address" else kind, address, f'is the list "{found.name}"; {who}')
