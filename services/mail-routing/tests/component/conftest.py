@@ -32,8 +32,9 @@ HOSTNAME = "mx.rossio.test"
 TRUSTED = "127.0.0.2"
 """The source address of clients that may relay; 127.0.0.1 is anybody."""
 
-PEOPLE = {"mr-ana": "mr-a", "mr-rui": "mr-a", "mr-eva": "mr-b", "mr-nuno": "mr-b", "mr-dora": "mr-d"}
+PEOPLE = {"mr-ana": "mr-a", "mr-rui": "mr-a", "mr-eva": "mr-b", "mr-nuno": "mr-b", "mr-dora": "mr-d", "mr-fred": "mr-b"}
 """Person -> entity; `<person>@<entity>.test` is the address."""
+FORWARDS = {"mr-fred": ["mr-rui@mr-a.test", "fred@sink.test"]}
 CROWD = 1500
 """People of mr-c, all of them in the list everybody@mr-c.test."""
 
@@ -56,12 +57,14 @@ def directory() -> Iterator[Message]:
                 entity_id=entity_id,
                 addresses=[f"{person_id}@{entity_id}.test", f"alias.{person_id}@{entity_id}.test"],
                 state=directory_pb2.PERSON_STATE_ACTIVE,
+                forward_to=FORWARDS.get(person_id, ()),
                 version=1,
             )
         )
     yield group("mr-team", [{"person_id": "mr-rui"}, {"group_id": "mr-inner"}])
     yield group("mr-inner", [{"person_id": "mr-eva"}, {"group_id": "mr-team"}, {"person_id": "mr-rui"}])
     yield group("mr-board", [{"person_id": "mr-eva"}], sender_group_ids=["mr-inner"])
+    yield group("mr-desk", [{"person_id": "mr-eva"}], mailbox=True)
     yield group("mr-everybody", [], expression='entity = "mr-c"', addresses=["everybody@mr-c.test"])
 
 

@@ -136,6 +136,32 @@ async def test_split_delivery_sends_on_whom_we_do_not_know_and_dual_delivery_sen
     assert not mail.letters(ANA, mark)
 
 
+async def test_what_is_sent_on_is_kept_too_and_does_not_come_round(mail: Mail) -> None:
+    mark = marker()
+    async with sinking(mail.sink_port) as sink:
+        await asyncio.to_thread(mail.send, "x@else.test", [address("mr-fred")], content(mark))
+        for person in ("mr-fred", "mr-rui"):
+            assert await mail.letter(person, mark)
+        await until(lambda: [one for one in sink.with_marker(mark) if one[1] == ["fred@sink.test"]])
+        relayed = next(text for _, to, text in sink.with_marker(mark) if to == ["fred@sink.test"])
+        assert relayed.startswith(b"Delivered-To: mr-fred@mr-b.test\r\n")
+        before = len(sink.with_marker(mark))
+        # The other side sends it back to where it came from.
+        await asyncio.to_thread(mail.send, address(ANA), [address("mr-fred")], relayed, TRUSTED)
+        report = await mail.letter(ANA, mark)
+        assert len(sink.with_marker(mark)) - before == 1, "the copy of dual delivery alone"
+    assert b"Status: 5.4.6" in report
+    assert len(mail.letters("mr-fred", mark)) == len(mail.letters("mr-rui", mark)) == 1
+
+
+async def test_a_shared_mailbox_has_the_mail_of_its_address(mail: Mail) -> None:
+    mark = marker()
+    await asyncio.to_thread(mail.send, "x@else.test", ["mr-desk+now@mr-a.test"], content(mark))
+    box = mail.maildirs / "mr-a" / "group.mr-desk" / "new"
+    await until(lambda: box.is_dir() and [path for path in box.iterdir() if mark in path.read_bytes()])
+    assert not mail.letters(EVA, mark)
+
+
 async def test_resolve_says_where_each_would_go(caller: As) -> None:
     ana = caller(ANA)
     wanted: dict[str, list[tuple[str, str | None]]] = {
