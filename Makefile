@@ -17,7 +17,7 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 
 bench-document: .venv/.dev ## what document costs: decisions and the tree, into .bench/document.json
 	@$(VENV)/python -m tests.bench document_metadata --into document
+
+bench-mail: .venv/.dev tools ## mail-routing beside Postfix, on a real Kafka, into .bench/mail.json
+	@$(VENV)/python -m tests.bench mail_peer --into mail
 
 bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
 	@$(VENV)/python -m tests.bench event --into telemetry

@@ -2,8 +2,8 @@
 
 Ratios hold on a shared machine where rates do not. A row is {metric, ours, peer, ratio, unit, aim, note};
 a bench is a file with a function `measure() -> list[Row]` in the `bench` folder of the library that it
-measures, or here when it measures a service. Arguments name the benches to run; none: all. `--into NAME`
-writes `.bench/NAME.json` instead.
+measures, or here when it measures a service, which is done only when it is named. Arguments name the benches to
+run; none: those of the libraries. `--into NAME` writes `.bench/NAME.json` instead.
 """
 
 import argparse
@@ -57,7 +57,9 @@ def main() -> None:
     arguments.add_argument("--into", default="mechanisms")
     told = arguments.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
-    found = sorted([*ROOT.glob("libs/*/bench/*.py"), *ROOT.glob("tests/bench/document_*.py")])
+    of_libraries = sorted(ROOT.glob("libs/*/bench/*.py"))
+    of_services = [path for path in sorted(ROOT.glob("tests/bench/[a-z]*.py")) if path.stem in told.benches]
+    found = [*of_libraries, *of_services]
     wanted = [path for path in found if not told.benches or path.stem in told.benches]
     rows: list[Row] = []
     for number, path in enumerate(wanted, 1):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,8 +26,8 @@ _LOOP = Result(State.BOUNCED, "5.4.6", "The mail goes round: the domain's mail s
 class Shape:
     """What one site is given by one class of this process.
 
-    `waiting` mails may wait for a connection; whoever comes after is deferred at once, so that a slow site holds
-    up nobody else. `mails_a_second` 0 is without limit.
+    `waiting` mails may wait for a connection; where no room comes in time the site is slow, and whoever comes after
+    is deferred, so that it holds up nobody else. `mails_a_second` 0 is without limit.
     """
 
     connections: int = 10
@@ -40,11 +40,14 @@ class Shape:
 class Patience:
     """In seconds; the sum of all is below what an attempt may take in all.
 
-    `away` doubles with each failure to connect in a row, up to `away_most`, with jitter. `idle`: after which a
-    connection is closed.
+    `room` is how long a mail may wait to be let in to wait for its turn; when that was too short, nobody waits for
+    `busy`. `away` doubles with each failure to connect in a row, up to `away_most`, with jitter. `idle`: after which
+    a connection is closed.
     """
 
     turn: float = 15.0
+    room: float = 1.0
+    busy: float = 5.0
     connect: float = 10.0
     reply: float = 30.0
     away: float = 2.0
@@ -58,8 +61,10 @@ class Site:
 
     shape: Shape
     idle: list[Link] = field(default_factory=list)
-    in_hand: int = 0
+    room: asyncio.Semaphore = field(init=False)
     turn: asyncio.Semaphore = field(init=False)
+    in_hand: int = 0
+    busy_until: float = 0.0
     next_mail_at: float = 0.0
     failures: int = 0
     away_until: float = 0.0
@@ -67,14 +72,8 @@ class Site:
     trouble: str = ""
 
     def __post_init__(self) -> None:
+        self.room = asyncio.Semaphore(self.shape.connections + self.shape.waiting)
         self.turn = asyncio.Semaphore(self.shape.connections)
-
-    @property
-    def full(self) -> bool:
-        """No mail more may wait. After a failure one alone finds out whether the site is back."""
-        if self.failures:
-            return self.probed
-        return self.in_hand >= self.shape.connections + self.shape.waiting
 
 
 class SmtpClient:
@@ -140,34 +139,39 @@ class SmtpClient:
         site = self._site(hop, mail.message)
         if _now() < site.away_until:
             return mail.deferred("4.4.1", f"The next hop is away: {site.trouble}")
-        if site.full:
+        if (site.failures and site.probed) or not await self._let_in(site):
             return mail.deferred("4.4.5", "The next hop is busy")
         site.in_hand += 1
-        site.probed = site.failures > 0
+        site.probed = site.failures > 0  # one alone finds out whether the site is back
         try:
-            async with self._turn(site):
+            if not await self._turn(site):
+                return mail.deferred("4.4.5", "The next hop is busy")
+            try:
                 return await self._send(hop, site, mail)
-        except TimeoutError:
-            return mail.deferred("4.4.5", "The next hop is busy")
+            finally:
+                site.turn.release()
         finally:
+            site.room.release()
             site.in_hand -= 1
             site.probed = False
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, site: Site) -> AsyncIterator[None]:
-        """A connection's room and a moment of the site's rate; TimeoutError when that is too far away."""
+    async def _let_in(self, site: Site) -> bool:
+        if site.room.locked() and _now() < site.busy_until:
+            return False
+        if await _acquired(site.room, self._patience.room):
+            return True
+        site.busy_until = _now() + self._patience.busy
+        return False
+
+    async def _turn(self, site: Site) -> bool:
+        """A moment of the site's rate, and room for a connection."""
         if site.shape.mails_a_second:
             at = max(_now(), site.next_mail_at)
             if at - _now() > self._patience.turn:
-                raise TimeoutError
+                return False
             site.next_mail_at = at + 1 / site.shape.mails_a_second
             await asyncio.sleep(at - _now())
-        async with asyncio.timeout(self._patience.turn):
-            await site.turn.acquire()
-        try:
-            yield
-        finally:
-            site.turn.release()
+        return await _acquired(site.turn, self._patience.turn)
 
     async def _send(self, hop: str, site: Site, mail: Transaction) -> Mapping[Destination, Result]:
         while True:
@@ -275,6 +279,17 @@ class SmtpClient:
 def _key(hop: str, message: Message) -> SiteKey:
     """Classes share no connections, so that none waits for another; a mail that asks for TLS takes none without."""
     return hop, message.message_class, message.require_tls
+
+
+async def _acquired(room: asyncio.Semaphore, seconds: float) -> bool:
+    """Whether there was room in time; where there is some it costs no timer."""
+    if not room.locked():
+        return await room.acquire()
+    try:
+        async with asyncio.timeout(seconds):
+            return await room.acquire()
+    except TimeoutError:
+        return False
 
 
 def _idle(site: Site) -> Link | None:
