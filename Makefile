@@ -60,8 +60,8 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 bench-document: .venv/.dev ## what document costs: decisions and the tree, into .bench/document.json
 	@$(VENV)/python -m tests.bench document_metadata --into document
 
-bench-mail: .venv/.dev tools ## mail-routing beside Postfix, on a real Kafka, into .bench/mail.json
-	@$(VENV)/python -m tests.bench mail_peer --into mail
+bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, on a real Kafka, into .bench/mail.json
+	@$(VENV)/python -m tests.bench mail_peer mail_backlog --into mail
 
 bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
 	@$(VENV)/python -m tests.bench event --into telemetry

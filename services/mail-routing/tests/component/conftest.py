@@ -15,6 +15,7 @@ from uuid import uuid4
 import messaging
 import pytest
 import rpc
+import store
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,6 +23,7 @@ from devstack.issuer import Issuer
 from devstack.program import free_port
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 from google.protobuf.message import Message
+from mail_routing.adapters.documents import DUE
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Client, SmtpServer
 from mail_routing.entrypoints.smtp.session import Judge, Transaction
@@ -132,6 +134,22 @@ async def until(look: Callable[[], Any], seconds: float = 60) -> Any:
         while not (seen := look()):
             await asyncio.sleep(0.05)
     return seen
+
+
+async def make_all_due(mail: Mail) -> int:
+    """What the clock does: claims of the dead run out, and waits end. Returns how many shards wait."""
+    environment = mail.program.environment()
+    database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
+    deliveries = database.collection("deliveries")
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    count = 0
+    for name in DUE.values():
+        some = {name: {"$gt": datetime.fromtimestamp(0, UTC)}}
+        waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
+        await deliveries.bulk([store.Change(one, {"$set": {name: past}, "$inc": {"version": 0}}) for one in waiting])
+        count += len(waiting)
+    await database.close()
+    return count
 
 
 def marker() -> bytes:

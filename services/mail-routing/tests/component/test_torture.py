@@ -7,12 +7,13 @@ when the process dies between its 250 and our record: SMTP has no way to ask (RF
 
 import asyncio
 import itertools
+import json
 import smtplib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import messaging
@@ -21,9 +22,8 @@ import store
 from devstack.issuer import Issuer
 from devstack.kafka import Kafka
 from devstack.mongo import Mongo
-from devstack.program import listens
+from devstack.program import free_port, listens
 from devstack.services import ServiceProgram, Surroundings
-from mail_routing.adapters.documents import DUE
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import events_pb2
 
@@ -35,6 +35,7 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     Sink,
     address,
     mail_routing,
+    make_all_due,
     marker,
     publish_directory,
     sinking,
@@ -56,6 +57,41 @@ POINTS = {
 }
 """Point -> at which of its passings the process dies."""
 MAILS_A_POINT = 40
+DROP_PORT = free_port()
+
+
+class Dropping:
+    """The next hop of drop.test: the first time it has a mail it drops the connection in place of a reply."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.dropped: set[bytes] = set()
+        self.kept: Counter[bytes] = Counter()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+        try:
+            yield
+        finally:
+            server.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            writer.write(b"220 drop.test\r\n")
+            while line := await reader.readline():
+                if line != b"DATA\r\n":
+                    writer.write(b"250 ok\r\n")
+                    continue
+                writer.write(b"354 go\r\n")
+                content = await reader.readuntil(b"\r\n.\r\n")
+                mark = content.partition(b"X-Mark: ")[2].split()[0]
+                if mark not in self.dropped:
+                    self.dropped.add(mark)
+                    break
+                self.kept[mark] += 1
+                writer.write(b"250 kept\r\n")
+        writer.close()
 
 
 class Failing(ServiceProgram):
@@ -81,6 +117,7 @@ MIXES = (
     [address("mr-eva"), "yes@sink.test"],
     ["no@sink.test", address("mr-nuno")],
     ["yes@sink.test", "later@sink.test"],
+    [address("mr-nuno"), "x@drop.test"],
 )
 WHERE = {"mr-team@mr-a.test": ["mr-rui", "mr-eva"], **{address(person): [person] for person in PEOPLE}}
 
@@ -123,20 +160,15 @@ async def killed_at(point: str, mail: Mail, mixes: Iterator[list[str]], ledger: 
     assert f"killed at {point}" in mail.program.output()
 
 
-async def make_all_due(mail: Mail) -> int:
-    """What the clock does: claims of the dead run out, and waits end. Returns how many shards wait."""
-    environment = mail.program.environment()
-    database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
-    deliveries = database.collection("deliveries")
-    past = datetime.now(UTC) - timedelta(minutes=1)
-    count = 0
-    for name in DUE.values():
-        some = {name: {"$gt": datetime.fromtimestamp(0, UTC)}}
-        waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
-        await deliveries.bulk([store.Change(one, {"$set": {name: past}, "$inc": {"version": 0}}) for one in waiting])
-        count += len(waiting)
-    await database.close()
-    return count
+async def servers_die(mail: Mail, servers: tuple[Kafka, Mongo], mixes: Iterator[list[str]], ledger: Ledger) -> None:
+    """Broker and store are killed and started again while mail comes in; the program stays."""
+    await asyncio.to_thread(mail.program.start)
+    for server in servers:
+        flow = asyncio.create_task(traffic(mail, mixes, ledger))
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await flow
+        assert mail.program.exit_code is None
 
 
 async def states(mail: Mail) -> dict[str, Counter[str]]:
@@ -153,14 +185,16 @@ async def states(mail: Mail) -> dict[str, Counter[str]]:
     return counts
 
 
-async def settled(mail: Mail, ledger: Ledger, sink: Sink) -> None:
+async def settled(mail: Mail, ledger: Ledger, sink: Sink, drop: Dropping) -> None:
     """Waits until nothing is on its way: no shard waits, and every mail taken has left its mark."""
     async with asyncio.timeout(180):
         while True:
             await asyncio.sleep(2)
             if await make_all_due(mail):
                 continue
-            if all(_there(mail, mark, to, sink) for mark, to in ledger.taken.items() if mark not in ledger.poison):
+            due = {mark: to for mark, to in ledger.taken.items() if mark not in ledger.poison}
+            dropped = {mark for mark, to in due.items() if "x@drop.test" in to}
+            if dropped <= drop.kept.keys() and all(_there(mail, mark, to, sink) for mark, to in due.items()):
                 return
 
 
@@ -202,17 +236,22 @@ def failing_mail(
     surroundings = Surroundings(own_kafka.bootstrap, own_mongo.uri, issuer)
     made = mail_routing(tmp_path / "mail", surroundings, certificate)
     program = Failing(made.program.service, made.program.folder, surroundings, settings=made.program.settings)
+    hops = json.loads(program.settings["NEXT_HOPS"]) | {"drop.test": f"127.0.0.1:{DROP_PORT}"}
+    program.settings["NEXT_HOPS"] = json.dumps(hops)
     mail = Mail(program, made.sink_port, certificate)
     yield mail
     program.kill()
 
 
 @pytest.mark.slow
-async def test_every_mail_that_was_taken_ends_once_for_each_recipient(failing_mail: Mail, own_kafka: Kafka) -> None:
+async def test_every_mail_that_was_taken_ends_once_for_each_recipient(
+    failing_mail: Mail, own_kafka: Kafka, own_mongo: Mongo
+) -> None:
     mail, ledger, mixes = failing_mail, Ledger(), itertools.cycle(MIXES)
     mail.program.settings["POISON"] = "1"
     letters = messaging.DeadLetters(own_kafka.bootstrap, "mail.message.v1", "mail-routing")
-    async with sinking(mail.sink_port) as sink:
+    drop = Dropping(DROP_PORT)
+    async with sinking(mail.sink_port) as sink, drop.listening():
         sink.replies["no@sink.test"] = Reply(550, "5.1.1", "nobody")
         sink.replies["later@sink.test"] = Reply(451, "4.2.0", "not now")
         await publish_poison(own_kafka.bootstrap)
@@ -220,10 +259,10 @@ async def test_every_mail_that_was_taken_ends_once_for_each_recipient(failing_ma
             await killed_at(point, mail, mixes, ledger)
             await make_all_due(mail)
         del mail.program.settings["ROSSIO_KILL_AT"]
+        await servers_die(mail, (own_kafka, own_mongo), mixes, ledger)
         del sink.replies["later@sink.test"]
-        await asyncio.to_thread(mail.program.start)
         await asyncio.to_thread(send, mail, [address("mr-rui")], ledger, poison=True)
-        await settled(mail, ledger, sink)
+        await settled(mail, ledger, sink, drop)
         check_before = {mark: len(mail.letters("mr-rui", mark)) for mark in ledger.poison}
         assert set(check_before.values()) == {0}
 
@@ -241,14 +280,15 @@ async def test_every_mail_that_was_taken_ends_once_for_each_recipient(failing_ma
         for mark in ledger.poison:
             await mail.letter("mr-rui", mark)
         ledger.poison.clear()
-        await settled(mail, ledger, sink)
+        await settled(mail, ledger, sink, drop)
         check(mail, ledger, sink)
+    assert sum(count - 1 for count in drop.kept.values()) <= 64 * len(POINTS)
     assert len(ledger.taken) > 10 * len(POINTS)
 
     ended = await states(mail)
     for mark, to in ledger.taken.items():
         bounced = to.count("no@sink.test")
-        others = len(_people(to)) + sum(one.endswith("@sink.test") for one in to) - bounced
+        others = len(_people(to)) + sum(one.endswith(("@sink.test", "@drop.test")) for one in to) - bounced
         assert ended[ledger.ids[mark]] == Counter(delivered=others, bounced=bounced)
     final = {state for counts in ended.values() for state in counts}
     assert final <= {"delivered", "bounced", "quarantined"}

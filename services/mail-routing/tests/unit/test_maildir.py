@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import mailbox
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,31 @@ async def test_no_mailbox_is_outside_of_the_root(tmp_path: Path, name: str) -> N
     result = await Maildir(tmp_path / "root").deliver(MailboxMail(name, "n", b""))
     assert (result.state, result.status) == (State.BOUNCED, "5.2.0")
     assert not list(tmp_path.rglob("n"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "rossio", folder], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let us mount a small disk")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def test_a_full_disk_defers_leaves_no_half_and_takes_the_mail_when_there_is_room(small_disk: Path) -> None:
+    maildir = Maildir(small_disk)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 120 * 1024)
+    large = MailboxMail("ea/ana", "2.m2.rossio", b"x" * 150 * 1024)
+    result = await maildir.deliver(large)
+    assert (result.state, result.status) == (State.DEFERRED, "4.3.1")
+    assert not list((small_disk / "ea").glob("*/*/*"))
+    assert (await maildir.deliver(MAIL)).state is State.DELIVERED
+    filler.unlink()
+    assert (await maildir.deliver(large)).state is State.DELIVERED
+    assert (small_disk / "ea" / "ana" / "new" / large.name).read_bytes() == large.content

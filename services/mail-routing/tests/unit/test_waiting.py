@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from mail_routing.application.ports import Due
-from mail_routing.application.resume import Resume
+from mail_routing.application.resume import Resume, Round
 from mail_routing.domain import queue, retry
 from mail_routing.domain.delivery import Delivery, Progress, Shard, State
 from mail_routing.domain.message import Message, MessageClass, Origin
@@ -121,7 +121,7 @@ class Sites:
 class Settled(Resume):
     """Rounds whose attempts are over when they return."""
 
-    async def round(self, lane: MessageClass) -> int:
+    async def round(self, lane: MessageClass) -> Round:
         found = await super().round(lane)
         while tasks := self._lanes[lane].tasks:
             await asyncio.wait(list(tasks.values()))
@@ -142,7 +142,7 @@ async def test_what_piles_up_for_a_dead_site_is_put_off_unclaimed_and_holds_up_n
     live = {f"l{n}/0": replace(shard(LIVE, message_id=f"l{n}"), due=START + timedelta(seconds=1)) for n in range(20)}
     shelf, sites = Shelf(pile | live), Sites(clock)
     rounds = resume(shelf, sites, clock)
-    while await rounds.round(MessageClass.NORMAL):
+    while any(await rounds.round(MessageClass.NORMAL)):
         pass
     assert sites.tried.count(LIVE) == 20
     assert sites.tried.count(DEAD) <= 8, "about its share, until it is known to be away"

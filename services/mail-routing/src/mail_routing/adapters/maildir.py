@@ -56,10 +56,14 @@ class Maildir:
         elif (new / mail.name).exists() or any(path.name.startswith(mail.name) for path in current.iterdir()):
             return
         draft = temporary / mail.name
-        with draft.open("wb") as file:
-            file.write(mail.content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with draft.open("wb") as file:
+                file.write(mail.content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            draft.unlink(missing_ok=True)  # a full disk is not made fuller by what did not fit
+            raise
         telemetry.points.reached("mail.maildir.written")
         draft.rename(new / mail.name)
         folder_fd = os.open(new, os.O_RDONLY | os.O_DIRECTORY)

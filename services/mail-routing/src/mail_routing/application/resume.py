@@ -5,6 +5,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import errors
 import telemetry
@@ -22,6 +23,13 @@ _ATTEMPT_SECONDS = 480.0
 _LOOK = 200
 _BUSY = timedelta(seconds=5)
 _SLOW_SECONDS = 1.0
+
+
+class Round(NamedTuple):
+    """How many shards a round took up, and how many it put off."""
+
+    begun: int
+    put_off: int
 
 
 class Resume:
@@ -64,16 +72,17 @@ class Resume:
 
     async def _run(self, lane: MessageClass) -> None:
         while True:
-            found = 0
+            done = Round(0, 0)
             try:
-                found = await self.round(lane)
+                done = await self.round(lane)
             except errors.Transient as trouble:
                 _log.warning("deferred mail waits for the store", reason=trouble.reason)
-            if not found:
-                await asyncio.sleep(self._poll_seconds)
+            if not done.begun:
+                # A pile that is only put off is so without haste: the store has others to serve.
+                await asyncio.sleep(self._poll_seconds / 2 if done.put_off else self._poll_seconds)
 
-    async def round(self, lane: MessageClass) -> int:
-        """Begin with what is due and not in hand yet, or put it off; return how many shards that were."""
+    async def round(self, lane: MessageClass) -> Round:
+        """Begin with what is due and not in hand yet, or put it off."""
         hand, now = self._lanes[lane], self._now()
         due = [each for each in await self._deliveries.due(lane, now, limit=_LOOK) if each.id not in hand.tasks]
         put_off: dict[str, datetime] = {}
@@ -87,7 +96,7 @@ class Resume:
                 put_off[each.id] = now + _BUSY * (1 + self._jitter())
         if put_off:
             await self._deliveries.postpone(lane, put_off, now)
-        return len(due)
+        return Round(len(due) - len(put_off), len(put_off))
 
     def _later(self, lane: MessageClass, due: Due, now: datetime) -> datetime | None:
         """When to look again at what waits for sites that are away; None for what is to be tried.
