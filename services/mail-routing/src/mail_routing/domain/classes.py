@@ -4,7 +4,10 @@ from mail_routing.domain.headers import Headers
 from mail_routing.domain.message import Message, MessageClass, Origin
 
 FIELD = "rossio-class"
-"""`Rossio-Class: urgent` (or normal, bulk) from those who are believed: authenticated, or of a trusted network."""
+"""`Rossio-Class: urgent` (or normal, bulk) from those who are believed: authenticated, or of a trusted network.
+
+Urgent is for the systems of such a network; people who have authenticated cannot say it.
+"""
 
 _BY_SMTP = frozenset({Origin.SMTP, Origin.SUBMISSION})
 _SAID = {kind.value.encode(): kind for kind in MessageClass}
@@ -19,7 +22,8 @@ def stated(mail: Message, present: Headers) -> MessageClass:
     if mail.origin not in _BY_SMTP:
         return mail.message_class
     for value in present.all(FIELD):
-        if mail.origin.trusted and (said := _SAID.get(value.strip().lower())):
+        said = _SAID.get(value.strip().lower()) if mail.origin.trusted else None
+        if said and not (said is MessageClass.URGENT and mail.principal):
             return said
     if any(value.strip().lower() in _BULK for value in present.all("precedence")):
         return MessageClass.BULK
