@@ -17,7 +17,7 @@ from mail_routing.domain.message import Message, MessageClass
 
 INDEXES = (
     *(Index([field], sparse=True) for field in documents.DUE.values()),
-    Index(["queued", "queued_at", "_id"], sparse=True),
+    Index(["queued", "queued_at", "_id"]),
     Index(["parties", "-accepted_at"]),
     Index(["message_id", "number"]),
 )
