@@ -176,7 +176,7 @@ def sends_on(book: Book, address: str, *to: str, only: bool = False) -> None:
 
 def test_mail_that_is_sent_on_is_kept_too_unless_it_is_not_wanted(book: Book) -> None:
     sends_on(book, "ana@a.test", "rui+x@b.test", "ana@home.test")
-    (kept, rui, home) = resolve(Route(book, HOPS), OUTSIDE, map(Recipient, ("ana+x@a.test", "rui@b.test")))
+    (rui, home, kept) = resolve(Route(book, HOPS), OUTSIDE, map(Recipient, ("ana+x@a.test", "rui@b.test")))
     assert (kept.address, kept.forwarded_by) == ("ana@a.test", "")
     sends_on(book, "ana@a.test", "ana@home.test", only=True)
     (alone,) = resolve(Route(book, HOPS), OUTSIDE, [Recipient("ana@a.test", "all@old.test", ("SUCCESS",))])
@@ -191,6 +191,9 @@ def test_a_circle_of_those_who_send_on_loses_no_mail(book: Book) -> None:
     assert where(book, "ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
     sends_on(book, "ana@a.test", "ana@a.test", only=True)
     assert where(book, "ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
+    book.put_list("staff", "ana@a.test")
+    sends_on(book, "ana@a.test", "staff@a.test", only=True)
+    assert where(book, "staff@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
 
 
 def test_mail_that_would_be_sent_on_to_nobody_is_kept(book: Book) -> None:

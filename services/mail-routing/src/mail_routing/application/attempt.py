@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import telemetry
@@ -54,8 +54,7 @@ class Attempt:
         results: dict[Destination, Result] = {}
         for waiting in shard.waiting:
             destination = waiting.destination
-            passed = {destination.address.lower()} if destination.kind in _MAILBOXES else set()
-            if had & (passed | {destination.forwarded_by}):
+            if had and not had.isdisjoint(_marks(destination)):
                 results[destination] = _LOOPED
             elif destination.kind is Kind.REFUSED:
                 results[destination] = Result(State.BOUNCED, destination.status, destination.target)
@@ -97,6 +96,14 @@ class Attempt:
         )
         results = await asyncio.gather(*map(self._mailboxes.deliver, letters))
         return dict(zip(destinations, results, strict=True))
+
+
+def _marks(to: Destination) -> Iterator[str]:
+    """What a mail bears that was there before."""
+    if to.kind in _MAILBOXES:
+        yield to.address.lower()
+    if to.forwarded_by:
+        yield to.forwarded_by
 
 
 def _sent_on(by: str) -> bytes:

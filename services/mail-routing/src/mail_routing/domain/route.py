@@ -235,7 +235,8 @@ def _destinations(
             )
         case MailList(mailbox_of=entity_id) as found if entity_id:
             box = f"{entity_id}/group.{found.group_id}"
-            yield from _mailbox(route.next_hops, found.address, box, _owner(recipient, "", entity_id), recipient.notify)
+            owner = (_original(recipient), "", entity_id)
+            yield from _mailbox(route.next_hops, found.address, box, owner, recipient.notify)
         case MailList() as found if found.group_id in open_:
             if tell:
                 tell(Step("cycle", address, "this list is being expanded already"))
@@ -271,17 +272,18 @@ def _person(
 
     A circle ends in the mailbox of whom it comes back to, and so does what is sent on to nobody: no mail is lost.
     """
-    onward = () if person.person_id in open_ else tuple(_onward(route, person, recipient, tell))
-    if not (onward and person.forward_only):
-        box = f"{person.entity_id}/{person.person_id}"
-        owner = _owner(recipient, person.person_id, person.entity_id)
-        yield from _mailbox(route.next_hops, person.address, box, owner, recipient.notify)
-    if onward:
+    sent_on = False
+    if person.forward_to and person.person_id not in open_:
         open_.add(person.person_id)
-        for forward in onward:
+        for forward in _onward(route, person, recipient, tell):
             for destination in _destinations(route, _VOUCHER, forward, open_, tell):
+                sent_on = True
                 yield replace(destination, forwarded_by=destination.forwarded_by or person.address)
         open_.discard(person.person_id)
+    if not (sent_on and person.forward_only):
+        box = f"{person.entity_id}/{person.person_id}"
+        owner = (_original(recipient), person.person_id, person.entity_id)
+        yield from _mailbox(route.next_hops, person.address, box, owner, recipient.notify)
 
 
 def _onward(route: Route, person: Person, recipient: Recipient, tell: Tell | None) -> Iterator[Recipient]:
@@ -297,10 +299,7 @@ def _onward(route: Route, person: Person, recipient: Recipient, tell: Tell | Non
 
 
 Owner = tuple[str, str, str]
-
-
-def _owner(recipient: Recipient, person_id: str, entity_id: str) -> Owner:
-    return _original(recipient), person_id, entity_id
+"""Of a mailbox: the recipient who led there, and ids of person and entity."""
 
 
 def _mailbox(hops: NextHops, address: str, box: str, owner: Owner, notify: tuple[str, ...]) -> Iterator[Destination]:
