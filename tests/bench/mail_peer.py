@@ -48,9 +48,9 @@ class Shape:
 
 
 SHAPES = (
-    Shape("1 KB", 1024, 2000, aim=2.0),
-    Shape("50 KB", 50 * 1024, 600, aim=1.0),
-    Shape("10 recipients", 1024, 500, recipients=10, aim=3.0),
+    Shape("1 KB", 1024, 1000, aim=2.0),
+    Shape("50 KB", 50 * 1024, 300, aim=1.0),
+    Shape("10 recipients", 1024, 300, recipients=10, aim=3.0),
 )
 
 
