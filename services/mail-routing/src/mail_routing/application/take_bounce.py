@@ -8,9 +8,9 @@ import telemetry
 
 from mail_routing.application.ports import Contents, Deliveries
 from mail_routing.domain import bounce, headers
+from mail_routing.domain.delivery import Progress
 from mail_routing.domain.message import Message
 
-_log = telemetry.logger(__name__)
 _MOST_READ = 1024 * 1024
 _MOST_SHARDS = 1000
 
@@ -40,13 +40,17 @@ class TakeBounce:
         for message_id in report.message_ids if report.bounces else ():
             async for shard in self._deliveries.trace(message_id=message_id, limit=_MOST_SHARDS):
                 progress = bounce.bounced(shard, report, self._now())
-                if progress is None:
-                    continue
-                telemetry.names.MAIL_OUTCOME.bind(lane=shard.message.message_class.value, outcome="bounced").inc()
-                try:
-                    await self._deliveries.record(progress)
-                except errors.Conflict:
-                    # An attempt at its other recipients is in hand: the report waits for it in its lane.
-                    raise errors.Transient(
-                        "the mail that a report is about is in hand", reason="MAIL_IN_HAND"
-                    ) from None
+                if progress is not None:
+                    await self._record(progress)
+
+    async def _record(self, progress: Progress) -> None:
+        """While an attempt at the other recipients is made, the report waits for it in its lane."""
+        message, in_hand = progress.shard.message, progress.shard.being_tried(self._now())
+        try:
+            if not in_hand:
+                await self._deliveries.record(progress)
+        except errors.Conflict:
+            in_hand = True
+        if in_hand:
+            raise errors.Transient("the mail that a report is about is in hand", reason="MAIL_IN_HAND")
+        telemetry.names.MAIL_OUTCOME.bind(lane=message.message_class.value, outcome="bounced").inc()

@@ -86,9 +86,9 @@ class Shard:
     urged: bool = False  # by an administrator: the site's back-off is not minded
     claimed: bool = False  # until `due`, by whoever makes an attempt
 
-    def in_hand(self, now: datetime) -> bool:
-        """Whether an attempt is being made, or nothing has been tried yet."""
-        return (self.claimed and self.due is not None and self.due > now) or (self.due is None and not self.held)
+    def being_tried(self, now: datetime) -> bool:
+        """Whether somebody who claimed it makes an attempt, of which the outcome must not be lost."""
+        return self.claimed and self.due is not None and self.due > now
 
     @property
     def id(self) -> str:

@@ -65,7 +65,8 @@ def key(scope: str, wanted: Filter) -> str:
 
 def changed(shard: Shard, action: QueueAction, now: datetime) -> Progress | None:
     """The entry after the action; None where it has nothing to act on."""
-    if not shard.waiting or shard.in_hand(now):
+    never_tried = shard.due is None and not shard.held
+    if not shard.waiting or never_tried or shard.being_tried(now):
         return None
     match action:
         case QueueAction.HOLD if not shard.held:
