@@ -70,6 +70,40 @@ async def prefer(
 
 @app.command()
 @sync
+async def quiet(
+    begin: Annotated[str, typer.Argument(help="For example 22:00; the same as the end: no quiet hours.")],
+    end: Annotated[str, typer.Argument(help="For example 07:00.")],
+    zone: Annotated[str, typer.Option(help="Europe/Lisbon when left out.")] = "",
+    caller: As = None,
+) -> None:
+    """Sets when no SMS and no push may wake the caller, alerts excepted."""
+    hours = notification_pb2.QuietHours(begin=begin, end=end, zone=zone)
+    async with connect(caller) as client:
+        request = service_pb2.SetQuietHoursRequest(request_id=str(uuid4()), quiet_hours=hours)
+        await client.notification.SetQuietHours(request)
+
+
+@app.command()
+@sync
+async def digest(
+    topic: Annotated[str, typer.Argument(help="document, news or service")],
+    period: Annotated[str, typer.Argument(help="immediate, hourly or daily")],
+    caller: As = None,
+) -> None:
+    """Sets how often the caller is sent e-mail about a topic."""
+    try:
+        wanted = notification_pb2.Digest(
+            topic=notification_pb2.Topic.Value(f"TOPIC_{topic.upper()}"),
+            period=notification_pb2.DigestPeriod.Value(f"DIGEST_PERIOD_{period.upper()}"),
+        )
+    except ValueError as error:
+        raise Invalid("topics are document, news, service; periods are immediate, hourly, daily") from error
+    async with connect(caller) as client:
+        await client.notification.SetDigest(service_pb2.SetDigestRequest(request_id=str(uuid4()), digest=wanted))
+
+
+@app.command()
+@sync
 async def prescription(
     number: Annotated[str, typer.Argument(help="19 digits.")],
     mobile: Annotated[str, typer.Argument(help="For example +351912345678.")],

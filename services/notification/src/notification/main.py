@@ -15,8 +15,21 @@ from rossio.notification.v1.service_pb2_grpc import (
     add_SendServiceServicer_to_server,
 )
 
-from notification.adapters import broadcasts, policies, preferences, store, suppressions, templates, vault, wire
+from notification.adapters import (
+    broadcasts,
+    limits,
+    policies,
+    preferences,
+    provider_log,
+    store,
+    suppressions,
+    templates,
+    vault,
+    wire,
+)
 from notification.adapters.mail import MailRouting
+from notification.adapters.smpp.provider import SmppProvider
+from notification.adapters.smpp.session import Peer
 from notification.adapters.unsubscribing import UnsubscribeLinks
 from notification.application.announce import Announce
 from notification.application.approve_template import ApproveTemplate
@@ -25,19 +38,28 @@ from notification.application.expire_messages import ExpireMessages
 from notification.application.lift_suppression import LiftSuppression
 from notification.application.list_inbox import ListInbox
 from notification.application.list_preferences import ListPreferences
+from notification.application.list_provider_steps import ListProviderSteps
 from notification.application.list_templates import ListTemplates
 from notification.application.mark_read import MarkRead
 from notification.application.notify_people import NotifyPeople
+from notification.application.pool import Pool
+from notification.application.ports import Provider
 from notification.application.preview_template import PreviewTemplate
 from notification.application.put_template import PutTemplate
+from notification.application.rates import Rating
 from notification.application.reading import Broadcasted
 from notification.application.record_mail_outcome import RecordMailOutcome
 from notification.application.record_receipt import RecordReceipt
+from notification.application.record_sms_receipt import RecordSmsReceipt
 from notification.application.release_due import ReleaseDue
 from notification.application.send import Send
 from notification.application.send_message import SendMessage
 from notification.application.send_prescription import SendPrescription
+from notification.application.set_digest import SetDigest
+from notification.application.set_policy import SetPolicy
 from notification.application.set_preference import SetPreference
+from notification.application.set_quiet_hours import SetQuietHours
+from notification.application.steer_providers import SteerProviders
 from notification.application.tell_watchers import TellWatchers
 from notification.application.unsealing import Unsealing
 from notification.application.unsubscribe import Unsubscribe
@@ -55,6 +77,8 @@ from notification.entrypoints.grpc import NotificationServicer, UseCases
 from notification.entrypoints.send_grpc import SendServicer, SendUseCases
 from notification.settings import Settings
 
+# Slow providers hold up workers, and nobody else: they mostly wait.
+_CONCURRENCY = 256
 ROLES = ("api", "react", "send", "receipts", "expire", "release")
 
 
@@ -81,6 +105,12 @@ class Parts:
         self.templates = templates.StoredTemplates(written)
         self.vault = vault.KeyVault(app.collection("keys", vault.INDEXES), master)
         self.links = UnsubscribeLinks(settings.unsubscribe_url, master)
+        self.provider_log = provider_log.StoredProviderLog(
+            app.collection("provider_minutes", provider_log.MINUTE_INDEXES),
+            app.collection("provider_shares"),
+            app.collection("provider_steps", provider_log.STEP_INDEXES),
+        )
+        self.limits = limits.StoredLimits(app.collection("rate_counters", limits.INDEXES))
         self.record_receipt = RecordReceipt(self.notifications, self.vault)
         self.deciding = Deciding(self.preferences, self.policies, self.suppressions)
         self.view = app.feed().view
@@ -106,7 +136,8 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("expire"):
         app.add(Regularly(ExpireMessages(parts.notifications, parts.vault), every=app.settings.expiry_every), "expiry")
     if app.plays("release"):
-        app.add(Regularly(ReleaseDue(parts.notifications), every=app.settings.due_every), "release")
+        release = ReleaseDue(parts.notifications, parts.vault, parts.suppressions, parts.view, app.settings.periods)
+        app.add(Regularly(release, every=app.settings.due_every), "release")
 
 
 def serve(app: service.App[Settings], parts: Parts) -> None:
@@ -122,6 +153,8 @@ def serve(app: service.App[Settings], parts: Parts) -> None:
         mark_read=MarkRead(parts.notifications, parts.broadcasts, broadcasted),
         list_preferences=ListPreferences(parts.preferences),
         set_preference=SetPreference(parts.preferences),
+        set_quiet_hours=SetQuietHours(parts.preferences),
+        set_digest=SetDigest(parts.preferences),
         send_prescription=SendPrescription(
             parts.notifications, parts.vault, settings.lengths, settings.prescription_expiry, settings.periods
         ),
@@ -151,6 +184,7 @@ def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases
             parts.view,
             settings.periods,
             rules,
+            Rating(parts.limits, settings.rates),
             messaging.new_id,
         ),
         watch_statuses=WatchStatuses(parts.notifications, senders),
@@ -159,6 +193,9 @@ def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases
         list_templates=ListTemplates(parts.templates),
         preview_template=PreviewTemplate(parts.templates, rules),
         lift_suppression=LiftSuppression(parts.suppressions),
+        set_policy=SetPolicy(parts.policies),
+        policies=parts.policies,
+        list_provider_steps=ListProviderSteps(Channel.SMS, parts.provider_log, settings.steering),
     )
 
 
@@ -182,20 +219,15 @@ def react(app: service.App[Settings], parts: Parts) -> None:
 
 def send(app: service.App[Settings], parts: Parts) -> None:
     """The workers of the three lanes; each lane is a stream of its own."""
-    from notification.adapters.sms import SmsProvider  # noqa: PLC0415 - only who speaks HTTP pays for aiohttp
-
     settings = app.settings
-    sms = SmsProvider(
-        settings.sms_provider_url,
-        settings.sms_provider_key.get_secret_value(),
-        settings.receipts_url or f"http://{settings.receipts_address}/receipts/sms",
-    )
-    app.add(sms, "SMS provider")
     mail = MailRouting(MailServiceStub(app.channel(settings.mail_routing_address)), settings.mail_sender)
+    texting = Pool(sms_providers(app, parts), parts.provider_log.count)
+    steering = SteerProviders(Channel.SMS, texting, parts.provider_log, settings.steering)
+    app.add(Regularly(steering, every=settings.steer_every), "provider steering")
     send_message = SendMessage(
         parts.notifications,
         parts.vault,
-        {Channel.EMAIL: mail, Channel.SMS: sms},
+        {Channel.EMAIL: Pool([mail]), Channel.SMS: texting},
         parts.suppressions,
         parts.view,
         now,
@@ -204,7 +236,35 @@ def send(app: service.App[Settings], parts: Parts) -> None:
     )
     requests = Requests(send_message)
     for stream in wire.REQUESTS.values():
-        app.consumer(stream, {NotificationRequested: requests.send})
+        app.consumer(stream, {NotificationRequested: requests.send}, concurrency=_CONCURRENCY)
+
+
+def sms_providers(app: service.App[Settings], parts: Parts) -> list[Provider]:
+    """The one over HTTP, and the message centre where there is one."""
+    from notification.adapters.sms import SmsProvider  # noqa: PLC0415 - only who speaks HTTP pays for aiohttp
+
+    settings = app.settings
+    over_http = SmsProvider(
+        settings.sms_provider_url,
+        settings.sms_provider_key.get_secret_value(),
+        settings.receipts_url or f"http://{settings.receipts_address}/receipts/sms",
+    )
+    providers: list[Provider] = [app.add(over_http, "SMS provider")] if settings.sms_provider_url else []
+    if settings.smpp_address:
+        host, port = service.host_and_port(settings.smpp_address)
+        peer = Peer(
+            host,
+            port,
+            settings.smpp_system_id,
+            settings.smpp_password.get_secret_value(),
+            window=settings.smpp_window,
+            enquire_every=settings.smpp_enquire_every.total_seconds(),
+        )
+        take = RecordSmsReceipt(parts.notifications, parts.record_receipt, now)
+        providers.append(app.add(SmppProvider("sms-smpp", peer, settings.smpp_sender, take), "message centre"))
+    if not providers:
+        raise service.WrongSettings("SMS_PROVIDER_URL, SMPP_ADDRESS: one of them is needed to send SMS")
+    return providers
 
 
 def take_receipts(app: service.App[Settings], parts: Parts, secret: str) -> None:

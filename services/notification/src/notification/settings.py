@@ -7,6 +7,8 @@ from typing import Annotated
 import service
 from pydantic import Field, SecretStr
 
+from notification.application.rates import Rates
+from notification.domain.failover import Steering
 from notification.domain.linter import SmsRules
 from notification.domain.notice import Periods
 from notification.domain.prescription import Lengths
@@ -50,6 +52,23 @@ class Settings(service.Settings):
     unsubscribe_url: str = ""
     """Where mail providers find `receipts_address` (https); empty: mails cannot be ended by one click."""
 
+    smpp_address: str = ""
+    """Host and port of a message centre; empty: SMS go over HTTP alone."""
+    smpp_system_id: str = ""
+    smpp_password: SecretStr = SecretStr("")
+    smpp_sender: str = "Rossio"
+    smpp_window: Annotated[int, Field(ge=1, le=1000)] = 32
+    smpp_enquire_every: Period = timedelta(seconds=20)
+    steer_every: Period = timedelta(seconds=15)
+    """How often the shares of the SMS providers are looked at."""
+    provider_cool_down: Period = timedelta(minutes=10)
+    provider_errors_a_minute: Annotated[int, Field(ge=1)] = 10
+
+    rate_service_a_minute: Annotated[int, Field(ge=0)] = 3000
+    rate_entity_a_day: Annotated[int, Field(ge=0)] = 0
+    rate_recipient_an_hour: Annotated[int, Field(ge=0)] = 30
+    """Most messages; 0: any number. What is over the recipient's waits, the others are refused."""
+
     sms_most_segments: Annotated[int, Field(ge=1, le=20)] = 4
     sms_price_millis: Annotated[int, Field(ge=0)] = 45
     """What a segment costs, in thousandths of a euro."""
@@ -68,6 +87,18 @@ class Settings(service.Settings):
     @property
     def periods(self) -> Periods:
         return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.retention)
+
+    @property
+    def rates(self) -> Rates:
+        return Rates(self.rate_service_a_minute, self.rate_entity_a_day, self.rate_recipient_an_hour)
+
+    @property
+    def steering(self) -> Steering:
+        return Steering(
+            errors_a_minute=self.provider_errors_a_minute,
+            cool_down=self.provider_cool_down,
+            error_cool_down=min(Steering().error_cool_down, self.provider_cool_down),
+        )
 
     @property
     def sms_rules(self) -> SmsRules:

@@ -8,8 +8,11 @@ from store import Document
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
 
-CHANGING = ("dispatches", "read", "closed", "mail_id", "open_until", "due_at", "moved_at")
+CHANGING = ("dispatches", "read", "closed", "mail_id", "sms_id", "open_until", "due_at", "moved_at")
 """The fields that a change may change; an index is told what has no value any more."""
+
+REFERENCES = {Channel.EMAIL: "mail_id", Channel.SMS: "sms_id"}
+"""Channel -> the field by which a message is found again that its provider speaks of."""
 
 
 def written(each: Notification) -> Document:
@@ -36,6 +39,8 @@ def written(each: Notification) -> Document:
         document["reference"] = each.reference
     if each.test:
         document["test"] = True
+    if each.members:
+        document["members"] = list(each.members)
     if each.followed:
         document |= {"follower": each.requested_by, "moved_at": each.moved_at}
     if each.due_at is not None:
@@ -44,9 +49,10 @@ def written(each: Notification) -> Document:
         document["inbox"] = each.person_id
     if each.open:
         document["open_until"] = each.expires_at
-    mail = each.on(Channel.EMAIL)
-    if mail is not None and mail.reference:
-        document["mail_id"] = mail.reference
+    for channel, field in REFERENCES.items():
+        dispatch = each.on(channel)
+        if dispatch is not None and dispatch.reference:
+            document[field] = dispatch.reference
     return document
 
 
@@ -100,5 +106,6 @@ def read(found: Mapping[str, Any]) -> Notification:
         reference=found.get("reference", ""),
         followed="follower" in found,
         test=found.get("test", False),
+        members=tuple(found.get("members", ())),
         version=found["version"],
     )

@@ -27,6 +27,7 @@ INDEXES: Final = (
     Index(["inbox", "_id"]),
     Index(["inbox", "read", "_id"]),
     Index(["mail_id"], sparse=True),
+    Index(["sms_id"], sparse=True),
     Index(["open_until"], sparse=True),
     Index(["due_at"], sparse=True),
     # `follower` is who asked for it by a template.
@@ -56,6 +57,9 @@ class StoredNotifications:
 
     async def mailed(self, reference: str) -> Notification | None:
         return _found(await self._notifications.find_one({"mail_id": reference}))
+
+    async def texted(self, reference: str) -> Notification | None:
+        return _found(await self._notifications.find_one({"sms_id": reference}))
 
     async def add(self, notifications: Sequence[Notification]) -> None:
         result = await self._notifications.bulk([Insert(written(each), list(_facts(each))) for each in notifications])

@@ -21,6 +21,7 @@ class Wish:
     offered: AbstractSet[Channel] | None = None
     order: Sequence[Channel] = ()
     not_before: datetime | None = None
+    limited_until: datetime | None = None
     broadcast: bool = False
 
 
@@ -52,6 +53,7 @@ class Deciding:
                 suppressed={channel for channel, target in targeted.items() if target in suppressed},
                 order=wish.order,
                 not_before=wish.not_before,
+                limited_until=wish.limited_until,
                 broadcast=wish.broadcast,
             )
             decisions = decide(topic, choices.get(person.person_id, _NOTHING_CHOSEN), circumstances, at)

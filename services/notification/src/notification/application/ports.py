@@ -11,6 +11,7 @@ from rpc import Caller
 from notification.domain.broadcast import Broadcast
 from notification.domain.decision import Choice, Rule
 from notification.domain.notification import Notification
+from notification.domain.quiet import Digest, QuietHours
 from notification.domain.template import Template
 from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Channel, Topic
@@ -27,6 +28,10 @@ class Notifications(Protocol):
 
     async def mailed(self, reference: str) -> Notification | None:
         """The one whose e-mail mail-routing knows by this message id."""
+        ...
+
+    async def texted(self, reference: str) -> Notification | None:
+        """The one whose SMS a message centre knows by this id."""
         ...
 
     async def add(self, notifications: Sequence[Notification]) -> None:
@@ -134,6 +139,14 @@ class Preferences(Protocol):
     async def set(self, caller: Caller, topic: Topic, channel: Channel, *, enabled: bool, at: datetime) -> None:
         """Keeps it, with an audit record."""
         ...
+
+    async def rhythm(self, person_id: str) -> tuple[QuietHours | None, str, Mapping[Topic, Digest]]:
+        """Quiet hours, zone, and how often about which topic."""
+        ...
+
+    async def set_quiet(self, caller: Caller, hours: QuietHours | None, zone: str, at: datetime) -> None: ...
+
+    async def set_digest(self, caller: Caller, topic: Topic, digest: Digest, at: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rpc import Caller
 from notification.application.deciding import Deciding, Wish
 from notification.application.people import recipient, works_here
 from notification.application.ports import Letter, Notifications, Templates, Vault
+from notification.application.rates import Rating
 from notification.application.templates import usable
 from notification.domain import linter, telephone
 from notification.domain.notice import Periods
@@ -55,6 +56,7 @@ class Send:
     view: View
     periods: Periods
     sms_rules: linter.SmsRules
+    rating: Rating
     new_id: Callable[[], str]
 
     async def __call__(self, caller: Caller, order: Order, *, request_key: str, at: datetime) -> Notification:
@@ -63,12 +65,15 @@ class Send:
         Raises:
             NotFound: there is no such template, or no such person.
             Invalid: a value, an address or a time cannot be right, or the lane is not for the template.
+            Exhausted: the caller or its entity has sent too much.
             NotAllowed: the emergency lane is not for this caller.
         """
         key = f"order/{request_key}"
         known = await self.notifications.named(key)
         if known is not None:
             return known
+        if order.lane is not Lane.EMERGENCY:
+            await self.rating.admit(caller, at)
         template = await usable(self.templates, caller.entity_id, order.template, order.version)
         self._must_fit(caller, order, template.topic, at)
         to = self._recipient(order.to)
@@ -77,7 +82,8 @@ class Send:
         if Channel.SMS in offered and to.addresses.get(Channel.SMS):
             linter.must_be_sendable(said.sms, self.sms_rules)
         order_of = order.channels if order.fallback else ()
-        wish = Wish(offered=offered, order=order_of, not_before=order.send_at)
+        limited_until = await self.rating.room_for(to.person_id or next(iter(to.addresses.values())), at)
+        wish = Wish(offered=offered, order=order_of, not_before=order.send_at, limited_until=limited_until)
         (dispatches,) = await self.deciding(template.topic, [to], at, wish)
         begin = max(at, order.send_at or at)
         expires_at = begin + (order.expires_in or self.periods.send)

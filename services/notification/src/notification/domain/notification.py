@@ -91,6 +91,8 @@ class Notification:
     followed: bool = False
     # Asked for with a test key: it goes to nobody.
     test: bool = False
+    # Of a digest: the notifications that it stands for.
+    members: tuple[str, ...] = ()
     version: int = 1
 
     @property

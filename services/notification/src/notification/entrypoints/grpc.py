@@ -15,7 +15,9 @@ from notification.application.list_inbox import ListInbox
 from notification.application.list_preferences import ListPreferences
 from notification.application.mark_read import MarkRead
 from notification.application.send_prescription import SendPrescription
+from notification.application.set_digest import SetDigest
 from notification.application.set_preference import SetPreference
+from notification.application.set_quiet_hours import SetQuietHours
 from notification.application.watch_inbox import WatchInbox
 from notification.application.why import Why
 from notification.domain.prescription import Prescription
@@ -31,6 +33,8 @@ class UseCases:
     mark_read: MarkRead
     list_preferences: ListPreferences
     set_preference: SetPreference
+    set_quiet_hours: SetQuietHours
+    set_digest: SetDigest
     send_prescription: SendPrescription
     why: Why
 
@@ -65,11 +69,24 @@ class NotificationServicer(NotificationServiceServicer):
 
     async def ListPreferences(self, request: pb.ListPreferencesRequest, context: Any) -> pb.ListPreferencesResponse:
         held = await self._do.list_preferences(rpc.caller())
+        hours, zone, digests = await self._do.list_preferences.rhythm(rpc.caller())
         return pb.ListPreferencesResponse(
             preferences=[
                 wire.preference_message(topic, channel, enabled=on) for (topic, channel), on in sorted(held.items())
-            ]
+            ],
+            quiet_hours=wire.quiet_hours_message(hours, zone) if hours else None,
+            digests=[wire.digest_message(topic, each) for topic, each in digests.items()],
         )
+
+    async def SetQuietHours(self, request: pb.SetQuietHoursRequest, context: Any) -> pb.SetQuietHoursResponse:
+        hours = wire.quiet_hours(request.quiet_hours)
+        await self._do.set_quiet_hours(rpc.caller(), hours, request.quiet_hours.zone, now())
+        return pb.SetQuietHoursResponse()
+
+    async def SetDigest(self, request: pb.SetDigestRequest, context: Any) -> pb.SetDigestResponse:
+        wanted = request.digest
+        await self._do.set_digest(rpc.caller(), wire.topic(wanted.topic), wire.digest(wanted.period), now())
+        return pb.SetDigestResponse()
 
     async def SetPreference(self, request: pb.SetPreferenceRequest, context: Any) -> pb.SetPreferenceResponse:
         wanted = request.preference

@@ -13,10 +13,13 @@ from rossio.notification.v1.service_pb2_grpc import SendServiceServicer
 from notification.adapters import send_wire, wire
 from notification.application.approve_template import ApproveTemplate
 from notification.application.lift_suppression import LiftSuppression
+from notification.application.list_provider_steps import ListProviderSteps
 from notification.application.list_templates import ListTemplates
+from notification.application.ports import Policies
 from notification.application.preview_template import PreviewTemplate
 from notification.application.put_template import PutTemplate
 from notification.application.send import Send
+from notification.application.set_policy import SetPolicy
 from notification.application.watch_statuses import WatchStatuses
 from notification.entrypoints.clock import now
 
@@ -32,6 +35,9 @@ class SendUseCases:
     list_templates: ListTemplates
     preview_template: PreviewTemplate
     lift_suppression: LiftSuppression
+    set_policy: SetPolicy
+    policies: Policies
+    list_provider_steps: ListProviderSteps
 
 
 class SendServicer(SendServiceServicer):
@@ -77,6 +83,23 @@ class SendServicer(SendServiceServicer):
             rpc.caller(), request.name, request.version, request.personalisation, request.locale
         )
         return send_wire.preview_message(said, report)
+
+    async def SetPolicy(self, request: pb.SetPolicyRequest, context: Any) -> pb.SetPolicyResponse:
+        wanted = request.policy
+        await self._do.set_policy(
+            rpc.caller(), wire.topic(wanted.topic), wire.channel(wanted.channel), wire.rule(wanted.rule), now()
+        )
+        return pb.SetPolicyResponse()
+
+    async def GetPolicies(self, request: pb.GetPoliciesRequest, context: Any) -> pb.GetPoliciesResponse:
+        held = await self._do.policies.all_of(rpc.caller().entity_id)
+        return pb.GetPoliciesResponse(policies=[wire.policy_message(*about, rule) for about, rule in held.items()])
+
+    async def GetProviderSteps(self, request: pb.GetProviderStepsRequest, context: Any) -> pb.GetProviderStepsResponse:
+        shares, steps = await self._do.list_provider_steps(request.limit)
+        return pb.GetProviderStepsResponse(
+            shares=shares, steps=[send_wire.step_message(each, replays=replays) for each, replays in steps]
+        )
 
     async def LiftSuppression(self, request: pb.LiftSuppressionRequest, context: Any) -> pb.LiftSuppressionResponse:
         channel = wire.channel(request.channel)
