@@ -9,7 +9,7 @@ import typer
 from errors import Invalid
 from rossio.notification.v1 import notification_pb2, service_pb2
 
-from cli import sending
+from cli import bulk, sending
 from cli.client import connect
 from cli.command import As, console, note, sync, table
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Read the inbox, set preferences, send a prescription, ask why; templates and messages by them.",
 )
 app.add_typer(sending.app)
+app.add_typer(bulk.app, name="bulk", help="Many messages by one template: start, look, pause, resume, retry.")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
+from rossio.notification.v1.bulk_pb2_grpc import add_BulkServiceServicer_to_server
 from rossio.notification.v1.events_pb2 import NotificationRequested
 from rossio.notification.v1.service_pb2_grpc import (
     add_NotificationServiceServicer_to_server,
@@ -17,6 +18,7 @@ from rossio.notification.v1.service_pb2_grpc import (
 
 from notification.adapters import (
     broadcasts,
+    bulk_store,
     limits,
     policies,
     preferences,
@@ -33,6 +35,7 @@ from notification.adapters.smpp.session import Peer
 from notification.adapters.unsubscribing import UnsubscribeLinks
 from notification.application.announce import Announce
 from notification.application.approve_template import ApproveTemplate
+from notification.application.control_bulk import ControlBulk
 from notification.application.deciding import Deciding
 from notification.application.expire_messages import ExpireMessages
 from notification.application.lift_suppression import LiftSuppression
@@ -52,6 +55,7 @@ from notification.application.record_mail_outcome import RecordMailOutcome
 from notification.application.record_receipt import RecordReceipt
 from notification.application.record_sms_receipt import RecordSmsReceipt
 from notification.application.release_due import ReleaseDue
+from notification.application.run_bulk import RunBulk
 from notification.application.send import Send
 from notification.application.send_message import SendMessage
 from notification.application.send_prescription import SendPrescription
@@ -59,6 +63,7 @@ from notification.application.set_digest import SetDigest
 from notification.application.set_policy import SetPolicy
 from notification.application.set_preference import SetPreference
 from notification.application.set_quiet_hours import SetQuietHours
+from notification.application.start_bulk import StartBulk
 from notification.application.steer_providers import SteerProviders
 from notification.application.tell_watchers import TellWatchers
 from notification.application.unsealing import Unsealing
@@ -70,6 +75,7 @@ from notification.application.why import Why
 from notification.application.withdraw import Withdraw
 from notification.domain.broadcast import Broadcasts
 from notification.domain.vocabulary import Channel
+from notification.entrypoints.bulk_grpc import BulkServicer, BulkUseCases
 from notification.entrypoints.clock import Regularly, now
 from notification.entrypoints.consumers import Reactions, Requests
 from notification.entrypoints.follower import InboxFollower
@@ -79,7 +85,7 @@ from notification.settings import Settings
 
 # Slow providers hold up workers, and nobody else: they mostly wait.
 _CONCURRENCY = 256
-ROLES = ("api", "react", "send", "receipts", "expire", "release")
+ROLES = ("api", "react", "send", "receipts", "expire", "release", "bulk")
 
 
 class Parts:
@@ -94,7 +100,8 @@ class Parts:
         set_by_entities = app.collection("policies", policies.INDEXES)
         suppressed = app.collection("suppressions", suppressions.INDEXES)
         written = app.collection("templates", templates.INDEXES)
-        app.relay(told, broadcasted, chosen, set_by_entities, suppressed, written)
+        jobs = app.collection("bulk_jobs", bulk_store.JOB_INDEXES)
+        app.relay(told, jobs, broadcasted, chosen, set_by_entities, suppressed, written)
         self.notifications = store.StoredNotifications(told, app.producer.publish)
         self.broadcasts = broadcasts.StoredBroadcasts(
             broadcasted, app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
@@ -110,6 +117,7 @@ class Parts:
             app.collection("provider_shares"),
             app.collection("provider_steps", provider_log.STEP_INDEXES),
         )
+        self.jobs = bulk_store.StoredJobs(jobs, app.collection("bulk_chunks", bulk_store.CHUNK_INDEXES), self.vault)
         self.limits = limits.StoredLimits(app.collection("rate_counters", limits.INDEXES))
         self.record_receipt = RecordReceipt(self.notifications, self.vault)
         self.deciding = Deciding(self.preferences, self.policies, self.suppressions)
@@ -135,6 +143,8 @@ def build(app: service.App[Settings]) -> None:
         take_receipts(app, parts, app.settings.sms_receipt_secret.get_secret_value())
     if app.plays("expire"):
         app.add(Regularly(ExpireMessages(parts.notifications, parts.vault), every=app.settings.expiry_every), "expiry")
+    if app.plays("bulk"):
+        app.add(Regularly(bulk(app, parts), every=app.settings.bulk_every), "bulk jobs")
     if app.plays("release"):
         release = ReleaseDue(parts.notifications, parts.vault, parts.suppressions, parts.view, app.settings.periods)
         app.add(Regularly(release, every=app.settings.due_every), "release")
@@ -170,6 +180,12 @@ def serve(app: service.App[Settings], parts: Parts) -> None:
         add_SendServiceServicer_to_server,
         "rossio.notification.v1.SendService",
     )
+    start = StartBulk(parts.jobs, parts.templates, parts.view, settings.periods, settings.sms_rules, messaging.new_id)
+    app.grpc(
+        BulkServicer(BulkUseCases(start, ControlBulk(parts.jobs))),
+        add_BulkServiceServicer_to_server,
+        "rossio.notification.v1.BulkService",
+    )
 
 
 def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases:
@@ -196,6 +212,21 @@ def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases
         set_policy=SetPolicy(parts.policies),
         policies=parts.policies,
         list_provider_steps=ListProviderSteps(Channel.SMS, parts.provider_log, settings.steering),
+    )
+
+
+def bulk(app: service.App[Settings], parts: Parts) -> RunBulk:
+    """What takes bulk jobs on, chunk by chunk."""
+    return RunBulk(
+        parts.jobs,
+        parts.notifications,
+        parts.templates,
+        parts.vault,
+        parts.deciding,
+        parts.view,
+        app.settings.periods,
+        messaging.new_id,
+        parts.notifications.congested,
     )
 
 

@@ -21,6 +21,8 @@ class Settings(service.Settings):
     grpc_address: service.Address = "127.0.0.1:7105"
     admin_address: service.Address = "127.0.0.1:7205"
     data_path: Path = Path(".rossio/notification")
+    grpc_max_message_bytes: int = 33 * 1024 * 1024
+    """A table of a bulk job goes in whole."""
 
     vault_key: SecretStr | None = None
     """32 bytes in base64, the same in all processes, which wrap the keys of sealed messages.
@@ -81,6 +83,8 @@ class Settings(service.Settings):
     option_code_digits: _Digits = 4
     expiry_every: Period = timedelta(seconds=30)
     """How often it is looked for what has expired."""
+    bulk_every: Period = timedelta(milliseconds=500)
+    """How often it is looked for bulk jobs, and counted what became of them."""
     due_every: Period = timedelta(seconds=1)
     """How often it is looked for what has waited for its time."""
 

@@ -34,6 +34,7 @@ from rossio.news.v1 import events_pb2 as news_events
 from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
+from rossio.notification.v1.bulk_pb2_grpc import BulkServiceStub
 from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
 from testkit.sms_provider import KEY, SECRET, SmsProviderProgram
 from testkit.smsc import PASSWORD, SYSTEM_ID, SmscProgram
@@ -289,6 +290,10 @@ class Stage:
     def caller(self, program: ServiceProgram, person_id: str, *roles: str) -> Person:
         """Somebody who speaks to a process."""
         return Person(NotificationServiceStub(self._channel(program, person_id, roles)))
+
+    def bulk(self, program: ServiceProgram, person_id: str) -> BulkServiceStub:
+        """The stub of somebody who sends many messages at once."""
+        return BulkServiceStub(self._channel(program, person_id, ["notification.bulk"]))
 
     def sender(self, program: ServiceProgram, person_id: str, *roles: str) -> Sender:
         """Somebody who sends by a process."""

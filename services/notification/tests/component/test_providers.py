@@ -64,7 +64,8 @@ async def test_a_message_centre_that_dies_with_a_message_is_not_given_it_again(s
         program.settings["ROSSIO_KILL_AT"] = ""
         program.start()
         why = stage.caller(program, "nt-ana").why
-        await until(lambda doubtful=doubtful, why=why: _unconfirmed(why, doubtful))
+        # The group has to find out that its member died.
+        await until(lambda doubtful=doubtful, why=why: _unconfirmed(why, doubtful), 150)
         assert len(stage.heard("taken")) == taken + (point == "notification.submitted")
 
 

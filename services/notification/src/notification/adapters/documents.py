@@ -35,16 +35,7 @@ def written(each: Notification) -> Document:
         "dispatches": [_dispatch_written(dispatch) for dispatch in each.dispatches],
         "sealed": {channel.value: sealed for channel, sealed in each.sealed.items()},
     }
-    if each.reference:
-        document["reference"] = each.reference
-    if each.test:
-        document["test"] = True
-    if each.members:
-        document["members"] = list(each.members)
-    if each.followed:
-        document |= {"follower": each.requested_by, "moved_at": each.moved_at}
-    if each.due_at is not None:
-        document["due_at"] = each.due_at
+    document |= _seldom(each)
     if each.in_inbox:
         document["inbox"] = each.person_id
     if each.open:
@@ -53,6 +44,24 @@ def written(each: Notification) -> Document:
         dispatch = each.on(channel)
         if dispatch is not None and dispatch.reference:
             document[field] = dispatch.reference
+    return document
+
+
+def _seldom(each: Notification) -> Document:
+    """What is the case for some notifications is written for those."""
+    document: Document = {}
+    if each.reference:
+        document["reference"] = each.reference
+    if each.test:
+        document["test"] = True
+    if each.chunk:
+        document |= {"chunk": each.chunk, "row": each.row, "round": each.round}
+    if each.members:
+        document["members"] = list(each.members)
+    if each.followed:
+        document |= {"follower": each.requested_by, "moved_at": each.moved_at}
+    if each.due_at is not None:
+        document["due_at"] = each.due_at
     return document
 
 
@@ -66,7 +75,6 @@ def _dispatch_written(each: Dispatch) -> Document:
         "provider": each.provider,
         "reference": each.reference,
         "attempts": each.attempts,
-        # What is the case for few messages is written for those.
         **({"in_doubt": True} if each.in_doubt else {}),
         **({"due_at": each.due_at} if each.due_at is not None else {}),
         **({"held": each.held.value} if each.held else {}),
@@ -106,6 +114,9 @@ def read(found: Mapping[str, Any]) -> Notification:
         reference=found.get("reference", ""),
         followed="follower" in found,
         test=found.get("test", False),
+        chunk=found.get("chunk", ""),
+        row=found.get("row", 0),
+        round=found.get("round", 1),
         members=tuple(found.get("members", ())),
         version=found["version"],
     )

@@ -18,6 +18,8 @@ from notification.domain.notification import Notification
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
 _PAGE: Final = 200
+# Bulk jobs go on while less than this waits to be published: what others send waits behind that much at most.
+_MOST_WAITING: Final = 1000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _AT_ITS_TIME: Final = timedelta(0)
 
@@ -30,6 +32,7 @@ INDEXES: Final = (
     Index(["sms_id"], sparse=True),
     Index(["open_until"], sparse=True),
     Index(["due_at"], sparse=True),
+    Index(["chunk"], sparse=True),
     # `follower` is who asked for it by a template.
     Index(["follower", "moved_at"], sparse=True),
     Index(["kept_until"], expire_after=_AT_ITS_TIME),
@@ -60,6 +63,14 @@ class StoredNotifications:
 
     async def texted(self, reference: str) -> Notification | None:
         return _found(await self._notifications.find_one({"sms_id": reference}))
+
+    async def of_chunk(self, chunk: str) -> AsyncIterator[Notification]:
+        async for found in self._notifications.find({"chunk": chunk}):
+            yield read(found)
+
+    async def congested(self) -> bool:
+        """Whether the relay has more to publish than it takes at a time or two."""
+        return len(await self._notifications.pending(_MOST_WAITING)) == _MOST_WAITING
 
     async def add(self, notifications: Sequence[Notification]) -> None:
         result = await self._notifications.bulk([Insert(written(each), list(_facts(each))) for each in notifications])

@@ -34,6 +34,10 @@ class Notifications(Protocol):
         """The one whose SMS a message centre knows by this id."""
         ...
 
+    def of_chunk(self, chunk: str) -> AsyncIterator[Notification]:
+        """Those of a chunk of a bulk job, of all its rounds."""
+        ...
+
     async def add(self, notifications: Sequence[Notification]) -> None:
         """Takes them in, those that are new; one whose key is there already is passed over."""
         ...

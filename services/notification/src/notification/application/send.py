@@ -78,12 +78,12 @@ class Send:
         self._must_fit(caller, order, template.topic, at)
         to = self._recipient(order.to)
         said = template.render(order.values, to.locale)
-        offered = _offered(said, order.channels)
-        if Channel.SMS in offered and to.addresses.get(Channel.SMS):
+        said_on = offered(said, order.channels)
+        if Channel.SMS in said_on and to.addresses.get(Channel.SMS):
             linter.must_be_sendable(said.sms, self.sms_rules)
         order_of = order.channels if order.fallback else ()
         limited_until = await self.rating.room_for(to.person_id or next(iter(to.addresses.values())), at)
-        wish = Wish(offered=offered, order=order_of, not_before=order.send_at, limited_until=limited_until)
+        wish = Wish(offered=said_on, order=order_of, not_before=order.send_at, limited_until=limited_until)
         (dispatches,) = await self.deciding(template.topic, [to], at, wish)
         begin = max(at, order.send_at or at)
         expires_at = begin + (order.expires_in or self.periods.send)
@@ -151,7 +151,7 @@ class Send:
         return replace(known, locale=to.locale or known.locale)
 
 
-def _offered(said: Rendered, channels: Sequence[Channel]) -> set[Channel]:
+def offered(said: Rendered, channels: Sequence[Channel]) -> set[Channel]:
     """The channels for which there is a text, of those that were asked for."""
     said_on = {
         Channel.IN_APP: said.title,

@@ -93,6 +93,10 @@ class Notification:
     test: bool = False
     # Of a digest: the notifications that it stands for.
     members: tuple[str, ...] = ()
+    # Of a bulk job: its chunk there, its row, and the round in which it was sent.
+    chunk: str = ""
+    row: int = 0
+    round: int = 1
     version: int = 1
 
     @property
@@ -123,6 +127,9 @@ class Notification:
 
     def on(self, channel: Channel) -> Dispatch | None:
         return next((each for each in self.dispatches if each.channel is channel), None)
+
+    def with_sealed(self, sealed: Mapping[Channel, bytes]) -> Self:
+        return replace(self, sealed=sealed)
 
     def submitting(self, channel: Channel, provider: str, at: datetime) -> Self:
         """A provider is about to be called; from now on it may have the message."""
