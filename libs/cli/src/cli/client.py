@@ -25,8 +25,7 @@ from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
-from rossio.notification.v1.bulk_pb2_grpc import BulkServiceStub
-from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
+from rossio.notification.v1.service_pb2_grpc import BulkServiceStub, NotificationServiceStub, SendServiceStub
 
 
 class Client:

@@ -9,9 +9,9 @@ from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
-from rossio.notification.v1.bulk_pb2_grpc import add_BulkServiceServicer_to_server
 from rossio.notification.v1.events_pb2 import NotificationRequested
 from rossio.notification.v1.service_pb2_grpc import (
+    add_BulkServiceServicer_to_server,
     add_NotificationServiceServicer_to_server,
     add_SendServiceServicer_to_server,
 )

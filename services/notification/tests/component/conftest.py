@@ -34,8 +34,7 @@ from rossio.news.v1 import events_pb2 as news_events
 from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
-from rossio.notification.v1.bulk_pb2_grpc import BulkServiceStub
-from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
+from rossio.notification.v1.service_pb2_grpc import BulkServiceStub, NotificationServiceStub, SendServiceStub
 from testkit.sms_provider import KEY, SECRET, SmsProviderProgram
 from testkit.smsc import PASSWORD, SYSTEM_ID, SmscProgram
 

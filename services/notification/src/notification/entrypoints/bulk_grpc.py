@@ -6,7 +6,7 @@ from typing import Any
 
 import rpc
 from rossio.notification.v1 import bulk_pb2 as pb
-from rossio.notification.v1.bulk_pb2_grpc import BulkServiceServicer
+from rossio.notification.v1.service_pb2_grpc import BulkServiceServicer
 
 from notification.adapters import bulk_wire
 from notification.application.control_bulk import ControlBulk
