@@ -43,6 +43,7 @@ class Things:
     message_id: str
     prescription_id: str
     job_id: str
+    device_id: str
 
 
 def one() -> str:
@@ -101,6 +102,7 @@ async def things(running: Running) -> Things:
             mobile="+351912345678",
         )
     )
+    webhook = notification.RegisterDeviceRequest(request_id=one(), url="https://avisos.example/x")
     return Things(
         space.space_id,
         file_id,
@@ -110,6 +112,7 @@ async def things(running: Running) -> Things:
         (await client.mail.Submit(submit)).message_id,
         sent.notification_id,
         await bulk_job(running),
+        (await client.notification.RegisterDevice(webhook)).device_id,
     )
 
 
@@ -242,6 +245,9 @@ FOREIGN: dict[str, Call] = {
         bulk.ResumeBulkRequest(request_id=one(), job_id=t.job_id)
     ),
     "BulkService.RetryBulk": lambda c, t, _: c.bulk.RetryBulk(bulk.RetryBulkRequest(request_id=one(), job_id=t.job_id)),
+    "NotificationService.RemoveDevice": lambda c, t, _: c.notification.RemoveDevice(
+        notification.RemoveDeviceRequest(request_id=one(), device_id=t.device_id)
+    ),
     "MailService.Trace": lambda c, t, _: _drain(c.mail.Trace(mail.TraceRequest(message_id=t.message_id))),
     "GovernanceService.ListAuditRecords": lambda c, _, __: _drain(
         c.governance.ListAuditRecords(governance.ListAuditRecordsRequest(entity_id="e01"))

@@ -76,8 +76,9 @@ class Installation:
         }
         surroundings = Surroundings(self.kafka.bootstrap, self.mongo.uri, self.issuer)
         folder = self.folder / f"notification-{len(self._programs)}"
-        self._programs.append(ServiceProgram(service, folder, surroundings, settings=told))
-        return self._programs[-1]
+        program = ServiceProgram(service, folder, surroundings, settings=told)
+        self._programs.append(program)
+        return program
 
     def token(self, subject: str) -> str:
         return self.issuer.token(subject, entity="e01", roles=[f"notification.{role}" for role in _ROLES])

@@ -1,5 +1,6 @@
 """The composition root of notification."""
 
+import os
 import random
 
 import blobs
@@ -9,7 +10,7 @@ from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
-from rossio.notification.v1.events_pb2 import NotificationRequested
+from rossio.notification.v1.events_pb2 import NotificationReported, NotificationRequested
 from rossio.notification.v1.service_pb2_grpc import (
     add_BulkServiceServicer_to_server,
     add_NotificationServiceServicer_to_server,
@@ -19,6 +20,7 @@ from rossio.notification.v1.service_pb2_grpc import (
 from notification.adapters import (
     broadcasts,
     bulk_store,
+    devices,
     limits,
     policies,
     preferences,
@@ -30,16 +32,21 @@ from notification.adapters import (
     wire,
 )
 from notification.adapters.mail import MailRouting
+from notification.adapters.outbound import Outbound
+from notification.adapters.reaching import Webhook, WebPush
 from notification.adapters.smpp.provider import SmppProvider
 from notification.adapters.smpp.session import Peer
 from notification.adapters.unsubscribing import UnsubscribeLinks
+from notification.adapters.web_push import Vapid
 from notification.application.announce import Announce
 from notification.application.approve_template import ApproveTemplate
+from notification.application.call_back import CallBack
 from notification.application.control_bulk import ControlBulk
 from notification.application.deciding import Deciding
 from notification.application.expire_messages import ExpireMessages
 from notification.application.lift_suppression import LiftSuppression
 from notification.application.list_inbox import ListInbox
+from notification.application.list_messages import ListMessages
 from notification.application.list_preferences import ListPreferences
 from notification.application.list_provider_steps import ListProviderSteps
 from notification.application.list_templates import ListTemplates
@@ -54,6 +61,7 @@ from notification.application.reading import Broadcasted
 from notification.application.record_mail_outcome import RecordMailOutcome
 from notification.application.record_receipt import RecordReceipt
 from notification.application.record_sms_receipt import RecordSmsReceipt
+from notification.application.register_device import RegisterDevice
 from notification.application.release_due import ReleaseDue
 from notification.application.run_bulk import RunBulk
 from notification.application.send import Send
@@ -77,7 +85,7 @@ from notification.domain.broadcast import Broadcasts
 from notification.domain.vocabulary import Channel
 from notification.entrypoints.bulk_grpc import BulkServicer, BulkUseCases
 from notification.entrypoints.clock import Regularly, now
-from notification.entrypoints.consumers import Reactions, Requests
+from notification.entrypoints.consumers import Reactions, Reports, Requests
 from notification.entrypoints.follower import InboxFollower
 from notification.entrypoints.grpc import NotificationServicer, UseCases
 from notification.entrypoints.send_grpc import SendServicer, SendUseCases
@@ -100,8 +108,9 @@ class Parts:
         set_by_entities = app.collection("policies", policies.INDEXES)
         suppressed = app.collection("suppressions", suppressions.INDEXES)
         written = app.collection("templates", templates.INDEXES)
+        registered = app.collection("devices", devices.INDEXES)
         jobs = app.collection("bulk_jobs", bulk_store.JOB_INDEXES)
-        app.relay(told, jobs, broadcasted, chosen, set_by_entities, suppressed, written)
+        app.relay(told, jobs, registered, broadcasted, chosen, set_by_entities, suppressed, written)
         self.notifications = store.StoredNotifications(told, app.producer.publish)
         self.broadcasts = broadcasts.StoredBroadcasts(
             broadcasted, app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
@@ -120,7 +129,9 @@ class Parts:
         self.jobs = bulk_store.StoredJobs(jobs, app.collection("bulk_chunks", bulk_store.CHUNK_INDEXES), self.vault)
         self.limits = limits.StoredLimits(app.collection("rate_counters", limits.INDEXES))
         self.record_receipt = RecordReceipt(self.notifications, self.vault)
-        self.deciding = Deciding(self.preferences, self.policies, self.suppressions)
+        self.devices = devices.StoredDevices(registered, self.vault)
+        self.vapid = Vapid(master, settings.push_contact)
+        self.deciding = Deciding(self.preferences, self.policies, self.suppressions, self.devices)
         self.view = app.feed().view
 
 
@@ -163,6 +174,8 @@ def serve(app: service.App[Settings], parts: Parts) -> None:
         mark_read=MarkRead(parts.notifications, parts.broadcasts, broadcasted),
         list_preferences=ListPreferences(parts.preferences),
         set_preference=SetPreference(parts.preferences),
+        list_messages=ListMessages(parts.notifications, unsealing),
+        register_device=RegisterDevice(parts.devices, os.urandom),
         set_quiet_hours=SetQuietHours(parts.preferences),
         set_digest=SetDigest(parts.preferences),
         send_prescription=SendPrescription(
@@ -171,12 +184,12 @@ def serve(app: service.App[Settings], parts: Parts) -> None:
         why=Why(parts.notifications, parts.preferences, parts.view, live),
     )
     app.grpc(
-        NotificationServicer(use_cases),
+        NotificationServicer(use_cases, push_key=parts.vapid.public_key, private=settings.outbound_private),
         add_NotificationServiceServicer_to_server,
         "rossio.notification.v1.NotificationService",
     )
     app.grpc(
-        SendServicer(sending(app.settings, parts, senders)),
+        SendServicer(sending(settings, parts, senders), private=settings.outbound_private),
         add_SendServiceServicer_to_server,
         "rossio.notification.v1.SendService",
     )
@@ -204,6 +217,7 @@ def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases
             messaging.new_id,
         ),
         watch_statuses=WatchStatuses(parts.notifications, senders),
+        register_device=RegisterDevice(parts.devices, os.urandom),
         put_template=PutTemplate(parts.templates, rules),
         approve_template=ApproveTemplate(parts.templates),
         list_templates=ListTemplates(parts.templates),
@@ -245,6 +259,8 @@ def react(app: service.App[Settings], parts: Parts) -> None:
     )
     app.consumer("mail.delivery.v1", {DeliveryReported: reactions.mail})
     app.consumer("document.file.v1", {NodeShared: reactions.shared, LinkEnding: reactions.link_ending})
+    call_back = CallBack(parts.notifications, parts.devices, parts.vault, periods, messaging.new_id)
+    app.consumer("notification.message.v1", {NotificationReported: Reports(call_back).tell}, batch=200)
     app.consumer("news.post.v1", {PostPublished: reactions.published, PostRetracted: reactions.retracted})
 
 
@@ -252,13 +268,20 @@ def send(app: service.App[Settings], parts: Parts) -> None:
     """The workers of the three lanes; each lane is a stream of its own."""
     settings = app.settings
     mail = MailRouting(MailServiceStub(app.channel(settings.mail_routing_address)), settings.mail_sender)
+    outbound = app.add(Outbound(private=settings.outbound_private), "outbound")
+    push = WebPush(parts.devices, outbound, parts.vapid, os.urandom, now)
     texting = Pool(sms_providers(app, parts), parts.provider_log.count)
     steering = SteerProviders(Channel.SMS, texting, parts.provider_log, settings.steering)
     app.add(Regularly(steering, every=settings.steer_every), "provider steering")
     send_message = SendMessage(
         parts.notifications,
         parts.vault,
-        {Channel.EMAIL: Pool([mail]), Channel.SMS: texting},
+        {
+            Channel.EMAIL: Pool([mail]),
+            Channel.SMS: texting,
+            Channel.PUSH: Pool([push]),
+            Channel.WEBHOOK: Pool([Webhook(parts.devices, outbound, now)]),
+        },
         parts.suppressions,
         parts.view,
         now,
@@ -280,7 +303,7 @@ def sms_providers(app: service.App[Settings], parts: Parts) -> list[Provider]:
         settings.sms_provider_key.get_secret_value(),
         settings.receipts_url or f"http://{settings.receipts_address}/receipts/sms",
     )
-    providers: list[Provider] = [app.add(over_http, "SMS provider")] if settings.sms_provider_url else []
+    providers: list[Provider] = [app.add(over_http, "SMS provider")] if settings.sms_over_http else []
     if settings.smpp_address:
         host, port = service.host_and_port(settings.smpp_address)
         peer = Peer(
@@ -294,7 +317,7 @@ def sms_providers(app: service.App[Settings], parts: Parts) -> list[Provider]:
         take = RecordSmsReceipt(parts.notifications, parts.record_receipt, now)
         providers.append(app.add(SmppProvider("sms-smpp", peer, settings.smpp_sender, take), "message centre"))
     if not providers:
-        raise service.WrongSettings("SMS_PROVIDER_URL, SMPP_ADDRESS: one of them is needed to send SMS")
+        raise service.WrongSettings("SMS_OVER_HTTP, SMPP_ADDRESS: one of them is needed to send SMS")
     return providers
 
 

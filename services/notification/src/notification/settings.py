@@ -46,6 +46,8 @@ class Settings(service.Settings):
 
     sms_provider_url: str = "http://127.0.0.1:7405"
     sms_provider_key: SecretStr = SecretStr("")
+    sms_over_http: bool = True
+    """Whether that provider is used, beside or instead of a message centre."""
     sms_receipt_secret: SecretStr | None = None
     """What the provider signs its receipts with; without it none is taken."""
     receipts_address: service.Address = "127.0.0.1:7305"
@@ -53,6 +55,11 @@ class Settings(service.Settings):
     """Where the provider finds `receipts_address`; empty: at that address itself."""
     unsubscribe_url: str = ""
     """Where mail providers find `receipts_address` (https); empty: mails cannot be ended by one click."""
+
+    outbound_private: bool = False
+    """Whether devices and callbacks may be in private networks and without TLS: for development."""
+    push_contact: str = "mailto:postmaster@rossio.test"
+    """Whom push services write to about us (RFC 8292)."""
 
     smpp_address: str = ""
     """Host and port of a message centre; empty: SMS go over HTTP alone."""

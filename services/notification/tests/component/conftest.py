@@ -269,6 +269,7 @@ class Stage:
             "RECEIPTS_ADDRESS": f"127.0.0.1:{free_port()}",
             "EXPIRY_EVERY": "PT0.2S",
             "DUE_EVERY": "PT0.2S",
+            "OUTBOUND_PRIVATE": "true",
             **self._over_smpp(),
             **settings,
         }
@@ -290,6 +291,11 @@ class Stage:
         """Somebody who speaks to a process."""
         return Person(NotificationServiceStub(self._channel(program, person_id, roles)))
 
+    def citizen(self, program: ServiceProgram, subject: str) -> NotificationServiceStub:
+        """The stub of a citizen, who belongs to no entity."""
+        token = self._issuer.token(subject, kind="citizen")
+        return NotificationServiceStub(self._open_channel(program, token))
+
     def bulk(self, program: ServiceProgram, person_id: str) -> BulkServiceStub:
         """The stub of somebody who sends many messages at once."""
         return BulkServiceStub(self._channel(program, person_id, ["notification.bulk"]))
@@ -300,6 +306,9 @@ class Stage:
 
     def _channel(self, program: ServiceProgram, person_id: str, roles: Sequence[str]) -> grpc.aio.Channel:
         token = self._issuer.token(person_id, entity=PEOPLE.get(person_id, "nt-b"), roles=roles)
+        return self._open_channel(program, token)
+
+    def _open_channel(self, program: ServiceProgram, token: str) -> grpc.aio.Channel:
         channel = rpc.channel(program.grpc, token=lambda: token)
         self._open.push_async_callback(channel.close)
         return channel

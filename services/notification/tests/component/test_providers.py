@@ -44,7 +44,7 @@ async def test_messages_go_over_both_and_away_from_the_one_that_fails_and_the_lo
 
 async def test_a_message_centre_that_dies_with_a_message_is_not_given_it_again(stage, until):
     stage.message_centre("--latency-ms", "0", "--receipt-ms", "20")
-    program = stage.notification(SMS_PROVIDER_URL="", ROLES="")
+    program = stage.notification(SMS_OVER_HTTP="false")
     program.start()
     sender = await ready(stage, program)
     why = stage.caller(program, "nt-ana").why

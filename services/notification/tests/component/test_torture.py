@@ -39,7 +39,9 @@ POINTS = {
 ROUNDS = 12
 RIGHT = {"prescription_number": "8317264950183726495", "access_code": "730194", "option_code": "5821"}
 PROVIDER = (
-    "--lose-answer", "0.1", "--refuse", "0.1", "--repeat-receipt", "0.1", "--undelivered", "0.1", "--receipt-ms", "2000",
+    "--lose-answer", "0.1", "--refuse", "0.1", "--repeat-receipt", "0.1", "--undelivered", "0.1",
+    # Longer than the first pause: what is in doubt is asked again before a receipt settles it.
+    "--receipt-ms", "2000",
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class MailRouting:
 
     name = "mail-routing"
     idempotent = True
+    confirms = False
 
     def __init__(self, stub: MailServiceStub, sender: str) -> None:
         self._stub = stub

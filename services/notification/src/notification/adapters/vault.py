@@ -47,7 +47,7 @@ class KeyVault:
         """The same for any content: each is (name, content, until)."""
         fresh = [AESGCM.generate_key(_KEY_BITS) for _ in contents]
         inserts = [
-            Insert({"_id": name, "wrapped": self._wrapped(key, name), "until": until})
+            Insert({"_id": name, "wrapped": self.wrap(name, key), "until": until})
             for (name, _, until), key in zip(contents, fresh, strict=True)
         ]
         result = await self._keys.bulk(inserts)
@@ -62,6 +62,13 @@ class KeyVault:
         keys = await self._opened(list(sealed))
         return {name: _decrypt(key, sealed[name], name) for name, key in keys.items()}
 
+    def wrap(self, name: str, clear: bytes) -> bytes:
+        """Content under the master key itself, for what is kept until it is removed."""
+        return _encrypt(self._master, self._random(_NONCE), clear, name)
+
+    def unwrap(self, name: str, wrapped: bytes) -> bytes:
+        return _decrypt(self._master, wrapped, name)
+
     async def destroy(self, notification_id: str, channel: Channel) -> None:
         await self._keys.delete(Letter.named(notification_id, channel))
 
@@ -69,9 +76,6 @@ class KeyVault:
         """The keys that are there, by name."""
         found = self._keys.find({"_id": {"$in": list(names)}})
         return {each["_id"]: AESGCM(_decrypt(self._master, each["wrapped"], each["_id"])) async for each in found}
-
-    def _wrapped(self, key: bytes, name: str) -> bytes:
-        return _encrypt(self._master, self._random(_NONCE), key, name)
 
 
 def _encrypt(key: AESGCM, nonce: bytes, clear: bytes, name: str) -> bytes:

@@ -40,6 +40,7 @@ _DIGESTS: Final = {each: notification_pb2.DigestPeriod.Value(f"DIGEST_PERIOD_{ea
 _DIGEST_OF: Final[Mapping[int, Digest]] = {value: each for each, value in _DIGESTS.items()}
 _RULES: Final = {each: notification_pb2.PolicyRule.Value(f"POLICY_RULE_{each.name}") for each in Rule}
 _RULE_OF: Final[Mapping[int, Rule]] = {value: each for each, value in _RULES.items()}
+_STATUS_OF: Final[Mapping[int, Status]] = {value: each for each, value in _STATUSES.items()}
 _LANE_OF: Final[Mapping[int, Lane]] = {value: each for each, value in _LANES.items()}
 _CHANNEL_OF: Final[Mapping[int, Channel]] = {value: each for each, value in _CHANNELS.items()}
 
@@ -105,6 +106,13 @@ def lane(value: int) -> Lane:
     if value not in _LANE_OF:
         raise Invalid("there is no such lane", reason="LANE_UNKNOWN")
     return _LANE_OF[value]
+
+
+def status(value: int) -> Status:
+    """Raises Invalid for a status that this release does not know."""
+    if value not in _STATUS_OF:
+        raise Invalid("there is no such status", reason="STATUS_UNKNOWN")
+    return _STATUS_OF[value]
 
 
 def topic_value(topic: Topic) -> notification_pb2.Topic.ValueType:

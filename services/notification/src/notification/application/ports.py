@@ -10,6 +10,7 @@ from rpc import Caller
 
 from notification.domain.broadcast import Broadcast
 from notification.domain.decision import Choice, Rule
+from notification.domain.device import Device
 from notification.domain.notification import Notification
 from notification.domain.quiet import Digest, QuietHours
 from notification.domain.template import Template
@@ -219,6 +220,24 @@ class Suppressions(Protocol):
         ...
 
 
+class Devices(Protocol):
+    """Where people, and senders who want to be called back, have asked to be reached."""
+
+    async def channels_of(self, owners: Collection[str]) -> Mapping[str, set[Channel]]:
+        """On which channels each has something; those with nothing are left out."""
+        ...
+
+    async def of(self, owner: str, channel: Channel | None = None) -> list[Device]: ...
+
+    async def add(self, device: Device, by: Caller, at: datetime) -> Device:
+        """Keeps it, with an audit record, or returns the one that is there under its id."""
+        ...
+
+    async def remove(self, owner: str, device_id: str) -> bool:
+        """Whether the owner had it."""
+        ...
+
+
 class Templates(Protocol):
     """Versions of templates; none of them ever changes but in its state."""
 
@@ -254,6 +273,11 @@ class Provider(Protocol):
     @property
     def idempotent(self) -> bool:
         """Whether it knows a key again: if not, a submission whose end nobody knows is never repeated."""
+        ...
+
+    @property
+    def confirms(self) -> bool:
+        """Whether to take a message over is to have delivered it, so that no receipt follows."""
         ...
 
     async def submit(self, message: Message, submission: Submission) -> str:

@@ -172,4 +172,4 @@ def message(said: Rendered, to: Recipient, channel: Channel) -> Message:
         case Channel.SMS:
             return Message(to=address, subject="", text=said.sms)
         case Channel.IN_APP | Channel.PUSH | Channel.WEBHOOK:
-            return Message(to=address, subject=said.title, text=said.title)
+            return Message(to=to.person_id, subject=said.title, text=said.title)

@@ -123,6 +123,11 @@ class SendMessage:
             measuring.sent()
             telemetry.points.reached("notification.submitted")
             await self._record(notification_id, channel, reference, "")
+            if provider.confirms:
+                await self.vault.destroy(notification_id, channel)
+                await self.notifications.change(
+                    notification_id, lambda each: each.ended(channel, Status.DELIVERED, self.now())
+                )
             telemetry.points.reached("notification.outcome.recorded")
         return True
 
@@ -150,9 +155,13 @@ class SendMessage:
             sealed = {notification.notification_id: notification.sealed[channel]}
             return (await self.vault.open(channel, sealed)).get(notification.notification_id)
         person = self.view.person(notification.person_id)
-        if person is None or not works_here(person) or not (to := recipient(person).addresses.get(channel, "")):
+        if person is None or not works_here(person):
             return None
         title = texts.in_locale(notification.titles, person.locale)
+        if channel in {Channel.PUSH, Channel.WEBHOOK}:
+            return Message(to=person.person_id, subject=title, text=title)
+        if not (to := recipient(person).addresses.get(channel, "")):
+            return None
         return texts.as_sms(to, title) if channel is Channel.SMS else texts.as_mail(to, title, person.locale)
 
 
