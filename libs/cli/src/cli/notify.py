@@ -130,6 +130,31 @@ async def prescription(
 
 @app.command()
 @sync
+async def dispensed(
+    number: Annotated[str, typer.Argument(help="19 digits.")],
+    mobile: Annotated[str, typer.Argument(help="For example +351912345678.")],
+    pharmacy: Annotated[str, typer.Argument(help="Its name.")],
+    caller: As = None,
+) -> None:
+    """Tells a citizen that a prescription was dispensed."""
+    request = service_pb2.SendDispensingNoticeRequest(
+        request_id=str(uuid4()), prescription_number=number, mobile=mobile, pharmacy=pharmacy
+    )
+    async with connect(caller) as client:
+        print((await client.notification.SendDispensingNotice(request)).notification_id)
+
+
+@app.command()
+@sync
+async def webhook(url: str, caller: As = None) -> None:
+    """Registers an address of the caller's to which notices are posted, signed; prints the secret."""
+    async with connect(caller) as client:
+        request = service_pb2.RegisterDeviceRequest(request_id=str(uuid4()), url=url)
+        print((await client.notification.RegisterDevice(request)).secret)
+
+
+@app.command()
+@sync
 async def why(notification: str, caller: As = None) -> None:
     """Says, by channel, what was decided for a notification and what became of it."""
     async with connect(caller) as client:

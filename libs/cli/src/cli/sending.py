@@ -185,6 +185,15 @@ async def providers(caller: As = None) -> None:
     )
 
 
+@app.command("callback")
+@sync
+async def callback(url: str, caller: As = None) -> None:
+    """Sets where the caller is told, by signed posts, what becomes of its messages; prints the secret."""
+    async with connect(caller) as client:
+        request = service_pb2.SetCallbackRequest(request_id=str(uuid4()), url=url)
+        print((await client.sending.SetCallback(request)).secret)
+
+
 @app.command("unsuppress")
 @sync
 async def unsuppress(channel: str, address: str, caller: As = None) -> None:

@@ -24,6 +24,8 @@ class Message:
     text: str = field(repr=False)
     # The same for readers of mail that show markup; empty: only text.
     html: str = field(default="", repr=False)
+    # The name of a PDF of the text that goes with the mail; empty: none does.
+    pdf: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rossio.notification.v1.service_pb2_grpc import NotificationServiceServicer
 
 from notification.adapters import wire
 from notification.adapters.outbound import must_be_outside
+from notification.adapters.pdf import must_fit
 from notification.adapters.web_push import Subscription
 from notification.application.list_inbox import ListInbox
 from notification.application.list_messages import ListMessages
@@ -24,6 +25,7 @@ from notification.application.set_preference import SetPreference
 from notification.application.set_quiet_hours import SetQuietHours
 from notification.application.watch_inbox import WatchInbox
 from notification.application.why import Why
+from notification.domain.dispensing import Dispensing
 from notification.domain.prescription import Prescription
 from notification.entrypoints.clock import now
 
@@ -142,9 +144,19 @@ class NotificationServicer(NotificationServiceServicer):
             guide=request.guide,
             locale=request.locale,
         )
+        if request.email:
+            must_fit(request.guide)
         notification_id = rpc.derived_id()
         await self._do.send_prescription(rpc.caller(), prescription, notification_id=notification_id, at=now())
         return pb.SendPrescriptionResponse(notification_id=notification_id)
+
+    async def SendDispensingNotice(
+        self, request: pb.SendDispensingNoticeRequest, context: Any
+    ) -> pb.SendDispensingNoticeResponse:
+        notice = Dispensing(request.prescription_number, request.mobile, request.pharmacy, request.locale)
+        notification_id = rpc.derived_id()
+        await self._do.send_prescription(rpc.caller(), notice, notification_id=notification_id, at=now())
+        return pb.SendDispensingNoticeResponse(notification_id=notification_id)
 
     async def Why(self, request: pb.WhyRequest, context: Any) -> pb.WhyResponse:
         dispatches = await self._do.why(rpc.caller(), request.notification_id)
