@@ -26,6 +26,8 @@ class StoredDevices:
         self._vault = vault
 
     async def channels_of(self, owners: Several[str]) -> Mapping[str, set[Channel]]:
+        if not owners:
+            return {}
         channels: dict[str, set[Channel]] = {}
         query = {"owner": {"$in": list(owners)}}
         async for found in self._devices.find(query, projection={"owner": True, "channel": True}):

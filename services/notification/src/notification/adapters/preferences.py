@@ -25,6 +25,8 @@ class StoredPreferences:
         self._preferences = preferences
 
     async def of(self, person_ids: Several[str], topic: Topic) -> Mapping[str, Choice]:
+        if not person_ids:
+            return {}
         made: dict[str, list[Document]] = {}
         query = {"person_id": {"$in": list(person_ids)}, "topic": {"$in": [topic.value, _EVERY]}}
         async for found in self._preferences.find(query):

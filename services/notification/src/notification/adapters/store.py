@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from collections.abc import Collection as Several
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -118,9 +119,14 @@ class StoredNotifications:
             if "follower" in found:
                 yield read(found)
 
-    async def change(self, notification_id: str, change: Callable[[Notification], Notification]) -> Notification | None:
+    async def change(
+        self,
+        notification_id: str,
+        change: Callable[[Notification], Notification],
+        known: Notification | None = None,
+    ) -> Notification | None:
         while True:
-            before = await self.get(notification_id)
+            before, known = known or await self.get(notification_id), None
             if before is None:
                 return None
             after = change(before)
@@ -138,7 +144,7 @@ class StoredNotifications:
                 continue
             for dispatch in moved:
                 _outcome(after.lane, dispatch.channel, dispatch.status)
-            return after
+            return replace(after, version=before.version + 1)
 
     async def expired(self, at: datetime) -> AsyncIterator[Notification]:
         async for found in self._notifications.find({"open_until": {"$gt": _EPOCH, "$lte": at}}):

@@ -62,10 +62,15 @@ class Notifications(Protocol):
         """Those of these that somebody follows."""
         ...
 
-    async def change(self, notification_id: str, change: Callable[[Notification], Notification]) -> Notification | None:
+    async def change(
+        self,
+        notification_id: str,
+        change: Callable[[Notification], Notification],
+        known: Notification | None = None,
+    ) -> Notification | None:
         """Applies a pure change to the state as it is, repeated when another writer was first.
 
-        None when there is no such notification.
+        `known`: as it was a moment ago, which saves a look. None when there is no such notification.
         """
         ...
 

@@ -81,18 +81,26 @@ class SendMessage:
         tried: set[str] = set()
         pool = self.pools[dispatch.channel]
         while (provider := pool.pick(notification.notification_id, tried)) is not None:
-            if await self._submitted(notification, dispatch, message, provider):
+            if await self._submitted(notification, dispatch, message, provider, None if tried else notification):
                 return
             tried.add(provider.name)
         await self._defer(notification.notification_id, dispatch, taken=False)
 
     async def _submitted(
-        self, notification: Notification, dispatch: Dispatch, message: Message, provider: Provider
+        self,
+        notification: Notification,
+        dispatch: Dispatch,
+        message: Message,
+        provider: Provider,
+        known: Notification | None = None,
     ) -> bool:
-        """Whether that was all: False when the provider has certainly not taken it this time."""
+        """Whether that was all: False when the provider has certainly not taken it this time.
+
+        `known` is the notification as it is stored, where nobody has changed it since.
+        """
         notification_id, channel = notification.notification_id, dispatch.channel
-        await self.notifications.change(
-            notification_id, lambda each: each.submitting(channel, provider.name, self.now())
+        recorded = await self.notifications.change(
+            notification_id, lambda each: each.submitting(channel, provider.name, self.now()), known
         )
         telemetry.points.reached("notification.submission.recorded")
         submission = Submission(
@@ -122,7 +130,7 @@ class SendMessage:
         else:
             measuring.sent()
             telemetry.points.reached("notification.submitted")
-            await self._record(notification_id, channel, reference, "")
+            await self._record(notification_id, channel, reference, "", recorded)
             if provider.confirms:
                 await self.vault.destroy(notification_id, channel)
                 await self.notifications.change(
@@ -131,9 +139,11 @@ class SendMessage:
             telemetry.points.reached("notification.outcome.recorded")
         return True
 
-    async def _record(self, notification_id: str, channel: Channel, reference: str, reason: str) -> None:
+    async def _record(
+        self, notification_id: str, channel: Channel, reference: str, reason: str, known: Notification | None = None
+    ) -> None:
         await self.notifications.change(
-            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason)
+            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason), known
         )
 
     async def _defer(self, notification_id: str, dispatch: Dispatch, *, taken: bool) -> None:
