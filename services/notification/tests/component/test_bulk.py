@@ -62,6 +62,8 @@ async def test_a_table_is_checked_by_row_and_nothing_is_sent_when_something_is_w
     ):
         with refused("INVALID_ARGUMENT", reason):
             await ana.StartBulk(start(**bad))
+    with refused("PERMISSION_DENIED", "AUDIENCE_NOT_YOURS"):
+        await ana.StartBulk(start(audience="all", personalisation={"o_que": "x"}))
     assert not (await ana.ListBulks(b.ListBulksRequest())).jobs
     job = (await ana.StartBulk(start(table=table(1)))).job
     with refused("NOT_FOUND", "JOB_NOT_FOUND"):

@@ -235,8 +235,10 @@ async def test_one_click_ends_mails_of_a_kind_and_an_address_that_does_not_exist
     await until(lambda: _has(why, bounced, n.CHANNEL_EMAIL, n.STATUS_FAILED))
     again = (await why(await sender.send(o_que="x", to=nobody)))[n.CHANNEL_EMAIL]
     assert (again.send, again.reason) == (False, "suppression-list")
-    stored = [each async for each in stage.database().collection("suppressions").find({})]
-    assert "ninguem" not in str(stored), "no address is kept"
+    for name in ("suppressions", "rate_counters", "notifications"):
+        stored = [each async for each in stage.database().collection(name).find({})]
+        assert stored, name
+        assert "nt-b.test" not in str(stored), "no address is kept"
 
 
 def click(address: str, method: str, path: str) -> int:

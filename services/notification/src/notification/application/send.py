@@ -82,7 +82,7 @@ class Send:
         if Channel.SMS in said_on and to.addresses.get(Channel.SMS):
             linter.must_be_sendable(said.sms, self.sms_rules)
         order_of = order.channels if order.fallback else ()
-        limited_until = await self.rating.room_for(to.person_id or next(iter(to.addresses.values())), at)
+        limited_until = await self.rating.room_for(to.person_id or self._target(to), at)
         wish = Wish(offered=said_on, order=order_of, not_before=order.send_at, limited_until=limited_until)
         (dispatches,) = await self.deciding(template.topic, [to], at, wish)
         begin = max(at, order.send_at or at)
@@ -123,6 +123,11 @@ class Send:
             ),
             caller,
         )
+
+    def _target(self, to: Recipient) -> str:
+        """A digest of the first address of somebody who has no name here."""
+        channel, address = next((channel, address) for channel, address in to.addresses.items() if address)
+        return self.deciding.suppressions.target(channel, address)
 
     def _must_fit(self, caller: Caller, order: Order, topic: Topic, at: datetime) -> None:
         if order.lane is Lane.EMERGENCY and not caller.has(EMERGENCY_ROLE):

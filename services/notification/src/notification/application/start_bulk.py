@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from directory_view import View
-from errors import Invalid
+from directory_view import Bitmap, View
+from errors import Invalid, NotAllowed
 from rpc import Caller
 
 from notification.application.bulk_ports import Jobs
@@ -50,6 +50,7 @@ class StartBulk:
         Raises:
             NotFound: there is no such template.
             Invalid: the table cannot be read, or the expression.
+            NotAllowed: the audience has people of other entities.
         """
         known = await self.jobs.requested(request_key)
         if known is not None:
@@ -59,7 +60,7 @@ class StartBulk:
             raise Invalid("alerts go one by one, by the emergency lane", reason="TOPIC_NOT_FOR_BULK")
         if bool(order.table) == bool(order.audience):
             raise Invalid("a bulk job has a table or an audience", reason="BULK_WITHOUT_RECIPIENTS")
-        people = self.view.audience(order.audience) if order.audience else None
+        people = self._audience(caller, order.audience) if order.audience else None
         rows = read_table(order.table) if people is None else [Row(1, person_id="-", values=order.values)]
         errors = await self._errors(template, rows, to_all=people is not None)
         total = len(rows) if people is None else len(people)
@@ -79,6 +80,15 @@ class StartBulk:
             values=order.values,
         )
         return await self.jobs.add(job, [] if people is not None else rows, caller, request_key), [], total
+
+    def _audience(self, caller: Caller, expression: str) -> Bitmap:
+        people = self.view.audience(expression)
+        own = self.view.audience(f'entity = "{caller.entity_id}"') if caller.entity_id else Bitmap()
+        stranger = next(iter(self.view.people(people - own)), None)
+        # Who may act for one other entity may act for all of them.
+        if stranger is not None and not caller.may_act_for(stranger.entity_id):
+            raise NotAllowed("the audience has people of other entities", reason="AUDIENCE_NOT_YOURS")
+        return people
 
     async def _errors(self, template: Template, rows: Sequence[Row], *, to_all: bool) -> list[RowError]:
         errors: list[RowError] = []
