@@ -11,8 +11,8 @@ from directory_view import Bitmap, View
 from notification.application.bulk_ports import Jobs
 from notification.application.deciding import Deciding, Wish
 from notification.application.people import recipient, works_here
-from notification.application.ports import Letter, Notifications, Templates, Vault
-from notification.application.send import message, offered
+from notification.application.ports import Notifications, Templates, Vault
+from notification.application.send import letters_of, offered
 from notification.domain.bulk import CHUNK, Fate, Job, Row, chunk_name, fate, row_key
 from notification.domain.notice import Periods
 from notification.domain.notification import Notification
@@ -97,16 +97,7 @@ class RunBulk:
         for (row, to, said), dispatches in zip(told, decided, strict=True):
             notification_id = self.new_id()
             letters.append(
-                [
-                    Letter(
-                        notification_id,
-                        each.channel,
-                        message(said, to, each.channel),
-                        until=kept_until if each.channel is Channel.IN_APP else expires_at,
-                    )
-                    for each in dispatches
-                    if each.send
-                ]
+                letters_of(notification_id, dispatches, said, to, expires_at=expires_at, kept_until=kept_until)
             )
             notifications.append(
                 Notification(

@@ -1,6 +1,6 @@
 """Use case: a service or an employee sends a message by template."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from notification.application.rates import Rating
 from notification.application.templates import usable
 from notification.domain import linter, telephone
 from notification.domain.notice import Periods
-from notification.domain.notification import Notification
+from notification.domain.notification import Dispatch, Notification
 from notification.domain.recipient import Recipient
 from notification.domain.template import Rendered
 from notification.domain.texts import Message
@@ -89,16 +89,7 @@ class Send:
         expires_at = begin + (order.expires_in or self.periods.send)
         kept_until = begin + self.periods.kept(caller.subject)
         notification_id = self.new_id()
-        letters = [
-            Letter(
-                notification_id,
-                each.channel,
-                message(said, to, each.channel),
-                until=kept_until if each.channel is Channel.IN_APP else expires_at,
-            )
-            for each in dispatches
-            if each.send
-        ]
+        letters = letters_of(notification_id, dispatches, said, to, expires_at=expires_at, kept_until=kept_until)
         sealed = dict(zip((each.channel for each in letters), await self.vault.seal(letters), strict=True))
         telemetry.points.reached("notification.order.sealed")
         return await self.notifications.request(
@@ -154,6 +145,28 @@ class Send:
             raise NotFound("there is no such person", reason="PERSON_NOT_FOUND")
         known = recipient(person)
         return replace(known, locale=to.locale or known.locale)
+
+
+def letters_of(
+    notification_id: str,
+    dispatches: Iterable[Dispatch],
+    said: Rendered,
+    to: Recipient,
+    *,
+    expires_at: datetime,
+    kept_until: datetime,
+) -> list[Letter]:
+    """What is to be sealed of a message, for each channel on which it is sent; what is for the inbox is kept longer."""
+    return [
+        Letter(
+            notification_id,
+            each.channel,
+            message(said, to, each.channel),
+            until=kept_until if each.channel is Channel.IN_APP else expires_at,
+        )
+        for each in dispatches
+        if each.send
+    ]
 
 
 def offered(said: Rendered, channels: Sequence[Channel]) -> set[Channel]:

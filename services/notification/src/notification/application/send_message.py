@@ -103,13 +103,7 @@ class SendMessage:
             notification_id, lambda each: each.submitting(channel, provider.name, self.now()), known
         )
         telemetry.points.reached("notification.submission.recorded")
-        submission = Submission(
-            key=f"{notification_id}.{channel}",
-            notification_id=notification_id,
-            topic=notification.topic,
-            lane=notification.lane,
-            unsubscribe=self.unsubscribe(notification) if channel is Channel.EMAIL else "",
-        )
+        submission = self._submission(notification, channel)
         measuring = self.pools[channel].measuring(provider.name)
         try:
             with telemetry.span("notification.submit", kind=telemetry.Kind.CLIENT, done=_timed(provider.name)):
@@ -138,6 +132,15 @@ class SendMessage:
                 )
             telemetry.points.reached("notification.outcome.recorded")
         return True
+
+    def _submission(self, notification: Notification, channel: Channel) -> Submission:
+        return Submission(
+            key=f"{notification.notification_id}.{channel}",
+            notification_id=notification.notification_id,
+            topic=notification.topic,
+            lane=notification.lane,
+            unsubscribe=self.unsubscribe(notification) if channel is Channel.EMAIL else "",
+        )
 
     async def _record(
         self, notification_id: str, channel: Channel, reference: str, reason: str, known: Notification | None = None
