@@ -227,7 +227,8 @@ async def test_a_process_that_dies_while_it_takes_a_message_in_leaves_nothing_ha
     program.settings["ROSSIO_KILL_AT"] = ""
     program.start()
     sent = await stage.sender(program, "nt-ana", *roles).send(request_id, to=to, **said)
-    await until(lambda: _has(stage.caller(program, "nt-ana").why, sent, n.CHANNEL_SMS, n.STATUS_DELIVERED), 150)
+    why = stage.caller(program, "nt-ana").why
+    await until(lambda: _has(why, sent, n.CHANNEL_SMS, n.STATUS_DELIVERED), 150)
     assert [said["text"] for said in stage.noted("taken")] == ["SNS: Evacuar"]
     keys = [each async for each in stage.database().collection("keys").find({"_id": f"{sent}.sms"})]
     assert keys == [], "destroyed on receipt"
