@@ -180,7 +180,7 @@ class Notification:
         ended, following = self.on(channel), next((each for each in self.dispatches if each.after is channel), None)
         if ended is None or following is None or following.status is not Status.PENDING:
             return self
-        if ended.status is not Status.DELIVERED:
+        if ended.status is Status.FAILED:
             held = Held.NOT if following.due_at is None or following.due_at <= at else Held.SCHEDULED
             return self._changed(following.channel, lambda each: replace(each, after=None, held=held))
         return self.ended(following.channel, Status.SUPPRESSED, at, "not-needed")
