@@ -63,7 +63,7 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     )
     await doctor.stub.SendDispensingNotice(notice)
     (_, told) = await until(lambda: alone.noted("taken") if len(alone.noted("taken")) == 2 else None)
-    assert "4495" in told["text"]
+    assert "6495" in told["text"]
     assert "Farmacia Central" in told["text"], "without the accent that the alphabet has not"
     assert CODES["prescription_number"] not in told["text"]
 
