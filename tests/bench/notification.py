@@ -183,10 +183,7 @@ async def paced(
         rate = count / (time.monotonic() - begun)
     sent = dict(each for each in answers if not isinstance(each, BaseException))
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        taken = installation.taken()
-        if sent.keys() <= taken.keys():
-            break
+    while not sent.keys() <= (taken := installation.taken()).keys() and time.monotonic() < deadline:
         await asyncio.sleep(1)
     never = datetime.max.replace(tzinfo=UTC)
     waits = [(taken.get(text, never) - at).total_seconds() for text, at in sent.items()]

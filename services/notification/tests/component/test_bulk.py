@@ -52,14 +52,15 @@ async def test_a_table_is_checked_by_row_and_nothing_is_sent_when_something_is_w
     assert (answer.rows, answer.error_count, answer.HasField("job")) == (8, 7, False)
     checked = await ana.StartBulk(start(table=table(3), check_only=True))
     assert (checked.rows, checked.error_count, checked.HasField("job")) == (3, 0, False)
-    for bad, reason in (
+    wrongs: tuple[tuple[dict[str, Any], str], ...] = (
         ({"table": b"mobile;o_que\n+351912345678\n"}, "TABLE_UNEVEN"),
         ({"table": "mobile;o_que\nção".encode("latin-1")}, "TABLE_NOT_UTF8"),
         ({"table": b"o_que\nx\n"}, "TABLE_HEADING"),
         ({}, "BULK_WITHOUT_RECIPIENTS"),
         ({"table": table(1), "audience": "all"}, "BULK_WITHOUT_RECIPIENTS"),
         ({"audience": "colour = blue", "personalisation": {"o_que": "x"}}, ""),
-    ):
+    )
+    for bad, reason in wrongs:
         with refused("INVALID_ARGUMENT", reason):
             await ana.StartBulk(start(**bad))
     with refused("PERMISSION_DENIED", "AUDIENCE_NOT_YOURS"):
