@@ -183,7 +183,11 @@ async def paced(
         rate = count / (time.monotonic() - begun)
     sent = dict(each for each in answers if not isinstance(each, BaseException))
     deadline = time.monotonic() + 120
-    while not sent.keys() <= (taken := installation.taken()).keys() and time.monotonic() < deadline:
+    taken: dict[str, datetime] = {}
+    while time.monotonic() < deadline:
+        taken = installation.taken()
+        if sent.keys() <= taken.keys():
+            break
         await asyncio.sleep(1)
     never = datetime.max.replace(tzinfo=UTC)
     waits = [(taken.get(text, never) - at).total_seconds() for text, at in sent.items()]
