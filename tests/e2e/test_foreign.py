@@ -20,7 +20,10 @@ from rossio.governance.v1 import service_pb2 as governance
 from rossio.mail.v1 import service_pb2 as mail
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as news
+from rossio.notification.v1 import bulk_pb2 as bulk
+from rossio.notification.v1 import notification_pb2
 from rossio.notification.v1 import service_pb2 as notification
+from rossio.notification.v1 import template_pb2 as template
 
 from tests.e2e.running import Running
 from tests.e2e.test_denied import METHODS
@@ -39,6 +42,8 @@ class Things:
     post: news_pb2.Post
     message_id: str
     prescription_id: str
+    job_id: str
+    device_id: str
 
 
 def one() -> str:
@@ -97,6 +102,7 @@ async def things(running: Running) -> Things:
             mobile="+351912345678",
         )
     )
+    webhook = notification.RegisterDeviceRequest(request_id=one(), url="https://avisos.example/x")
     return Things(
         space.space_id,
         file_id,
@@ -105,7 +111,33 @@ async def things(running: Running) -> Things:
         post,
         (await client.mail.Submit(submit)).message_id,
         sent.notification_id,
+        await bulk_job(running),
+        (await client.notification.RegisterDevice(webhook)).device_id,
     )
+
+
+async def bulk_job(running: Running) -> str:
+    """A bulk job of e01, to somebody who does not exist."""
+    name, by = "segredo", running.stage.cast.person("e01").person_id
+
+    def token(subject: str, *roles: str) -> str:
+        return running.suite.issuer.token(subject, entity="e01", roles=[f"notification.{role}" for role in roles])
+
+    author, approver = token(by, "author", "bulk"), token("p-approver", "approver")
+    text = template.TemplateText(locale="pt-PT", title="x", mail="x")
+    put = notification.PutTemplateRequest(
+        request_id=one(), name=name, topic=notification_pb2.TOPIC_SERVICE, texts=[text]
+    )
+    async with Client(running.stage.stack.endpoints, lambda: author) as client:
+        version = (await client.sending.PutTemplate(put)).template.version
+        async with Client(running.stage.stack.endpoints, lambda: approver) as other:
+            await other.sending.ApproveTemplate(
+                notification.ApproveTemplateRequest(request_id=one(), name=name, version=version)
+            )
+        table = b"email\ndelivered@simulated.invalid\n"
+        return (
+            await client.bulk.StartBulk(bulk.StartBulkRequest(request_id=one(), template=name, table=table))
+        ).job.job_id
 
 
 async def _upload_into(client: Client, **header: str) -> None:
@@ -207,6 +239,15 @@ FOREIGN: dict[str, Call] = {
     "NotificationService.Why": lambda c, t, _: c.notification.Why(
         notification.WhyRequest(notification_id=t.prescription_id)
     ),
+    "BulkService.GetBulk": lambda c, t, _: c.bulk.GetBulk(bulk.GetBulkRequest(job_id=t.job_id)),
+    "BulkService.PauseBulk": lambda c, t, _: c.bulk.PauseBulk(bulk.PauseBulkRequest(request_id=one(), job_id=t.job_id)),
+    "BulkService.ResumeBulk": lambda c, t, _: c.bulk.ResumeBulk(
+        bulk.ResumeBulkRequest(request_id=one(), job_id=t.job_id)
+    ),
+    "BulkService.RetryBulk": lambda c, t, _: c.bulk.RetryBulk(bulk.RetryBulkRequest(request_id=one(), job_id=t.job_id)),
+    "NotificationService.RemoveDevice": lambda c, t, _: c.notification.RemoveDevice(
+        notification.RemoveDeviceRequest(request_id=one(), device_id=t.device_id)
+    ),
     "MailService.Trace": lambda c, t, _: _drain(c.mail.Trace(mail.TraceRequest(message_id=t.message_id))),
     "GovernanceService.ListAuditRecords": lambda c, _, __: _drain(
         c.governance.ListAuditRecords(governance.ListAuditRecordsRequest(entity_id="e01"))
@@ -233,7 +274,9 @@ async def test_every_method_that_takes_an_id_has_a_row() -> None:
 @pytest.mark.parametrize("row", FOREIGN)
 async def test_what_another_entity_has_does_not_exist(running: Running, things: Things, row: str) -> None:
     """The caller has every role that the method asks for, in another entity."""
-    roles = {"news.editor", "document.admin", "mail.admin", "governance.auditor", "prescriber"}
+    roles = {
+        "news.editor", "document.admin", "mail.admin", "governance.auditor", "prescriber", "notification.bulk",
+    }  # fmt: skip
     stranger = running.stage.cast.person("e02")
     token = running.suite.issuer.token(stranger.person_id, entity="e02", roles=roles)
     async with Client(running.stage.stack.endpoints, lambda: token) as client:

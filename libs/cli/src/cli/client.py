@@ -25,7 +25,7 @@ from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
-from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
+from rossio.notification.v1.service_pb2_grpc import BulkServiceStub, NotificationServiceStub, SendServiceStub
 
 
 class Client:
@@ -68,6 +68,10 @@ class Client:
     @cached_property
     def notification(self) -> NotificationServiceStub:
         return NotificationServiceStub(self._channel("notification"))
+
+    @cached_property
+    def bulk(self) -> BulkServiceStub:
+        return BulkServiceStub(self._channel("notification"))
 
     @cached_property
     def sending(self) -> SendServiceStub:

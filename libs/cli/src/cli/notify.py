@@ -9,7 +9,7 @@ import typer
 from errors import Invalid
 from rossio.notification.v1 import notification_pb2, service_pb2
 
-from cli import sending
+from cli import bulk, sending
 from cli.client import connect
 from cli.command import As, console, note, sync, table
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Read the inbox, set preferences, send a prescription, ask why; templates and messages by them.",
 )
 app.add_typer(sending.app)
+app.add_typer(bulk.app, name="bulk", help="Many messages by one template: start, look, pause, resume, retry.")
 
 
 @app.command()
@@ -70,6 +71,40 @@ async def prefer(
 
 @app.command()
 @sync
+async def quiet(
+    begin: Annotated[str, typer.Argument(help="For example 22:00; the same as the end: no quiet hours.")],
+    end: Annotated[str, typer.Argument(help="For example 07:00.")],
+    zone: Annotated[str, typer.Option(help="Europe/Lisbon when left out.")] = "",
+    caller: As = None,
+) -> None:
+    """Sets when no SMS and no push may wake the caller, alerts excepted."""
+    hours = notification_pb2.QuietHours(begin=begin, end=end, zone=zone)
+    async with connect(caller) as client:
+        request = service_pb2.SetQuietHoursRequest(request_id=str(uuid4()), quiet_hours=hours)
+        await client.notification.SetQuietHours(request)
+
+
+@app.command()
+@sync
+async def digest(
+    topic: Annotated[str, typer.Argument(help="document, news or service")],
+    period: Annotated[str, typer.Argument(help="immediate, hourly or daily")],
+    caller: As = None,
+) -> None:
+    """Sets how often the caller is sent e-mail about a topic."""
+    try:
+        wanted = notification_pb2.Digest(
+            topic=notification_pb2.Topic.Value(f"TOPIC_{topic.upper()}"),
+            period=notification_pb2.DigestPeriod.Value(f"DIGEST_PERIOD_{period.upper()}"),
+        )
+    except ValueError as error:
+        raise Invalid("topics are document, news, service; periods are immediate, hourly, daily") from error
+    async with connect(caller) as client:
+        await client.notification.SetDigest(service_pb2.SetDigestRequest(request_id=str(uuid4()), digest=wanted))
+
+
+@app.command()
+@sync
 async def prescription(
     number: Annotated[str, typer.Argument(help="19 digits.")],
     mobile: Annotated[str, typer.Argument(help="For example +351912345678.")],
@@ -91,6 +126,31 @@ async def prescription(
     )
     async with connect(caller) as client:
         print((await client.notification.SendPrescription(request)).notification_id)
+
+
+@app.command()
+@sync
+async def dispensed(
+    number: Annotated[str, typer.Argument(help="19 digits.")],
+    mobile: Annotated[str, typer.Argument(help="For example +351912345678.")],
+    pharmacy: Annotated[str, typer.Argument(help="Its name.")],
+    caller: As = None,
+) -> None:
+    """Tells a citizen that a prescription was dispensed."""
+    request = service_pb2.SendDispensingNoticeRequest(
+        request_id=str(uuid4()), prescription_number=number, mobile=mobile, pharmacy=pharmacy
+    )
+    async with connect(caller) as client:
+        print((await client.notification.SendDispensingNotice(request)).notification_id)
+
+
+@app.command()
+@sync
+async def webhook(url: str, caller: As = None) -> None:
+    """Registers an address of the caller's to which notices are posted, signed; prints the secret."""
+    async with connect(caller) as client:
+        request = service_pb2.RegisterDeviceRequest(request_id=str(uuid4()), url=url)
+        print((await client.notification.RegisterDevice(request)).secret)
 
 
 @app.command()

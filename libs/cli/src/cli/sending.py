@@ -16,6 +16,7 @@ from cli.command import As, console, note, sync, table
 
 app = typer.Typer()
 Values = Annotated[list[str] | None, typer.Option("--value", help="variable=value; may be repeated.")]
+_RULE_WORDS = {"default": "unspecified"}
 DECISION = ("channel", "sent", "reason", "status", "waits for", "until", "attempts", "provider")
 
 
@@ -138,6 +139,59 @@ async def statuses(
             row = decision(change.status)
             told = (change.cursor, change.notification_id, row[0], row[3], row[2], change.reference)
             console.print("\t".join(map(str, told)), markup=False)
+
+
+@app.command("policy")
+@sync
+async def policy(
+    topic: Annotated[str, typer.Argument(help="document, news, service or mail")],
+    channel: Annotated[str, typer.Argument(help="in_app, email, sms, push or webhook")],
+    rule: Annotated[str, typer.Argument(help="forced, on, off, never, or default: the suite's own")],
+    caller: As = None,
+) -> None:
+    """Sets what the caller's entity forces, forbids or presets for its people."""
+    try:
+        wanted = notification_pb2.Policy(
+            topic=notification_pb2.Topic.Value(f"TOPIC_{topic.upper()}"),
+            channel=notification_pb2.Channel.Value(f"CHANNEL_{channel.upper()}"),
+            rule=notification_pb2.PolicyRule.Value(f"POLICY_RULE_{_RULE_WORDS.get(rule, rule).upper()}"),
+        )
+    except ValueError as error:
+        raise Invalid("there is no such topic, channel or rule: see --help") from error
+    async with connect(caller) as client:
+        await client.sending.SetPolicy(service_pb2.SetPolicyRequest(request_id=str(uuid4()), policy=wanted))
+
+
+@app.command("providers")
+@sync
+async def providers(caller: As = None) -> None:
+    """Shows what share of SMS each provider carries, and the steps that led there."""
+    async with connect(caller) as client:
+        answer = await client.sending.GetProviderSteps(service_pb2.GetProviderStepsRequest())
+    note(", ".join(f"{name}: {share} %" for name, share in sorted(answer.shares.items())) or "no step was taken yet")
+    table(
+        ("at", "reason", "provider", "before", "after", "replays"),
+        (
+            (
+                step.at.ToJsonString(),
+                step.reason,
+                step.provider,
+                step.before[step.provider],
+                step.after[step.provider],
+                "yes" if step.replays else "NO",
+            )
+            for step in answer.steps
+        ),
+    )
+
+
+@app.command("callback")
+@sync
+async def callback(url: str, caller: As = None) -> None:
+    """Sets where the caller is told, by signed posts, what becomes of its messages; prints the secret."""
+    async with connect(caller) as client:
+        request = service_pb2.SetCallbackRequest(request_id=str(uuid4()), url=url)
+        print((await client.sending.SetCallback(request)).secret)
 
 
 @app.command("unsuppress")

@@ -7,6 +7,8 @@ from typing import Annotated
 import service
 from pydantic import Field, SecretStr
 
+from notification.application.rates import Rates
+from notification.domain.failover import Steering
 from notification.domain.linter import SmsRules
 from notification.domain.notice import Periods
 from notification.domain.prescription import Lengths
@@ -19,6 +21,8 @@ class Settings(service.Settings):
     grpc_address: service.Address = "127.0.0.1:7105"
     admin_address: service.Address = "127.0.0.1:7205"
     data_path: Path = Path(".rossio/notification")
+    grpc_max_message_bytes: int = 33 * 1024 * 1024
+    """A table of a bulk job goes in whole."""
 
     vault_key: SecretStr | None = None
     """32 bytes in base64, the same in all processes, which wrap the keys of sealed messages.
@@ -42,6 +46,8 @@ class Settings(service.Settings):
 
     sms_provider_url: str = "http://127.0.0.1:7405"
     sms_provider_key: SecretStr = SecretStr("")
+    sms_over_http: bool = True
+    """Whether that provider is used, beside or instead of a message centre."""
     sms_receipt_secret: SecretStr | None = None
     """What the provider signs its receipts with; without it none is taken."""
     receipts_address: service.Address = "127.0.0.1:7305"
@@ -49,6 +55,28 @@ class Settings(service.Settings):
     """Where the provider finds `receipts_address`; empty: at that address itself."""
     unsubscribe_url: str = ""
     """Where mail providers find `receipts_address` (https); empty: mails cannot be ended by one click."""
+
+    outbound_private: bool = False
+    """Whether devices and callbacks may be in private networks and without TLS: for development."""
+    push_contact: str = "mailto:postmaster@rossio.test"
+    """Whom push services write to about us (RFC 8292)."""
+
+    smpp_address: str = ""
+    """Host and port of a message centre; empty: SMS go over HTTP alone."""
+    smpp_system_id: str = ""
+    smpp_password: SecretStr = SecretStr("")
+    smpp_sender: str = "Rossio"
+    smpp_window: Annotated[int, Field(ge=1, le=1000)] = 32
+    smpp_enquire_every: Period = timedelta(seconds=20)
+    steer_every: Period = timedelta(seconds=15)
+    """How often the shares of the SMS providers are looked at."""
+    provider_cool_down: Period = timedelta(minutes=10)
+    provider_errors_a_minute: Annotated[int, Field(ge=1)] = 10
+
+    rate_service_a_minute: Annotated[int, Field(ge=0)] = 3000
+    rate_entity_a_day: Annotated[int, Field(ge=0)] = 0
+    rate_recipient_an_hour: Annotated[int, Field(ge=0)] = 30
+    """Most messages; 0: any number. What is over the recipient's waits, the others are refused."""
 
     sms_most_segments: Annotated[int, Field(ge=1, le=20)] = 4
     sms_price_millis: Annotated[int, Field(ge=0)] = 45
@@ -62,12 +90,26 @@ class Settings(service.Settings):
     option_code_digits: _Digits = 4
     expiry_every: Period = timedelta(seconds=30)
     """How often it is looked for what has expired."""
+    bulk_every: Period = timedelta(milliseconds=500)
+    """How often it is looked for bulk jobs, and counted what became of them."""
     due_every: Period = timedelta(seconds=1)
     """How often it is looked for what has waited for its time."""
 
     @property
     def periods(self) -> Periods:
         return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.retention)
+
+    @property
+    def rates(self) -> Rates:
+        return Rates(self.rate_service_a_minute, self.rate_entity_a_day, self.rate_recipient_an_hour)
+
+    @property
+    def steering(self) -> Steering:
+        return Steering(
+            errors_a_minute=self.provider_errors_a_minute,
+            cool_down=self.provider_cool_down,
+            error_cool_down=min(Steering().error_cool_down, self.provider_cool_down),
+        )
 
     @property
     def sms_rules(self) -> SmsRules:

@@ -34,8 +34,9 @@ from rossio.news.v1 import events_pb2 as news_events
 from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
-from rossio.notification.v1.service_pb2_grpc import NotificationServiceStub, SendServiceStub
+from rossio.notification.v1.service_pb2_grpc import BulkServiceStub, NotificationServiceStub, SendServiceStub
 from testkit.sms_provider import KEY, SECRET, SmsProviderProgram
+from testkit.smsc import PASSWORD, SYSTEM_ID, SmscProgram
 
 MASTER = bytes(range(32))
 """The master key of the vault."""
@@ -217,6 +218,7 @@ class Stage:
         self.surroundings = surroundings
         self.folder = folder
         self.sms = SmsProviderProgram(folder / "sms")
+        self.centre: SmscProgram | None = None
         self.mail: ServiceProgram | None = None
         self._issuer = issuer
         self._programs: list[ServiceProgram] = []
@@ -231,6 +233,8 @@ class Stage:
         for program in self._programs:
             program.stop(10)  # leaves its groups, so that the next test need not wait for their sessions to end
         self.sms.kill()
+        if self.centre is not None:
+            self.centre.kill()
 
     async def tell(self, *events: Message, at: datetime | None = None) -> None:
         """Publishes events as the services that they are of would."""
@@ -244,6 +248,11 @@ class Stage:
         """Starts the SMS provider."""
         self.sms = SmsProviderProgram(self.folder / "sms", *options, port=self.sms.port)
         self.sms.start()
+
+    def message_centre(self, *options: str) -> None:
+        """Starts the message centre; processes that are made after this speak to it."""
+        self.centre = SmscProgram(self.folder / "smsc", *options, port=self.centre.port if self.centre else None)
+        self.centre.start()
 
     def mail_routing(self) -> None:
         self.mail = self._program("mail-routing", ServiceProgram, SERVICE_SENDERS='{"notification": ["no-reply@*"]}')
@@ -259,9 +268,18 @@ class Stage:
             "SMS_RECEIPT_SECRET": SECRET,
             "RECEIPTS_ADDRESS": f"127.0.0.1:{free_port()}",
             "EXPIRY_EVERY": "PT0.2S",
+            "DUE_EVERY": "PT0.2S",
+            "OUTBOUND_PRIVATE": "true",
+            **self._over_smpp(),
             **settings,
         }
         return self._program("notification", kind, **told)
+
+    def _over_smpp(self) -> dict[str, str]:
+        if self.centre is None:
+            return {}
+        address = f"127.0.0.1:{self.centre.port}"
+        return {"SMPP_ADDRESS": address, "SMPP_SYSTEM_ID": SYSTEM_ID, "SMPP_PASSWORD": PASSWORD}
 
     def _program(self, name: str, kind: type[ServiceProgram], **settings: str) -> ServiceProgram:
         (service,) = (each for each in SERVICES if each.name == name)
@@ -273,12 +291,24 @@ class Stage:
         """Somebody who speaks to a process."""
         return Person(NotificationServiceStub(self._channel(program, person_id, roles)))
 
+    def citizen(self, program: ServiceProgram, subject: str) -> NotificationServiceStub:
+        """The stub of a citizen, who belongs to no entity."""
+        token = self._issuer.token(subject, kind="citizen")
+        return NotificationServiceStub(self._open_channel(program, token))
+
+    def bulk(self, program: ServiceProgram, person_id: str) -> BulkServiceStub:
+        """The stub of somebody who sends many messages at once."""
+        return BulkServiceStub(self._channel(program, person_id, ["notification.bulk"]))
+
     def sender(self, program: ServiceProgram, person_id: str, *roles: str) -> Sender:
         """Somebody who sends by a process."""
         return Sender(SendServiceStub(self._channel(program, person_id, roles)))
 
     def _channel(self, program: ServiceProgram, person_id: str, roles: Sequence[str]) -> grpc.aio.Channel:
         token = self._issuer.token(person_id, entity=PEOPLE.get(person_id, "nt-b"), roles=roles)
+        return self._open_channel(program, token)
+
+    def _open_channel(self, program: ServiceProgram, token: str) -> grpc.aio.Channel:
         channel = rpc.channel(program.grpc, token=lambda: token)
         self._open.push_async_callback(channel.close)
         return channel
@@ -298,8 +328,16 @@ class Stage:
 
     def noted(self, event: str) -> list[dict[str, Any]]:
         """What the SMS provider has noted in its log."""
-        lines = self.sms.messages.read_text().splitlines() if self.sms.messages.exists() else []
-        return [said for said in map(json.loads, lines) if said["event"] == event]
+        return _noted(self.sms.messages, event)
+
+    def heard(self, event: str) -> list[dict[str, Any]]:
+        """What the message centre has noted in its log."""
+        return _noted(self.centre.messages, event) if self.centre else []
+
+
+def _noted(log: Path, event: str) -> list[dict[str, Any]]:
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [said for said in map(json.loads, lines) if said["event"] == event]
 
 
 @pytest.fixture

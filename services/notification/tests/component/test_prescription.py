@@ -4,12 +4,15 @@ import base64
 import http.client
 import json
 import time
+from io import BytesIO
 from pathlib import Path
 
 from notification.adapters.vault import KeyVault
 from notification.domain import gsm7
 from notification.domain.vocabulary import Channel
+from pypdf import PdfReader
 from rossio.notification.v1 import notification_pb2 as n
+from rossio.notification.v1 import service_pb2 as pb
 from testkit.sms_provider import SECRET, sign
 
 from .conftest import MASTER, new_id
@@ -47,8 +50,22 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     assert gsm7.septets(sms["text"]) <= gsm7.SEGMENT_SEPTETS
     assert "Zolmitriptano" not in sms["text"]
     (mail,) = alone.letters("nt-nuno")
-    assert "Zolmitriptano" in mail.get_content()
+    assert "Zolmitriptano" in mail.get_body().get_content()
+    (guide,) = mail.iter_attachments()
+    read = PdfReader(BytesIO(guide.get_content())).pages[0].extract_text()
+    assert (guide.get_filename(), "um comprimido de manhã e um à noite" in read) == ("guia-de-tratamento.pdf", True)
     assert mail["Subject"] == "Guia de tratamento"
+    notice = pb.SendDispensingNoticeRequest(
+        request_id=new_id(),
+        prescription_number=CODES["prescription_number"],
+        mobile=CITIZEN["mobile"],
+        pharmacy="Farmácia Central",
+    )
+    await doctor.stub.SendDispensingNotice(notice)
+    (_, told) = await until(lambda: alone.noted("taken") if len(alone.noted("taken")) == 2 else None)
+    assert "6495" in told["text"]
+    assert "Farmacia Central" in told["text"], "without the accent that the alphabet has not"
+    assert CODES["prescription_number"] not in told["text"]
 
     assert await vault.open(Channel.SMS, {notification_id: sealed}) == {}, "its key is no more"
     assert await vault.open(Channel.EMAIL, {notification_id: bytes(stored["sealed"]["email"])}) == {}
@@ -99,6 +116,7 @@ WRONG = (
     ({"email": "nobody"}, "INVALID_FIELD"),
     ({"guide": ""}, "GUIDE_BLANK"),
     ({"guide": "código 730194"}, "GUIDE_HOLDS_CODE"),
+    ({"guide": "日本"}, "GUIDE_CHARACTER"),
 )
 
 

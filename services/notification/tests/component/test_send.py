@@ -2,11 +2,13 @@
 
 import asyncio
 import http.client
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import grpc
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
 from rossio.notification.v1 import template_pb2 as t
@@ -206,6 +208,32 @@ async def test_an_alert_overtakes_what_waits_and_nobody_can_switch_it_off(stage,
     assert (await stage.caller(program, "nt-ana").why(alert))[n.CHANNEL_SMS].reason == "forced"
 
 
+async def test_a_process_that_dies_while_it_takes_a_message_in_leaves_nothing_half_done(stage, until):
+    stage.provider()
+    program = stage.notification()
+    program.start()
+    roles = (*EVERYTHING, "notification.emergency")
+    await ready(stage, program, "alerta", topic=n.TOPIC_ALERT)
+    request_id = new_id()
+    said: dict[str, Any] = {"o_que": "Evacuar", "template": "alerta", "lane": n.LANE_EMERGENCY}
+    to = {"mobile": "+351912345678"}
+    for point in ("notification.order.sealed", "notification.taken"):
+        program.stop()
+        program.settings["ROSSIO_KILL_AT"] = point
+        program.start()
+        with suppress(grpc.aio.AioRpcError):
+            await stage.sender(program, "nt-ana", *roles).send(request_id, to=to, **said)
+        await until(lambda: program.exit_code is not None)
+    program.settings["ROSSIO_KILL_AT"] = ""
+    program.start()
+    sent = await stage.sender(program, "nt-ana", *roles).send(request_id, to=to, **said)
+    why = stage.caller(program, "nt-ana").why
+    await until(lambda: _has(why, sent, n.CHANNEL_SMS, n.STATUS_DELIVERED), 150)
+    assert [said["text"] for said in stage.noted("taken")] == ["SNS: Evacuar"]
+    keys = [each async for each in stage.database().collection("keys").find({"_id": f"{sent}.sms"})]
+    assert keys == [], "destroyed on receipt"
+
+
 async def test_one_click_ends_mails_of_a_kind_and_an_address_that_does_not_exist_is_not_written_to_again(
     stage, until, refused
 ):
@@ -235,8 +263,10 @@ async def test_one_click_ends_mails_of_a_kind_and_an_address_that_does_not_exist
     await until(lambda: _has(why, bounced, n.CHANNEL_EMAIL, n.STATUS_FAILED))
     again = (await why(await sender.send(o_que="x", to=nobody)))[n.CHANNEL_EMAIL]
     assert (again.send, again.reason) == (False, "suppression-list")
-    stored = [each async for each in stage.database().collection("suppressions").find({})]
-    assert "ninguem" not in str(stored), "no address is kept"
+    for name in ("suppressions", "rate_counters", "notifications"):
+        stored = [each async for each in stage.database().collection(name).find({})]
+        assert stored, name
+        assert "nt-b.test" not in str(stored), "no address is kept"
 
 
 def click(address: str, method: str, path: str) -> int:

@@ -28,6 +28,9 @@ POINTS = {
     "notification.outcome.recorded": 5,
     "notification.key.destroyed": 3,
     "notification.prescription.sealed": 2,
+    "notification.taken": 2,
+    "notification.deferred": 2,
+    "notification.releasing": 2,
     "messaging.relay.published": 3,
     "messaging.handled": 20,
     "messaging.commit": 3,
@@ -36,7 +39,9 @@ POINTS = {
 ROUNDS = 12
 RIGHT = {"prescription_number": "8317264950183726495", "access_code": "730194", "option_code": "5821"}
 PROVIDER = (
-    "--lose-answer", "0.1", "--refuse", "0.1", "--repeat-receipt", "0.1", "--undelivered", "0.1", "--receipt-ms", "20",
+    "--lose-answer", "0.1", "--refuse", "0.1", "--repeat-receipt", "0.1", "--undelivered", "0.1",
+    # Longer than the first pause: what is in doubt is asked again before a receipt settles it.
+    "--receipt-ms", "2000",
 )  # fmt: skip
 
 

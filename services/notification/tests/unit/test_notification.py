@@ -95,6 +95,18 @@ def test_the_next_channel_goes_when_the_first_has_failed_and_only_then():
     assert {each.status for each in begun.expired(AT).dispatches if each.send} == {Status.FAILED}
 
 
+def test_when_the_first_of_three_arrives_none_of_the_others_is_needed():
+    order = [Channel.EMAIL, Channel.SMS, Channel.PUSH]
+    decisions = decide(Topic.SERVICE, Choice(), Circumstances(set(order), order=order), AT)
+    begun = replace(notification(), topic=Topic.SERVICE, dispatches=tuple(Dispatch.of(each, AT) for each in decisions))
+    arrived = begun.ended(Channel.EMAIL, Status.DELIVERED, AT)
+    assert {each.status for each in arrived.dispatches if each.channel in order[1:]} == {Status.SUPPRESSED}
+    failed = begun.ended(Channel.EMAIL, Status.FAILED, AT).ended(Channel.SMS, Status.FAILED, AT)
+    push = failed.on(Channel.PUSH)
+    assert push is not None
+    assert push.ready
+
+
 def test_what_is_put_off_waits_for_its_time_and_knows_whether_a_provider_may_have_it():
     tried = notification().submitting(Channel.SMS, "sms-http", AT)
     assert sms(tried).in_doubt

@@ -49,6 +49,8 @@ async def bound(centre: Smsc, taken: Taken, password: str = PASSWORD, **options)
     peer = Peer("127.0.0.1", centre.port, SYSTEM_ID, password, **options)
     provider = SmppProvider("sms-smpp", peer, "Rossio", taken)
     await provider.start()
+    if password == PASSWORD:
+        await until(lambda: provider._session.bound)
     return provider
 
 
@@ -68,7 +70,6 @@ async def test_every_text_arrives_as_it_was_and_its_receipt_comes_back(tmp_path)
     centre = Smsc(log, manner=QUICK)
     await centre.start()
     provider = await bound(centre, taken, enquire_every=0.05)
-    await until(lambda: noted(log, "bound"))
     references = []
     for number, text in enumerate(TEXTS):
         references.append(await provider.submit(Message("+351912345678", "", text), submission(number)))
@@ -85,7 +86,6 @@ async def test_no_more_wait_for_their_answer_than_the_window_holds_and_all_are_a
     centre = Smsc(tmp_path / "log", manner=Manner(latency_ms=5, receipt_ms=0))
     await centre.start()
     provider = await bound(centre, Taken(), window=4)
-    await until(lambda: noted(tmp_path / "log", "bound"))
     most = 0
 
     async def look() -> None:
@@ -110,7 +110,6 @@ async def test_what_was_not_taken_is_told_apart_from_what_may_have_been(tmp_path
     centre = Smsc(log, manner=Manner(latency_ms=0, throttle=1))
     await centre.start()
     provider = await bound(centre, Taken(), answer=5)
-    await until(lambda: noted(log, "bound"))
     with pytest.raises(NotTaken) as busy:
         await provider.submit(message, submission(1))
     assert busy.value.reason == "PROVIDER_BUSY"
@@ -122,7 +121,7 @@ async def test_what_was_not_taken_is_told_apart_from_what_may_have_been(tmp_path
     with pytest.raises(NotTaken):
         await provider.submit(message, submission(3))
     centre.manner = QUICK
-    await until(lambda: len(noted(log, "bound")) == 2)
+    await until(lambda: provider._session.bound)
     assert await provider.submit(message, submission(4)), "it binds again by itself"
     await provider.stop()
     await centre.stop()

@@ -8,8 +8,11 @@ from store import Document
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
 
-CHANGING = ("dispatches", "read", "closed", "mail_id", "open_until", "due_at", "moved_at")
+CHANGING = ("dispatches", "read", "closed", "mail_id", "sms_id", "open_until", "due_at", "moved_at")
 """The fields that a change may change; an index is told what has no value any more."""
+
+REFERENCES = {Channel.EMAIL: "mail_id", Channel.SMS: "sms_id"}
+"""Channel -> the field by which a message is found again that its provider speaks of."""
 
 
 def written(each: Notification) -> Document:
@@ -32,21 +35,33 @@ def written(each: Notification) -> Document:
         "dispatches": [_dispatch_written(dispatch) for dispatch in each.dispatches],
         "sealed": {channel.value: sealed for channel, sealed in each.sealed.items()},
     }
-    if each.reference:
-        document["reference"] = each.reference
-    if each.test:
-        document["test"] = True
-    if each.followed:
-        document |= {"follower": each.requested_by, "moved_at": each.moved_at}
-    if each.due_at is not None:
-        document["due_at"] = each.due_at
+    document |= _seldom(each)
     if each.in_inbox:
         document["inbox"] = each.person_id
     if each.open:
         document["open_until"] = each.expires_at
-    mail = each.on(Channel.EMAIL)
-    if mail is not None and mail.reference:
-        document["mail_id"] = mail.reference
+    for channel, field in REFERENCES.items():
+        dispatch = each.on(channel)
+        if dispatch is not None and dispatch.reference:
+            document[field] = dispatch.reference
+    return document
+
+
+def _seldom(each: Notification) -> Document:
+    """What is the case for some notifications is written for those."""
+    document: Document = {}
+    if each.reference:
+        document["reference"] = each.reference
+    if each.test:
+        document["test"] = True
+    if each.chunk:
+        document |= {"chunk": each.chunk, "row": each.row, "round": each.round}
+    if each.members:
+        document["members"] = list(each.members)
+    if each.followed:
+        document |= {"follower": each.requested_by, "moved_at": each.moved_at}
+    if each.due_at is not None:
+        document["due_at"] = each.due_at
     return document
 
 
@@ -60,7 +75,6 @@ def _dispatch_written(each: Dispatch) -> Document:
         "provider": each.provider,
         "reference": each.reference,
         "attempts": each.attempts,
-        # What is the case for few messages is written for those.
         **({"in_doubt": True} if each.in_doubt else {}),
         **({"due_at": each.due_at} if each.due_at is not None else {}),
         **({"held": each.held.value} if each.held else {}),
@@ -100,5 +114,9 @@ def read(found: Mapping[str, Any]) -> Notification:
         reference=found.get("reference", ""),
         followed="follower" in found,
         test=found.get("test", False),
+        chunk=found.get("chunk", ""),
+        row=found.get("row", 0),
+        round=found.get("round", 1),
+        members=tuple(found.get("members", ())),
         version=found["version"],
     )

@@ -12,6 +12,7 @@ from errors import Invalid, Transient, Unauthenticated
 from rossio.mail.v1 import events_pb2, service_pb2
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 
+from notification.adapters.pdf import pdf
 from notification.application.ports import AddressGone
 from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Lane, Topic
@@ -39,6 +40,7 @@ class MailRouting:
 
     name = "mail-routing"
     idempotent = True
+    confirms = False
 
     def __init__(self, stub: MailServiceStub, sender: str) -> None:
         self._stub = stub
@@ -82,6 +84,9 @@ def as_rfc5322(message: Message, submission: Submission, *, sender: str) -> byte
     mail.set_content(message.text)
     if message.html:
         mail.add_alternative(message.html, subtype="html")
+    if message.pdf:
+        document = pdf(mail["Subject"], message.text)
+        mail.add_attachment(document, maintype="application", subtype="pdf", filename=message.pdf)
     return mail.as_bytes()
 
 

@@ -11,6 +11,7 @@ from rpc import Caller
 
 from notification.adapters import wire
 from notification.application.send import Order
+from notification.application.steer_providers import Logged
 from notification.application.watch_statuses import StatusChange
 from notification.domain.linter import SmsReport
 from notification.domain.recipient import Recipient
@@ -53,6 +54,22 @@ def status_message(change: StatusChange) -> pb.WatchStatusesResponse:
         status=wire.decision_message(change.dispatch),
         cursor=change.cursor,
     )
+
+
+def step_message(logged: Logged, *, replays: bool) -> pb.ProviderStep:
+    message = pb.ProviderStep(
+        reason=logged.step.reason,
+        provider=logged.step.provider,
+        before=logged.before.of,
+        after=logged.step.after.of,
+        measured=[
+            pb.ProviderMeasure(provider=name, sent=each.sent, slow=each.slow, errors=each.errors)
+            for name, each in logged.measured.items()
+        ],
+        replays=replays,
+    )
+    message.at.FromDatetime(logged.at)
+    return message
 
 
 def draft(request: pb.PutTemplateRequest, by: Caller, at: datetime) -> Template:

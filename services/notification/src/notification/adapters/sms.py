@@ -31,6 +31,7 @@ class SmsProvider:
 
     name = "sms-http"
     idempotent = True
+    confirms = False
 
     def __init__(self, url: str, key: str, receipts: str) -> None:
         self._messages = f"{url.rstrip('/')}/messages"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from collections.abc import Collection as Several
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -18,6 +19,8 @@ from notification.domain.notification import Notification
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
 _PAGE: Final = 200
+# Bulk jobs go on while less than this waits to be published: what others send waits behind that much at most.
+_MOST_WAITING: Final = 1000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _AT_ITS_TIME: Final = timedelta(0)
 
@@ -27,8 +30,10 @@ INDEXES: Final = (
     Index(["inbox", "_id"]),
     Index(["inbox", "read", "_id"]),
     Index(["mail_id"], sparse=True),
+    Index(["sms_id"], sparse=True),
     Index(["open_until"], sparse=True),
     Index(["due_at"], sparse=True),
+    Index(["chunk"], sparse=True),
     # `follower` is who asked for it by a template.
     Index(["follower", "moved_at"], sparse=True),
     Index(["kept_until"], expire_after=_AT_ITS_TIME),
@@ -56,6 +61,17 @@ class StoredNotifications:
 
     async def mailed(self, reference: str) -> Notification | None:
         return _found(await self._notifications.find_one({"mail_id": reference}))
+
+    async def texted(self, reference: str) -> Notification | None:
+        return _found(await self._notifications.find_one({"sms_id": reference}))
+
+    async def of_chunk(self, chunk: str) -> AsyncIterator[Notification]:
+        async for found in self._notifications.find({"chunk": chunk}):
+            yield read(found)
+
+    async def congested(self) -> bool:
+        """Whether the relay has more to publish than it takes at a time or two."""
+        return len(await self._notifications.pending(_MOST_WAITING)) == _MOST_WAITING
 
     async def add(self, notifications: Sequence[Notification]) -> None:
         result = await self._notifications.bulk([Insert(written(each), list(_facts(each))) for each in notifications])
@@ -103,9 +119,14 @@ class StoredNotifications:
             if "follower" in found:
                 yield read(found)
 
-    async def change(self, notification_id: str, change: Callable[[Notification], Notification]) -> Notification | None:
+    async def change(
+        self,
+        notification_id: str,
+        change: Callable[[Notification], Notification],
+        known: Notification | None = None,
+    ) -> Notification | None:
         while True:
-            before = await self.get(notification_id)
+            before, known = known or await self.get(notification_id), None
             if before is None:
                 return None
             after = change(before)
@@ -123,7 +144,7 @@ class StoredNotifications:
                 continue
             for dispatch in moved:
                 _outcome(after.lane, dispatch.channel, dispatch.status)
-            return after
+            return replace(after, version=before.version + 1)
 
     async def expired(self, at: datetime) -> AsyncIterator[Notification]:
         async for found in self._notifications.find({"open_until": {"$gt": _EPOCH, "$lte": at}}):

@@ -17,12 +17,14 @@ INDEXES: Final = (
     Index(["entity_id", "name", "state", "version_no"]),
     Index(["request_key"], unique=True),
 )
+_MOST_HELD: Final = 1000
 _DIGITS: Final = 6
 
 
 class StoredTemplates:
     def __init__(self, templates: Collection) -> None:
         self._templates = templates
+        self._approved: dict[str, Template] = {}
 
     async def add(self, template: Template, by: Caller, request_key: str) -> Template:
         while True:
@@ -48,8 +50,16 @@ class StoredTemplates:
             return
 
     async def version(self, entity_id: str, name: str, version: int) -> Template | None:
-        found = await self._templates.get(_place(entity_id, name, version))
-        return None if found is None else _template(found)
+        place = _place(entity_id, name, version)
+        if place in self._approved:  # it never changes again
+            return self._approved[place]
+        found = await self._templates.get(place)
+        template = None if found is None else _template(found)
+        if template is not None and template.state is State.APPROVED:
+            if len(self._approved) >= _MOST_HELD:
+                self._approved.clear()
+            self._approved[place] = template
+        return template
 
     async def newest(self, entity_id: str, name: str, *, approved: bool) -> Template | None:
         query: Document = {"entity_id": entity_id, "name": name}

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -34,42 +34,48 @@ class KeyVault:
         self._random = random
 
     async def seal(self, letters: Sequence[Letter]) -> list[bytes]:
-        fresh = [AESGCM.generate_key(_KEY_BITS) for _ in letters]
-        inserts = [
-            Insert({"_id": each.name, "wrapped": self._wrapped(key, each.name), "until": each.until})
-            for each, key in zip(letters, fresh, strict=True)
-        ]
-        result = await self._keys.bulk(inserts)
-        keys = dict(zip((each.name for each in letters), map(AESGCM, fresh), strict=True))
-        if result.refused:
-            # A repeated request finds the key of the first: whichever of their documents is kept can be opened.
-            keys |= await self._opened([letters[index].name for index in result.refused])
-        return [
-            _encrypt(keys[each.name], self._random(_NONCE), json.dumps(asdict(each.message)).encode(), each.name)
-            for each in letters
-        ]
+        return await self.seal_bytes(
+            [(each.name, json.dumps(asdict(each.message)).encode(), each.until) for each in letters]
+        )
 
     async def open(self, channel: Channel, sealed: Mapping[str, bytes]) -> dict[str, Message]:
-        names = {_name(notification_id, channel): notification_id for notification_id in sealed}
-        keys = await self._opened(list(names))
-        return {
-            names[name]: Message(**json.loads(_decrypt(key, sealed[names[name]], name))) for name, key in keys.items()
-        }
+        names = {Letter.named(notification_id, channel): notification_id for notification_id in sealed}
+        opened = await self.open_bytes({name: sealed[notification_id] for name, notification_id in names.items()})
+        return {names[name]: Message(**json.loads(clear)) for name, clear in opened.items()}
+
+    async def seal_bytes(self, contents: Sequence[tuple[str, bytes, datetime]]) -> list[bytes]:
+        """The same for any content: each is (name, content, until)."""
+        fresh = [AESGCM.generate_key(_KEY_BITS) for _ in contents]
+        inserts = [
+            Insert({"_id": name, "wrapped": self.wrap(name, key), "until": until})
+            for (name, _, until), key in zip(contents, fresh, strict=True)
+        ]
+        result = await self._keys.bulk(inserts)
+        keys = dict(zip((name for name, _, _ in contents), map(AESGCM, fresh), strict=True))
+        if result.refused:
+            # A repeated request finds the key of the first: whichever of their documents is kept can be opened.
+            keys |= await self._opened([contents[index][0] for index in result.refused])
+        return [_encrypt(keys[name], self._random(_NONCE), clear, name) for name, clear, _ in contents]
+
+    async def open_bytes(self, sealed: Mapping[str, bytes]) -> dict[str, bytes]:
+        """By name; what has no key any more is left out."""
+        keys = await self._opened(list(sealed))
+        return {name: _decrypt(key, sealed[name], name) for name, key in keys.items()}
+
+    def wrap(self, name: str, clear: bytes) -> bytes:
+        """Content under the master key itself, for what is kept until it is removed."""
+        return _encrypt(self._master, self._random(_NONCE), clear, name)
+
+    def unwrap(self, name: str, wrapped: bytes) -> bytes:
+        return _decrypt(self._master, wrapped, name)
 
     async def destroy(self, notification_id: str, channel: Channel) -> None:
-        await self._keys.delete(_name(notification_id, channel))
+        await self._keys.delete(Letter.named(notification_id, channel))
 
     async def _opened(self, names: Sequence[str]) -> dict[str, AESGCM]:
         """The keys that are there, by name."""
         found = self._keys.find({"_id": {"$in": list(names)}})
         return {each["_id"]: AESGCM(_decrypt(self._master, each["wrapped"], each["_id"])) async for each in found}
-
-    def _wrapped(self, key: bytes, name: str) -> bytes:
-        return _encrypt(self._master, self._random(_NONCE), key, name)
-
-
-def _name(notification_id: str, channel: Channel) -> str:
-    return Letter.named(notification_id, channel)
 
 
 def _encrypt(key: AESGCM, nonce: bytes, clear: bytes, name: str) -> bytes:

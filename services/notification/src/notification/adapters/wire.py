@@ -17,9 +17,11 @@ from telemetry import audit
 
 from notification.domain import texts
 from notification.domain.broadcast import Broadcast
+from notification.domain.decision import Rule
 from notification.domain.inbox import Item
 from notification.domain.notice import Notice
 from notification.domain.notification import Dispatch, Notification
+from notification.domain.quiet import Digest, QuietHours
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
 REQUESTS: Final[Mapping[Lane, str]] = {
@@ -34,6 +36,11 @@ _STATUSES: Final = {each: notification_pb2.Status.Value(f"STATUS_{each.name}") f
 
 
 _TOPIC_OF: Final[Mapping[int, Topic]] = {value: each for each, value in _TOPICS.items()}
+_DIGESTS: Final = {each: notification_pb2.DigestPeriod.Value(f"DIGEST_PERIOD_{each.name}") for each in Digest}
+_DIGEST_OF: Final[Mapping[int, Digest]] = {value: each for each, value in _DIGESTS.items()}
+_RULES: Final = {each: notification_pb2.PolicyRule.Value(f"POLICY_RULE_{each.name}") for each in Rule}
+_RULE_OF: Final[Mapping[int, Rule]] = {value: each for each, value in _RULES.items()}
+_STATUS_OF: Final[Mapping[int, Status]] = {value: each for each, value in _STATUSES.items()}
 _LANE_OF: Final[Mapping[int, Lane]] = {value: each for each, value in _LANES.items()}
 _CHANNEL_OF: Final[Mapping[int, Channel]] = {value: each for each, value in _CHANNELS.items()}
 
@@ -52,6 +59,46 @@ def channel(value: int) -> Channel:
     return _CHANNEL_OF[value]
 
 
+def quiet_hours(message: notification_pb2.QuietHours) -> QuietHours | None:
+    """None for none; raises Invalid for times that there are not."""
+    try:
+        begin, end = (datetime.strptime(each, "%H:%M").time() for each in (message.begin, message.end))  # noqa: DTZ007
+    except ValueError as error:
+        raise Invalid("a time of day is like 22:00", reason="TIME_MALFORMED") from error
+    return QuietHours(begin, end) if begin != end else None
+
+
+def quiet_hours_message(hours: QuietHours, zone: str) -> notification_pb2.QuietHours:
+    begin, end = (each.isoformat("minutes") for each in (hours.begin, hours.end))
+    return notification_pb2.QuietHours(begin=begin, end=end, zone=zone)
+
+
+def digest(value: int) -> Digest:
+    """Immediate when unspecified; raises Invalid for a period that this release does not know."""
+    if value == notification_pb2.DIGEST_PERIOD_UNSPECIFIED:
+        return Digest.IMMEDIATE
+    if value not in _DIGEST_OF:
+        raise Invalid("there is no such period", reason="DIGEST_UNKNOWN")
+    return _DIGEST_OF[value]
+
+
+def digest_message(topic: Topic, digest: Digest) -> notification_pb2.Digest:
+    return notification_pb2.Digest(topic=_TOPICS[topic], period=_DIGESTS[digest])
+
+
+def rule(value: int) -> Rule | None:
+    """None when unspecified; raises Invalid for one that this release does not know."""
+    if value == notification_pb2.POLICY_RULE_UNSPECIFIED:
+        return None
+    if value not in _RULE_OF:
+        raise Invalid("there is no such rule", reason="RULE_UNKNOWN")
+    return _RULE_OF[value]
+
+
+def policy_message(topic: Topic, channel: Channel, rule: Rule) -> notification_pb2.Policy:
+    return notification_pb2.Policy(topic=_TOPICS[topic], channel=_CHANNELS[channel], rule=_RULES[rule])
+
+
 def lane(value: int) -> Lane:
     """Transactional when unspecified; raises Invalid for one that this release does not know."""
     if value == notification_pb2.LANE_UNSPECIFIED:
@@ -59,6 +106,13 @@ def lane(value: int) -> Lane:
     if value not in _LANE_OF:
         raise Invalid("there is no such lane", reason="LANE_UNKNOWN")
     return _LANE_OF[value]
+
+
+def status(value: int) -> Status:
+    """Raises Invalid for a status that this release does not know."""
+    if value not in _STATUS_OF:
+        raise Invalid("there is no such status", reason="STATUS_UNKNOWN")
+    return _STATUS_OF[value]
 
 
 def topic_value(topic: Topic) -> notification_pb2.Topic.ValueType:

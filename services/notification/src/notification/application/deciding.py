@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from notification.application.ports import Policies, Preferences, Suppressions
+from notification.application.ports import Devices, Policies, Preferences, Suppressions
 from notification.domain.decision import Choice, Circumstances, decide
 from notification.domain.notification import Dispatch
 from notification.domain.recipient import Recipient
@@ -21,6 +21,7 @@ class Wish:
     offered: AbstractSet[Channel] | None = None
     order: Sequence[Channel] = ()
     not_before: datetime | None = None
+    limited_until: datetime | None = None
     broadcast: bool = False
 
 
@@ -29,12 +30,14 @@ class Deciding:
     preferences: Preferences
     policies: Policies
     suppressions: Suppressions
+    devices: Devices
 
     async def __call__(
         self, topic: Topic, people: Sequence[Recipient], at: datetime, wish: Wish | None = None
     ) -> list[tuple[Dispatch, ...]]:
         """What follows for each of them, channel by channel."""
         wish = wish or Wish()
+        people = await self._with_devices(people)
         choices = await self.preferences.of([each.person_id for each in people if each.person_id], topic)
         policies = {each: await self.policies.of(each, topic) for each in {each.entity_id for each in people}}
         targets = [
@@ -52,8 +55,19 @@ class Deciding:
                 suppressed={channel for channel, target in targeted.items() if target in suppressed},
                 order=wish.order,
                 not_before=wish.not_before,
+                limited_until=wish.limited_until,
                 broadcast=wish.broadcast,
             )
             decisions = decide(topic, choices.get(person.person_id, _NOTHING_CHOSEN), circumstances, at)
             decided.append(tuple(Dispatch.of(each, at, targeted.get(each.channel, "")) for each in decisions))
         return decided
+
+    async def _with_devices(self, people: Sequence[Recipient]) -> list[Recipient]:
+        """Who has registered something on a channel is reached there under their own name."""
+        found = await self.devices.channels_of([each.person_id for each in people if each.person_id])
+        return [
+            replace(each, addresses={**each.addresses, **dict.fromkeys(found[each.person_id], each.person_id)})
+            if each.person_id in found
+            else each
+            for each in people
+        ]

@@ -1,11 +1,13 @@
 """Use case: a person looks at what reaches them how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rpc import Caller
 
 from notification.application.ports import Preferences
 from notification.domain.decision import RULES, Rule
+from notification.domain.quiet import Digest, QuietHours
 from notification.domain.vocabulary import Channel, Topic
 
 
@@ -22,3 +24,7 @@ class ListPreferences:
             for channel, rule in rules.items()
         }
         return {**defaults, **chosen}
+
+    async def rhythm(self, caller: Caller) -> tuple[QuietHours | None, str, Mapping[Topic, Digest]]:
+        """Quiet hours, zone, and how often about which topic."""
+        return await self.preferences.rhythm(caller.subject)

@@ -10,7 +10,9 @@ from rpc import Caller
 
 from notification.domain.broadcast import Broadcast
 from notification.domain.decision import Choice, Rule
+from notification.domain.device import Device
 from notification.domain.notification import Notification
+from notification.domain.quiet import Digest, QuietHours
 from notification.domain.template import Template
 from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Channel, Topic
@@ -27,6 +29,14 @@ class Notifications(Protocol):
 
     async def mailed(self, reference: str) -> Notification | None:
         """The one whose e-mail mail-routing knows by this message id."""
+        ...
+
+    async def texted(self, reference: str) -> Notification | None:
+        """The one whose SMS a message centre knows by this id."""
+        ...
+
+    def of_chunk(self, chunk: str) -> AsyncIterator[Notification]:
+        """Those of a chunk of a bulk job, of all its rounds."""
         ...
 
     async def add(self, notifications: Sequence[Notification]) -> None:
@@ -52,10 +62,15 @@ class Notifications(Protocol):
         """Those of these that somebody follows."""
         ...
 
-    async def change(self, notification_id: str, change: Callable[[Notification], Notification]) -> Notification | None:
+    async def change(
+        self,
+        notification_id: str,
+        change: Callable[[Notification], Notification],
+        known: Notification | None = None,
+    ) -> Notification | None:
         """Applies a pure change to the state as it is, repeated when another writer was first.
 
-        None when there is no such notification.
+        `known`: as it was a moment ago, which saves a look. None when there is no such notification.
         """
         ...
 
@@ -135,6 +150,14 @@ class Preferences(Protocol):
         """Keeps it, with an audit record."""
         ...
 
+    async def rhythm(self, person_id: str) -> tuple[QuietHours | None, str, Mapping[Topic, Digest]]:
+        """Quiet hours, zone, and how often about which topic."""
+        ...
+
+    async def set_quiet(self, caller: Caller, hours: QuietHours | None, zone: str, at: datetime) -> None: ...
+
+    async def set_digest(self, caller: Caller, topic: Topic, digest: Digest, at: datetime) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -202,6 +225,24 @@ class Suppressions(Protocol):
         ...
 
 
+class Devices(Protocol):
+    """Where people, and senders who want to be called back, have asked to be reached."""
+
+    async def channels_of(self, owners: Collection[str]) -> Mapping[str, set[Channel]]:
+        """On which channels each has something; those with nothing are left out."""
+        ...
+
+    async def of(self, owner: str, channel: Channel | None = None) -> list[Device]: ...
+
+    async def add(self, device: Device, by: Caller, at: datetime) -> Device:
+        """Keeps it, with an audit record, or returns the one that is there under its id."""
+        ...
+
+    async def remove(self, owner: str, device_id: str) -> bool:
+        """Whether the owner had it."""
+        ...
+
+
 class Templates(Protocol):
     """Versions of templates; none of them ever changes but in its state."""
 
@@ -237,6 +278,11 @@ class Provider(Protocol):
     @property
     def idempotent(self) -> bool:
         """Whether it knows a key again: if not, a submission whose end nobody knows is never repeated."""
+        ...
+
+    @property
+    def confirms(self) -> bool:
+        """Whether to take a message over is to have delivered it, so that no receipt follows."""
         ...
 
     async def submit(self, message: Message, submission: Submission) -> str:

@@ -27,5 +27,7 @@ class RecordReceipt:
         telemetry.points.reached("notification.key.destroyed")
         status = Status.DELIVERED if delivered else Status.FAILED
         reason = None if delivered else "undelivered"
-        await self.notifications.change(notification_id, lambda each: each.ended(channel, status, at, reason))
+        await self.notifications.change(
+            notification_id, lambda each: each.ended(channel, status, at, reason), notification
+        )
         return True

@@ -1,6 +1,6 @@
 """Use case: a service or an employee sends a message by template."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -12,10 +12,11 @@ from rpc import Caller
 from notification.application.deciding import Deciding, Wish
 from notification.application.people import recipient, works_here
 from notification.application.ports import Letter, Notifications, Templates, Vault
+from notification.application.rates import Rating
 from notification.application.templates import usable
 from notification.domain import linter, telephone
 from notification.domain.notice import Periods
-from notification.domain.notification import Notification
+from notification.domain.notification import Dispatch, Notification
 from notification.domain.recipient import Recipient
 from notification.domain.template import Rendered
 from notification.domain.texts import Message
@@ -55,6 +56,7 @@ class Send:
     view: View
     periods: Periods
     sms_rules: linter.SmsRules
+    rating: Rating
     new_id: Callable[[], str]
 
     async def __call__(self, caller: Caller, order: Order, *, request_key: str, at: datetime) -> Notification:
@@ -63,36 +65,31 @@ class Send:
         Raises:
             NotFound: there is no such template, or no such person.
             Invalid: a value, an address or a time cannot be right, or the lane is not for the template.
+            Exhausted: the caller or its entity has sent too much.
             NotAllowed: the emergency lane is not for this caller.
         """
         key = f"order/{request_key}"
         known = await self.notifications.named(key)
         if known is not None:
             return known
+        if order.lane is not Lane.EMERGENCY:
+            await self.rating.admit(caller, at)
         template = await usable(self.templates, caller.entity_id, order.template, order.version)
         self._must_fit(caller, order, template.topic, at)
         to = self._recipient(order.to)
         said = template.render(order.values, to.locale)
-        offered = _offered(said, order.channels)
-        if Channel.SMS in offered and to.addresses.get(Channel.SMS):
+        said_on = offered(said, order.channels)
+        if Channel.SMS in said_on and to.addresses.get(Channel.SMS):
             linter.must_be_sendable(said.sms, self.sms_rules)
         order_of = order.channels if order.fallback else ()
-        wish = Wish(offered=offered, order=order_of, not_before=order.send_at)
+        limited_until = await self.rating.room_for(to.person_id or self._target(to), at)
+        wish = Wish(offered=said_on, order=order_of, not_before=order.send_at, limited_until=limited_until)
         (dispatches,) = await self.deciding(template.topic, [to], at, wish)
         begin = max(at, order.send_at or at)
         expires_at = begin + (order.expires_in or self.periods.send)
         kept_until = begin + self.periods.kept(caller.subject)
         notification_id = self.new_id()
-        letters = [
-            Letter(
-                notification_id,
-                each.channel,
-                message(said, to, each.channel),
-                until=kept_until if each.channel is Channel.IN_APP else expires_at,
-            )
-            for each in dispatches
-            if each.send
-        ]
+        letters = letters_of(notification_id, dispatches, said, to, expires_at=expires_at, kept_until=kept_until)
         sealed = dict(zip((each.channel for each in letters), await self.vault.seal(letters), strict=True))
         telemetry.points.reached("notification.order.sealed")
         return await self.notifications.request(
@@ -117,6 +114,11 @@ class Send:
             ),
             caller,
         )
+
+    def _target(self, to: Recipient) -> str:
+        """A digest of the first address of somebody who has no name here."""
+        channel, address = next((channel, address) for channel, address in to.addresses.items() if address)
+        return self.deciding.suppressions.target(channel, address)
 
     def _must_fit(self, caller: Caller, order: Order, topic: Topic, at: datetime) -> None:
         if order.lane is Lane.EMERGENCY and not caller.has(EMERGENCY_ROLE):
@@ -145,7 +147,29 @@ class Send:
         return replace(known, locale=to.locale or known.locale)
 
 
-def _offered(said: Rendered, channels: Sequence[Channel]) -> set[Channel]:
+def letters_of(
+    notification_id: str,
+    dispatches: Iterable[Dispatch],
+    said: Rendered,
+    to: Recipient,
+    *,
+    expires_at: datetime,
+    kept_until: datetime,
+) -> list[Letter]:
+    """What is to be sealed of a message, for each channel on which it is sent; what is for the inbox is kept longer."""
+    return [
+        Letter(
+            notification_id,
+            each.channel,
+            message(said, to, each.channel),
+            until=kept_until if each.channel is Channel.IN_APP else expires_at,
+        )
+        for each in dispatches
+        if each.send
+    ]
+
+
+def offered(said: Rendered, channels: Sequence[Channel]) -> set[Channel]:
     """The channels for which there is a text, of those that were asked for."""
     said_on = {
         Channel.IN_APP: said.title,
@@ -166,4 +190,4 @@ def message(said: Rendered, to: Recipient, channel: Channel) -> Message:
         case Channel.SMS:
             return Message(to=address, subject="", text=said.sms)
         case Channel.IN_APP | Channel.PUSH | Channel.WEBHOOK:
-            return Message(to=address, subject=said.title, text=said.title)
+            return Message(to=to.person_id, subject=said.title, text=said.title)

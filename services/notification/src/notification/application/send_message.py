@@ -9,6 +9,7 @@ from directory_view import View
 from errors import Invalid, Transient
 
 from notification.application.people import recipient, works_here
+from notification.application.pool import Pool
 from notification.application.ports import AddressGone, Notifications, NotTaken, Provider, Suppressions, Vault
 from notification.domain import backoff, simulated, texts
 from notification.domain.notification import Dispatch, Notification
@@ -28,7 +29,7 @@ class SendMessage:
 
     notifications: Notifications
     vault: Vault
-    providers: Mapping[Channel, Provider]
+    pools: Mapping[Channel, Pool]
     suppressions: Suppressions
     view: View
     now: Callable[[], datetime]
@@ -45,7 +46,7 @@ class SendMessage:
         """
         notification = await self.notifications.get(notification_id)
         dispatch = notification.on(channel) if notification else None
-        if notification is None or dispatch is None or channel not in self.providers:
+        if notification is None or dispatch is None or channel not in self.pools:
             raise Invalid("nothing is known of this message", reason="NOTIFICATION_UNKNOWN")
         if not dispatch.ready:
             return
@@ -57,10 +58,12 @@ class SendMessage:
             await self._give_up(notification_id, channel, "no-address")
         elif notification.test or message.to in simulated.RECIPIENTS:
             await self._simulate(notification_id, dispatch, message)
-        elif dispatch.in_doubt and not self.providers[channel].idempotent:
-            await self._record(notification_id, channel, "", "unconfirmed")
-        else:
+        elif not dispatch.in_doubt:
             await self._submit(notification, dispatch, message)
+        elif (provider := self.pools[channel].named(dispatch.provider)) is None or not provider.idempotent:
+            await self._record(notification_id, channel, "", "unconfirmed")
+        elif not await self._submitted(notification, dispatch, message, provider):
+            await self._defer(notification_id, dispatch, taken=True)
 
     async def _simulate(self, notification_id: str, dispatch: Dispatch, message: Message) -> None:
         channel, outcome = dispatch.channel, simulated.outcome(message.to)
@@ -74,19 +77,34 @@ class SendMessage:
         await self.notifications.change(notification_id, lambda each: each.ended(channel, outcome, self.now(), reason))
 
     async def _submit(self, notification: Notification, dispatch: Dispatch, message: Message) -> None:
+        """One provider after the other, until one takes it, or may have taken it."""
+        tried: set[str] = set()
+        pool = self.pools[dispatch.channel]
+        while (provider := pool.pick(notification.notification_id, tried)) is not None:
+            if await self._submitted(notification, dispatch, message, provider, None if tried else notification):
+                return
+            tried.add(provider.name)
+        await self._defer(notification.notification_id, dispatch, taken=False)
+
+    async def _submitted(
+        self,
+        notification: Notification,
+        dispatch: Dispatch,
+        message: Message,
+        provider: Provider,
+        known: Notification | None = None,
+    ) -> bool:
+        """Whether that was all: False when the provider has certainly not taken it this time.
+
+        `known` is the notification as it is stored, where nobody has changed it since.
+        """
         notification_id, channel = notification.notification_id, dispatch.channel
-        provider = self.providers[channel]
-        await self.notifications.change(
-            notification_id, lambda each: each.submitting(channel, provider.name, self.now())
+        recorded = await self.notifications.change(
+            notification_id, lambda each: each.submitting(channel, provider.name, self.now()), known
         )
         telemetry.points.reached("notification.submission.recorded")
-        submission = Submission(
-            key=f"{notification_id}.{channel}",
-            notification_id=notification_id,
-            topic=notification.topic,
-            lane=notification.lane,
-            unsubscribe=self.unsubscribe(notification) if channel is Channel.EMAIL else "",
-        )
+        submission = self._submission(notification, channel)
+        measuring = self.pools[channel].measuring(provider.name)
         try:
             with telemetry.span("notification.submit", kind=telemetry.Kind.CLIENT, done=_timed(provider.name)):
                 reference = await provider.submit(message, submission)
@@ -95,17 +113,40 @@ class SendMessage:
             if isinstance(error, AddressGone) and dispatch.target:
                 await self.suppressions.add(dispatch.target, None, "refused", self.now())
             await self._give_up(notification_id, channel, "refused")
+        except NotTaken as error:
+            measuring.failed()
+            _log.info("message not taken", channel=channel.value, provider=provider.name, reason=error.reason)
+            return False
         except Transient as error:
-            _log.info("message deferred", channel=channel.value, provider=provider.name, reason=error.reason)
-            await self._defer(notification_id, dispatch, taken=not isinstance(error, NotTaken))
+            measuring.failed()
+            _log.info("message in doubt", channel=channel.value, provider=provider.name, reason=error.reason)
+            await self._defer(notification_id, dispatch, taken=True)
         else:
+            measuring.sent()
             telemetry.points.reached("notification.submitted")
-            await self._record(notification_id, channel, reference, "")
+            await self._record(notification_id, channel, reference, "", recorded)
+            if provider.confirms:
+                await self.vault.destroy(notification_id, channel)
+                await self.notifications.change(
+                    notification_id, lambda each: each.ended(channel, Status.DELIVERED, self.now())
+                )
             telemetry.points.reached("notification.outcome.recorded")
+        return True
 
-    async def _record(self, notification_id: str, channel: Channel, reference: str, reason: str) -> None:
+    def _submission(self, notification: Notification, channel: Channel) -> Submission:
+        return Submission(
+            key=f"{notification.notification_id}.{channel}",
+            notification_id=notification.notification_id,
+            topic=notification.topic,
+            lane=notification.lane,
+            unsubscribe=self.unsubscribe(notification) if channel is Channel.EMAIL else "",
+        )
+
+    async def _record(
+        self, notification_id: str, channel: Channel, reference: str, reason: str, known: Notification | None = None
+    ) -> None:
         await self.notifications.change(
-            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason)
+            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason), known
         )
 
     async def _defer(self, notification_id: str, dispatch: Dispatch, *, taken: bool) -> None:
@@ -127,9 +168,13 @@ class SendMessage:
             sealed = {notification.notification_id: notification.sealed[channel]}
             return (await self.vault.open(channel, sealed)).get(notification.notification_id)
         person = self.view.person(notification.person_id)
-        if person is None or not works_here(person) or not (to := recipient(person).addresses.get(channel, "")):
+        if person is None or not works_here(person):
             return None
         title = texts.in_locale(notification.titles, person.locale)
+        if channel in {Channel.PUSH, Channel.WEBHOOK}:
+            return Message(to=person.person_id, subject=title, text=title)
+        if not (to := recipient(person).addresses.get(channel, "")):
+            return None
         return texts.as_sms(to, title) if channel is Channel.SMS else texts.as_mail(to, title, person.locale)
 
 

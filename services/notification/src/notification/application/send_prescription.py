@@ -1,4 +1,4 @@
-"""Use case: a prescriber sends a paperless prescription to a citizen."""
+"""Use case: a prescriber sends a paperless prescription to a citizen, or a pharmacy says that it was dispensed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,10 +8,11 @@ from rpc import Caller
 
 from notification.application.ports import Letter, Notifications, Vault
 from notification.domain.decision import Choice, Circumstances, decide
+from notification.domain.dispensing import Dispensing
 from notification.domain.notice import Periods, lane_of
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.prescription import Lengths, Prescription
-from notification.domain.vocabulary import Channel, Topic
+from notification.domain.vocabulary import Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class SendPrescription:
     expiry: timedelta
     periods: Periods
 
-    async def __call__(self, caller: Caller, prescription: Prescription, *, notification_id: str, at: datetime) -> None:
+    async def __call__(
+        self, caller: Caller, prescription: Prescription | Dispensing, *, notification_id: str, at: datetime
+    ) -> None:
         """Seals the messages at once and takes the order in; `notification_id` follows from the request.
 
         Raises:
@@ -32,9 +35,8 @@ class SendPrescription:
         prescription.must_be_sendable(self.lengths)
         if await self.notifications.get(notification_id) is not None:
             return
-        reachable = {Channel.SMS, *([Channel.EMAIL] if prescription.email else [])}
-        decisions = decide(Topic.PRESCRIPTION, Choice(), Circumstances(reachable), at)
-        messages = {Channel.SMS: prescription.sms(), Channel.EMAIL: prescription.mail()}
+        messages = prescription.messages()
+        decisions = decide(Topic.PRESCRIPTION, Choice(), Circumstances(messages.keys()), at)
         expires_at = at + self.expiry
         letters = [
             Letter(notification_id, each.channel, messages[each.channel], expires_at) for each in decisions if each.send
@@ -44,7 +46,7 @@ class SendPrescription:
         await self.notifications.request(
             Notification(
                 notification_id=notification_id,
-                key=f"prescription/{notification_id}",
+                key=f"{prescription.kind}/{notification_id}",
                 topic=Topic.PRESCRIPTION,
                 lane=lane_of(Topic.PRESCRIPTION),
                 entity_id=caller.entity_id,

@@ -91,6 +91,12 @@ class Notification:
     followed: bool = False
     # Asked for with a test key: it goes to nobody.
     test: bool = False
+    # Of a digest: the notifications that it stands for.
+    members: tuple[str, ...] = ()
+    # Of a bulk job: its chunk there, its row, and the round in which it was sent.
+    chunk: str = ""
+    row: int = 0
+    round: int = 1
     version: int = 1
 
     @property
@@ -121,6 +127,9 @@ class Notification:
 
     def on(self, channel: Channel) -> Dispatch | None:
         return next((each for each in self.dispatches if each.channel is channel), None)
+
+    def with_sealed(self, sealed: Mapping[Channel, bytes]) -> Self:
+        return replace(self, sealed=sealed)
 
     def submitting(self, channel: Channel, provider: str, at: datetime) -> Self:
         """A provider is about to be called; from now on it may have the message."""
@@ -171,7 +180,7 @@ class Notification:
         ended, following = self.on(channel), next((each for each in self.dispatches if each.after is channel), None)
         if ended is None or following is None or following.status is not Status.PENDING:
             return self
-        if ended.status is not Status.DELIVERED:
+        if ended.status is Status.FAILED:
             held = Held.NOT if following.due_at is None or following.due_at <= at else Held.SCHEDULED
             return self._changed(following.channel, lambda each: replace(each, after=None, held=held))
         return self.ended(following.channel, Status.SUPPRESSED, at, "not-needed")

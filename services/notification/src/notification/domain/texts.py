@@ -1,6 +1,6 @@
 """The words of the notices, by locale."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,7 @@ _MAIL_BODY: Final = {
     "pt": "{title}\n\nPode ver este aviso na sua caixa de entrada do Rossio.\n",
     "en": "{title}\n\nYou find this notice in your Rossio inbox.\n",
 }
+_DIGEST_SUBJECT: Final = {"pt": "Resumo: {count} avisos", "en": "Summary: {count} notices"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Message:
     text: str = field(repr=False)
     # The same for readers of mail that show markup; empty: only text.
     html: str = field(default="", repr=False)
+    # The name of a PDF of the text that goes with the mail; empty: none does.
+    pdf: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,12 @@ def best_locale(locales: Iterable[str], locale: str) -> str:
 def in_locale(texts: Mapping[str, str], locale: str) -> str:
     """The text in the best locale."""
     return texts[best_locale(texts, locale)]
+
+
+def digest(lines: Sequence[str], locale: str) -> tuple[str, str]:
+    """Subject and text of one mail for several notices."""
+    subject = in_locale(_DIGEST_SUBJECT, locale).format(count=len(lines))
+    return subject, "".join(f"- {' '.join(line.split())}\n" for line in lines)
 
 
 def as_mail(to: str, title: str, locale: str) -> Message:

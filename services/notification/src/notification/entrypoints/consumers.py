@@ -14,11 +14,12 @@ from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1 import events_pb2 as mail_pb2
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
-from rossio.notification.v1.events_pb2 import NotificationRequested
+from rossio.notification.v1.events_pb2 import NotificationReported, NotificationRequested
 
 from notification.adapters import wire
 from notification.adapters.mail import is_gone
 from notification.application.announce import Announce
+from notification.application.call_back import CallBack
 from notification.application.notify_people import NotifyPeople
 from notification.application.people import works_here
 from notification.application.record_mail_outcome import RecordMailOutcome
@@ -131,6 +132,19 @@ class Reactions:
         if self.now() - at < _DIRECTORY_CATCHES_UP:
             return Transient("the directory does not know the person yet", reason="PERSON_UNKNOWN")
         return Invalid("the directory does not know the person", reason="PERSON_UNKNOWN")
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Our own reports, of which those are told who want to be called back."""
+
+    call_back: CallBack
+
+    async def tell(self, deliveries: Sequence[Delivery]) -> None:
+        reports = [each.message for each in deliveries if isinstance(each.message, NotificationReported)]
+        if reports:
+            changes = [(each.notification_id, wire.channel(each.channel), wire.status(each.status)) for each in reports]
+            await self.call_back(changes, max(each.time for each in deliveries))
 
 
 @dataclass(frozen=True, slots=True)

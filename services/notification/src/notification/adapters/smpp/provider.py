@@ -59,6 +59,7 @@ class SmppProvider:
     """Messages that need several segments are known by their last one, for which alone a receipt is asked."""
 
     idempotent = False
+    confirms = False
 
     def __init__(self, name: str, peer: Peer, sender: str, take: TakeReceipt) -> None:
         self.name = name

@@ -1,0 +1,78 @@
+"""Several providers of SMS: one over SMPP beside one over HTTP, shares that follow what they do, and no SMS twice."""
+
+from collections import Counter
+
+from rossio.notification.v1 import notification_pb2 as n
+from rossio.notification.v1 import service_pb2 as pb
+
+from .test_send import EVERYTHING, ready
+
+SMS = [n.CHANNEL_SMS]
+
+
+async def test_messages_go_over_both_and_away_from_the_one_that_fails_and_the_log_says_why(stage, until):
+    stage.message_centre("--receipt-ms", "20")
+    stage.provider("--refuse", "1", "--receipt-ms", "20")
+    program = stage.notification(
+        STEER_EVERY="PT0.5S", PROVIDER_COOL_DOWN="PT1S", PROVIDER_ERRORS_A_MINUTE="3", RATE_RECIPIENT_AN_HOUR="0"
+    )
+    program.start()
+    sender = await ready(stage, program)
+    await until(lambda: stage.heard("bound"))
+    sent = [
+        await sender.send(o_que=f"n. {index} ção", to={"mobile": f"+35191234{index:04}"}, channels=SMS)
+        for index in range(40)
+    ]
+    why = stage.caller(program, "nt-ana").why
+
+    async def all_arrived():
+        return all([(await why(each))[n.CHANNEL_SMS].status == n.STATUS_DELIVERED for each in sent])
+
+    await until(all_arrived)
+    assert Counter(said["text"] for said in stage.heard("taken")) == Counter(f"SNS: n. {i} ção" for i in range(40))
+    assert not stage.noted("taken")
+    assert {(await why(each))[n.CHANNEL_SMS].provider for each in sent} == {"sms-smpp"}
+    operator = stage.sender(program, "nt-rui", "notification.operator", *EVERYTHING)
+
+    async def stepped():
+        return (await operator.stub.GetProviderSteps(pb.GetProviderStepsRequest())).steps
+
+    steps = await until(stepped)
+    assert {(step.reason, step.provider, step.replays) for step in steps} == {("errors", "sms-http", True)}
+    assert (steps[-1].before["sms-http"], steps[-1].after["sms-http"]) == (50, 40)
+
+
+async def test_a_message_centre_that_dies_with_a_message_is_not_given_it_again(stage, until):
+    stage.message_centre("--latency-ms", "0", "--receipt-ms", "20")
+    program = stage.notification(SMS_OVER_HTTP="false")
+    program.start()
+    sender = await ready(stage, program)
+    why = stage.caller(program, "nt-ana").why
+    await until(lambda: stage.heard("bound"))
+    arrived = await sender.send(o_que="x", to={"mobile": "+351912345678"}, channels=SMS)
+    await until(lambda: _has(why, arrived, n.STATUS_DELIVERED))
+    for point in ("notification.submission.recorded", "notification.submitted"):
+        program.stop()
+        taken = len(stage.heard("taken"))
+        program.settings["ROSSIO_KILL_AT"] = point
+        program.start()
+        heard = len(stage.heard("bound"))
+        await until(lambda heard=heard: stage.heard("bound")[heard - 1 :])
+        sender = stage.sender(program, "nt-ana", *EVERYTHING)
+        doubtful = await sender.send(o_que=point, to={"mobile": "+351912345678"}, channels=SMS)
+        await until(lambda: program.exit_code is not None)
+        program.settings["ROSSIO_KILL_AT"] = ""
+        program.start()
+        why = stage.caller(program, "nt-ana").why
+        # The group has to find out that its member died.
+        await until(lambda doubtful=doubtful, why=why: _unconfirmed(why, doubtful), 150)
+        assert len(stage.heard("taken")) == taken + (point == "notification.submitted")
+
+
+async def _has(why, notification_id, status):
+    return (await why(notification_id))[n.CHANNEL_SMS].status == status
+
+
+async def _unconfirmed(why, notification_id):
+    each = (await why(notification_id))[n.CHANNEL_SMS]
+    return (each.status, each.reason) == (n.STATUS_SENT, "unconfirmed")
