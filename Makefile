@@ -17,7 +17,7 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: test-traces test-alerts bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/teleme
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
+
+test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real Jaeger, which Go builds in minutes
+	@$(VENV)/pytest tests/apart/test_traces.py
+
+test-alerts: .venv/.dev tools ## chaos: what breaks in a running suite is alerted by Prometheus, and is silent when mended
+	@$(VENV)/pytest tests/apart/test_alerts.py
 
 lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
 	@$(UV) lock
