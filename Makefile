@@ -17,7 +17,7 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: test-traces test-alerts bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: docs test-traces test-alerts bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, 
 
 bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
 	@$(VENV)/python -m tests.bench event --into telemetry
+
+docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
+	@$(VENV)/python -m reference
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
@@ -118,3 +121,4 @@ $(UV):
 tools: .venv/.dev ## what tests need beside Python: programs from Debian, Apache Kafka
 	@.ci/tools
 	@$(VENV)/python -m devstack.kafka
+	@.ci/clients
