@@ -24,9 +24,10 @@ def test_the_reference_is_current(made):
 def test_a_method_stands_with_who_may_call_it_and_for_how_long(made):
     page = made[Path("docs/reference/rossio.document.v1.md")]
     (row,) = [line for line in page.splitlines() if line.startswith("| `Upload` (writes)")]
-    assert row.startswith(
-        "| `Upload` (writes) | stream UploadRequest | UploadResponse | person | 3600 s | Stores a file"
-    )
+    _, request, response, who, deadline, about = row.removesuffix(" |").split(" | ")
+    assert (request, response, deadline) == ("stream UploadRequest", "UploadResponse", "3600 s")
+    assert "person" in who
+    assert about.startswith("Stores a file")
 
 
 def test_a_field_stands_with_what_it_must_be(made):
