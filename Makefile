@@ -17,10 +17,10 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: bench-mail bench-notification bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))) # every target that is no file
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: .venv/.run ## the environment that runs the suite (Python 3.11 or later and a package index)
 
@@ -69,8 +69,17 @@ bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/teleme
 bench-notification: .venv/.dev tools ## the lanes of notification beside each other, into .bench/notification.json
 	@$(VENV)/python -m tests.bench notification --into notification
 
+docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
+	@$(VENV)/python -m reference
+
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
+
+test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real Jaeger, which Go builds in minutes
+	@$(VENV)/pytest tests/apart/test_traces.py
+
+test-alerts: .venv/.dev tools ## chaos: what breaks in a running suite is alerted by Prometheus, and is silent when mended
+	@$(VENV)/pytest tests/apart/test_alerts.py
 
 lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
 	@$(UV) lock
@@ -115,3 +124,4 @@ $(UV):
 tools: .venv/.dev ## what tests need beside Python: programs from Debian, Apache Kafka
 	@.ci/tools
 	@$(VENV)/python -m devstack.kafka
+	@.ci/clients

@@ -20,7 +20,7 @@ GIVEN = {
     "process_start_time_seconds",
     "process_open_fds",
 }
-HISTOGRAMS = {each.name for each in INSTRUMENTS if isinstance(each.bind(**dict.fromkeys(each.labels, "a")), Spread)}
+HISTOGRAMS = {each.name for each in INSTRUMENTS if each.kind is Spread}
 
 
 def panels(board):

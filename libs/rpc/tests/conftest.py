@@ -18,7 +18,7 @@ import rossio
 import rpc
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grpc_tools import protoc  # type: ignore[import-untyped]  # has none
+from grpc_tools import protoc
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 ISSUER, AUDIENCE = "https://issuer.test", "rossio-test"

@@ -100,6 +100,7 @@ class Instrument(Generic[Child]):
     ) -> None:
         self.name = name
         self.about = about
+        self.kind: type[Child] = type(make())
         self.labels = tuple(labels)
         self.children: dict[tuple[str, ...], Child] = {}
         self._shapes = labels
