@@ -1,7 +1,7 @@
 """`make charts`: from the sources in this folder to charts that can be installed, in `.charts/`.
 
 Each chart gets a values.schema.json (of service/values.schema.json and of the settings that its service declares), a
-README with its values, and the charts that it depends on; the umbrella gets the dashboards and the rules too. Then
+README with its values, and the charts that it depends on. Then
 all of it is one archive, `.charts/rossio-<version>.tgz`.
 """
 
@@ -49,9 +49,6 @@ def main() -> None:
     for name in SERVICES:
         finish(out, name, service_schema(name))
     umbrella = copied(out, "rossio")
-    for folder in ("dashboards", "rules"):
-        if (HERE / folder).is_dir():
-            shutil.copytree(HERE / folder, umbrella / folder, dirs_exist_ok=True)
     for name in ("service", "dev", *SERVICES):
         vendor(out, "rossio", name)
     finish(out, "rossio", umbrella_schema())

@@ -55,12 +55,13 @@ class Image:
 
 
 def images() -> dict[str, Image]:
-    """Every service, what operates them, and the broker of the development values."""
+    """Every service, what operates them, and the servers of the development values."""
     from devstack import kafka  # noqa: PLC0415 - only the names of images are asked for elsewhere
 
     services = [path.parent.name for path in sorted((ROOT / "services").glob("*/pyproject.toml"))]
     made = [Image(name, (f"rossio-{name}",), f"{name.replace('-', '_')}.main:main") for name in services]
-    made.append(Image("tools", ("rossio-cli", "SecantusDB"), "cli.entry:main"))
+    made.append(Image("tools", ("rossio-cli",), "cli.entry:main"))
+    made.append(Image("mongodb", ("SecantusDB",), "secantus.cli:main"))
     made.append(Image("kafka", debian=JAVA, files=((kafka.cache() / "jars", "opt/kafka/jars"),)))
     return {image.name: image for image in made}
 
@@ -104,9 +105,11 @@ def lay_out(image: Image, *, bare: bool = False) -> Path:
         (context / part).mkdir(parents=True)
     debian = [] if bare else lay_out_debian(image, context / "root")
     ours, others = closure(image.distributions)
-    if ours:
+    if others:
         install(context / "third-party", "--require-hashes", "-r", locked(others, context / "requirements.txt"))
+    if ours:
         install(context / "suite", *(str(source(name)) for name in sorted(ours)))
+    if image.start:
         write_run(image, context / "suite" / "run")
     bill = bill_of_materials(image, debian, others, ours)
     for place in (context / "suite" / "sbom.cdx.json", OUT / f"{image.name}.cdx.json"):
@@ -133,8 +136,8 @@ def lay_out_debian(image: Image, root: Path) -> list[tuple[str, str]]:
             run("apt-get", "download", "-qq", f"{name}={candidate[1]}", folder=archives)
             archive = next(archives.glob(f"{name}_{candidate[1].replace(':', '%3a')}_*.deb"))
         run("dpkg", "-x", str(archive), str(root))
-    for path in LEFT_OUT:
-        shutil.rmtree(root / path, ignore_errors=True)
+    for left_out in LEFT_OUT:
+        shutil.rmtree(root / left_out, ignore_errors=True)
     (root / "etc" / "passwd").write_text(f"root:x:0:0::/:/\nrossio:x:{NONROOT}:{NONROOT}::/data:/\n")
     (root / "etc" / "group").write_text(f"root:x:0:\nrossio:x:{NONROOT}:\n")
     (root / "etc" / "nsswitch.conf").write_text("hosts: files dns\n")
@@ -214,7 +217,12 @@ def write_run(image: Image, path: Path) -> None:
 
 def clean(folder: Path) -> None:
     """Takes away what differs between two builds or is not run, and compiles: a read-only root cannot later."""
-    libraries = [str(path) for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
+    # Not those in *.libs, which wheel makers have patched in a way that strip would break.
+    libraries = [
+        str(path)
+        for path in folder.rglob("*.so*")
+        if path.is_file() and not path.is_symlink() and path.parent.suffix != ".libs"
+    ]
     if libraries and folder.name == "third-party":
         run("strip", "--strip-unneeded", *libraries)  # wheels carry symbols: 29 of 75 MB
     for path in [*folder.rglob("*.dist-info/RECORD"), *folder.rglob("direct_url.json"), *folder.rglob("uv_*.json"),
@@ -276,9 +284,23 @@ class Store:
 
 def pack() -> None:
     """One archive of the layout, which `ctr images import`, `podman load` and `skopeo` read."""
+    prune()
     with tarfile.open(ARCHIVE, "w") as archive:
         for path in sorted(LAYOUT.rglob("*")):
             archive.add(path, path.relative_to(LAYOUT), recursive=False)
+
+
+def prune() -> None:
+    """Leaves out what an image of the same name took the place of."""
+    index = json.loads((LAYOUT / "index.json").read_text())
+    index["manifests"] = [entry for entry in index["manifests"] if entry.get("annotations")]
+    (LAYOUT / "index.json").write_text(json.dumps(index))
+    wanted = set()
+    for _, digest, manifest in manifests():
+        wanted |= {digest, manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])}
+    for blob in (LAYOUT / "blobs" / "sha256").iterdir():
+        if f"sha256:{blob.name}" not in wanted:
+            blob.unlink()
 
 
 def manifests() -> Iterator[tuple[str, str, dict[str, Any]]]:

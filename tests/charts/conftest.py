@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from devstack.program import Missing
 
 from tests.cluster import binaries
 
@@ -34,7 +35,7 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
     try:
         program = binaries.chart_tools() / "helm"
-    except binaries.Missing as lack:
+    except Missing as lack:
         if "CI" in os.environ:
             raise
         pytest.skip(str(lack))

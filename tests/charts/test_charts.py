@@ -34,7 +34,8 @@ def pod_specs(objects: Objects) -> Iterator[tuple[str, dict[str, str], dict[str,
 
 
 def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
-    return (selector or {}).get("matchLabels", {}).items() <= labels.items()
+    wanted: dict[str, str] = (selector or {}).get("matchLabels", {})
+    return wanted.items() <= labels.items()
 
 
 # What is refused
