@@ -67,6 +67,19 @@ def test_a_mail_a_document_a_news_item_and_their_notices(cluster: Cluster) -> No
     assert "5 of 5 steps done and checked" in told
 
 
+def test_a_service_is_known_by_the_token_of_its_service_account(cluster: Cluster) -> None:
+    """Notification hands the e-mail about the shared document over; nobody gave it a token but the kubelet."""
+    (pod,) = pods(cluster, "mail-routing")
+    counted = (
+        'rpc_server_call_duration_seconds_count{rpc_method="rossio.mail.v1.MailService/Submit",rpc_status_code="OK"}'
+    )
+
+    def submitted() -> bool:
+        return counted in cluster.run("curl", "-s", f"{pod['status']['podIP']}:7202/metrics").stdout
+
+    poll("an e-mail is submitted", submitted)
+
+
 def test_an_upgrade_fails_no_call_and_no_mail_session(cluster: Cluster, tmp_path: Path) -> None:
     for image in cluster.run(
         "ctr", "-a", cluster.folder / "containerd.sock", "-n", "k8s.io", "i", "ls", "-q"

@@ -108,6 +108,8 @@ metadata:
   name: {{ include "service.fullname" .root }}
   labels: {{- include "service.labels" (dict "root" .root) | nindent 4 }}{{ with $monitoring.labels }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
+  # The service's name is the job, by which alerts and dashboards know it.
+  jobLabel: app.kubernetes.io/name
   selector:
     matchLabels: {{- include "service.selector" (dict "root" .root) | nindent 6 }}
       rossio.io/metrics: "true"
