@@ -87,6 +87,7 @@ images: .venv/.dev ## all images without Docker (Debian's buildah), into .images
 
 test-charts: .venv/.dev ## the charts without a cluster: they render, refuse what is wrong, and fit the code
 	@$(VENV)/pytest tests/charts
+	@$(VENV)/python -m tests.charts
 
 test-cluster: images charts ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
 	@ROSSIO_CLUSTER=1 $(VENV)/pytest -p no:xdist -x -v tests/cluster --timeout 1200

@@ -1,7 +1,7 @@
 """`make charts`: from the sources in this folder to charts that can be installed, in `.charts/`.
 
 Each chart gets a values.schema.json (of service/values.schema.json and of the settings that its service declares), a
-README with its values, and the charts that it depends on. Then all of it is one archive, `.charts/rossio-<version>.tgz`.
+README with its values, and the charts that it depends on. All of it is one archive, `.charts/rossio-<version>.tgz`.
 """
 
 import argparse

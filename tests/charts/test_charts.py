@@ -1,12 +1,12 @@
 """The charts without a cluster: they render, they refuse what is wrong, and what they name is there."""
 
+import copy
 import importlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import messaging
@@ -256,12 +256,39 @@ def test_two_assemblies_are_the_same_bytes(charts, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_skaffold_names_what_is_there():
+def profiled(told: dict[str, Any], profile: dict[str, Any] | None) -> dict[str, Any]:
+    """The configuration with a profile's patches (RFC 6902, of which only `add` to a mapping is used)."""
+    made = copy.deepcopy(told)
+    for patch in (profile or {}).get("patches", ()):
+        assert patch["op"] == "add"
+        *path, last = patch["path"].strip("/").split("/")
+        place: Any = made
+        for key in path:
+            place = place[int(key) if key.isdigit() else key]
+        place[last] = patch["value"]
+    return made
+
+
+@pytest.mark.parametrize("profile", [None, "dev", "e2e", "next"])
+def test_skaffold_builds_every_image_and_its_release_renders(charts, helm, profile):
     told = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    built = {artifact["image"].rpartition("/")[2] for artifact in told["build"]["artifacts"]}
-    assert built >= set(SERVICES) | {"tools"}
-    assert {profile["name"] for profile in told["profiles"]} == {"dev", "e2e", "next"}
-    for deployed in (told, *told["profiles"]):
-        for release in deployed.get("deploy", {}).get("helm", {}).get("releases", ()):
-            for file in release.get("valuesFiles", ()):
-                assert Path(ROOT / file).is_file(), file
+    profiles = {found["name"]: found for found in told["profiles"]}
+    assert profiles.keys() == {"dev", "e2e", "next"}
+    (release,) = profiled(told, profiles.get(profile))["deploy"]["helm"]["releases"]
+    images = {artifact["image"] for artifact in told["build"]["artifacts"]}
+    tags = {
+        f"IMAGE_TAG_{re.sub('[^a-zA-Z0-9]', '_', image)}": f"t{number}" for number, image in enumerate(sorted(images))
+    }
+    values = dict(release["setValues"])
+    for path, template in release["setValueTemplates"].items():
+        values[path] = tags[template.strip("{}.")]
+    options = [
+        f"--set={path}={json.dumps(value) if isinstance(value, bool) else value}" for path, value in values.items()
+    ]
+    files = [part for file in release["valuesFiles"] for part in ("-f", ROOT / file)]
+    done = helm("template", release["name"], charts / "rossio", *files, *options)
+    assert done.returncode == 0, done.stderr
+    used = {c["image"] for _, _, spec in pod_specs(list(filter(None, yaml.safe_load_all(done.stdout))))
+            for c in (*spec["containers"], *spec.get("initContainers", ()))}  # fmt: skip
+    built = {f"{image}:{tags['IMAGE_TAG_' + re.sub('[^a-zA-Z0-9]', '_', image)]}" for image in images}
+    assert used == built

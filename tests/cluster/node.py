@@ -225,18 +225,36 @@ class Cluster:
         order = {"etcd": 1, "containerd": 2}
         for part in sorted(self._parts, key=lambda part: order.get(part.name, 0)):
             part.stop(10)
-        _end_shims(self.folder)
+        _end_pods(self.folder)
         _unmount(self.folder)
         subprocess.run(["ip", "netns", "delete", NAMESPACE], check=False, capture_output=True)
 
 
-def _end_shims(folder: Path) -> None:
-    """Ends the shims that a killed containerd left: they are known by this folder's socket."""
-    for process in Path("/proc").glob("[0-9]*"):
+def _end_pods(folder: Path) -> None:
+    """Ends what an interrupted cluster left running: shims, known by this folder's socket, and all below them."""
+    socket = str(folder / "containerd.sock").encode()
+    processes = {int(path.name): path for path in Path("/proc").glob("[0-9]*")}
+    doomed = set()
+    for pid, path in processes.items():
         with contextlib.suppress(OSError):
-            told = (process / "cmdline").read_bytes().split(b"\0")
-            if b"containerd-shim" in told[0] and str(folder / "containerd.sock").encode() in told:
-                os.kill(int(process.name), signal.SIGKILL)
+            told = (path / "cmdline").read_bytes().split(b"\0")
+            if b"containerd-shim" in told[0] and socket in told:
+                doomed.add(pid)
+    while True:
+        below = {pid for pid, path in processes.items() if pid not in doomed and _parent(path) in doomed}
+        if not below:
+            break
+        doomed |= below
+    for pid in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _unmount(folder: Path) -> None:
@@ -248,7 +266,12 @@ def _unmount(folder: Path) -> None:
 def _write_node_files(folder: Path) -> None:
     for name in ("cni", "kubelet/pki", "podlogs"):
         (folder / name).mkdir(parents=True)
-    ipam = {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    ipam = {
+        "type": "host-local",
+        "ranges": [[{"subnet": "10.244.0.0/24"}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+        "dataDir": str(folder / "cni" / "addresses"),
+    }
     plugins = [
         {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True, "ipam": ipam},
         {"type": "portmap", "capabilities": {"portMappings": True}},
@@ -326,7 +349,8 @@ def _pause_image(program: Path, folder: Path) -> Path:
 
 
 def fresh(folder: Path) -> Path:
-    """The folder, empty; what an earlier cluster left mounted in it is let go."""
+    """The folder, empty; what an interrupted cluster left running or mounted in it is ended."""
+    _end_pods(folder)
     _unmount(folder)
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run(["ip", "netns", "delete", NAMESPACE], check=False, capture_output=True)
