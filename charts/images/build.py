@@ -7,6 +7,7 @@ Needs Debian's buildah and binutils, and apt-get for the packages of the root fi
 
 import argparse
 import compileall
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -15,7 +16,9 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +31,7 @@ LAYOUT: Final = OUT / "layout"
 ARCHIVE: Final = OUT / "rossio.tar"
 # All files bear this time (2020-01-01), so that the same content is the same layer.
 EPOCH: Final = "1577836800"
+_SOURCE: Final = Path(__file__).read_bytes()
 NONROOT: Final = 65532
 
 PYTHON: Final = ("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libexpat1", "libssl3", "libbz2-1.0", "libffi8",
@@ -77,13 +81,14 @@ def main() -> None:
     if strange := set(told.names) - set(known):
         parser.error(f"there is no image {', '.join(sorted(strange))}: {', '.join(known)}")
     wanted = [known[name] for name in told.names or known]
-    for image in wanted:
-        context = lay_out(image, bare=told.base != "scratch")
-        if not told.context_only:
+    contexts = [lay_out(image, bare=told.base != "scratch") for image in wanted]
+    if told.context_only:
+        return
+    with store():
+        for image, context in zip(wanted, contexts, strict=True):
             build(image, context, told.base, told.tag)
-    if not told.context_only:
-        pack()
-        report(wanted, told.tag)
+    pack()
+    report(wanted, told.tag)
 
 
 def version() -> str:
@@ -101,41 +106,72 @@ def lay_out(image: Image, *, bare: bool = False) -> Path:
     """The context of an image, made anew; `bare` leaves the root file system to the base image."""
     context = OUT / "context" / image.name
     shutil.rmtree(context, ignore_errors=True)
-    for part in ("root", "third-party", "suite"):
-        (context / part).mkdir(parents=True)
-    debian = [] if bare else lay_out_debian(image, context / "root")
+    (context / "root").mkdir(parents=True)
+    (context / "suite").mkdir()
+    debian = [] if bare else candidates(image.debian)
+    if debian:
+        shared(
+            context / "root",
+            json.dumps([debian, *map(str, image.files)]),
+            lambda to: lay_out_debian(debian, image.files, to),
+        )
     ours, others = closure(image.distributions)
-    if others:
-        install(context / "third-party", "--require-hashes", "-r", locked(others, context / "requirements.txt"))
-    if ours:
-        install(context / "suite", *(str(source(name)) for name in sorted(ours)))
+    wanted = locked(others)
+    shared(context / "third-party", wanted, lambda to: lay_out_others(wanted, to))
+    for name in sorted(ours):
+        copy_ours(name, ours[name], context / "suite")
     if image.start:
         write_run(image, context / "suite" / "run")
     bill = bill_of_materials(image, debian, others, ours)
     for place in (context / "suite" / "sbom.cdx.json", OUT / f"{image.name}.cdx.json"):
         place.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n")
-    for part in ("root", "third-party", "suite"):
-        clean(context / part)
+    clean(context / "suite", "/opt/rossio/suite")
     shutil.copy(Path(__file__).with_name("Dockerfile"), context)
     return context
 
 
-def lay_out_debian(image: Image, root: Path) -> list[tuple[str, str]]:
-    """Unpacks Debian packages, and writes what their scripts would; returns names and versions."""
-    archives = OUT / "debian"
-    archives.mkdir(parents=True, exist_ok=True)
+def shared(target: Path, what: str, make: Callable[[Path], None]) -> None:
+    """A part that several images have: made once for what it is made of, then linked into each context."""
+    recipe = hashlib.sha256(what.encode() + _SOURCE).hexdigest()[:16]
+    part = OUT / "parts" / recipe
+    if not part.exists():
+        scratch = part.with_suffix(".making")
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        make(scratch)
+        scratch.rename(part)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(part, target, symlinks=True, copy_function=os.link)
+
+
+def lay_out_others(wanted: str, target: Path) -> None:
+    requirements = target.with_suffix(".txt")
+    requirements.write_text(wanted)
+    if wanted.strip():
+        install(target, requirements)
+    clean(target, "/opt/rossio/third-party")
+
+
+def candidates(packages: Sequence[str]) -> list[tuple[str, str]]:
+    """Debian packages and the versions that apt-get would install."""
     found = []
-    for name in image.debian:
-        told = run("apt-cache", "policy", name)
-        candidate = re.search(r"Candidate: (\S+)", told)
+    for name in packages:
+        candidate = re.search(r"Candidate: (\S+)", run("apt-cache", "policy", name))
         if candidate is None:
             raise SystemExit(f"apt-get knows no package {name}: apt-get update")
         found.append((name, candidate[1]))
-        archive = next(archives.glob(f"{name}_{candidate[1].replace(':', '%3a')}_*.deb"), None)
-        if archive is None:
-            run("apt-get", "download", "-qq", f"{name}={candidate[1]}", folder=archives)
-            archive = next(archives.glob(f"{name}_{candidate[1].replace(':', '%3a')}_*.deb"))
-        run("dpkg", "-x", str(archive), str(root))
+    return found
+
+
+def lay_out_debian(packages: Sequence[tuple[str, str]], files: Sequence[tuple[Path, str]], root: Path) -> None:
+    """Unpacks Debian packages, and writes what their scripts would."""
+    archives = OUT / "debian"
+    archives.mkdir(parents=True, exist_ok=True)
+    for name, release in packages:
+        pattern = f"{name}_{release.replace(':', '%3a')}_*.deb"
+        if not any(archives.glob(pattern)):
+            run("apt-get", "download", "-qq", f"{name}={release}", folder=archives)
+        run("dpkg", "-x", str(next(archives.glob(pattern))), str(root))
     for left_out in LEFT_OUT:
         shutil.rmtree(root / left_out, ignore_errors=True)
     (root / "etc" / "passwd").write_text(f"root:x:0:0::/:/\nrossio:x:{NONROOT}:{NONROOT}::/data:/\n")
@@ -148,9 +184,9 @@ def lay_out_debian(image: Image, root: Path) -> list[tuple[str, str]]:
         (root / "etc" / "ssl" / "certs" / "ca-certificates.crt").write_text(bundle)
     for folder in ("tmp", "data"):
         (root / folder).mkdir(exist_ok=True)
-    for folder, place in image.files:
-        shutil.copytree(folder, root / place)
-    return found
+    for source_folder, place in files:
+        shutil.copytree(source_folder, root / place)
+    clean(root, "/")
 
 
 def closure(names: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -180,15 +216,13 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def locked(others: dict[str, str], path: Path) -> str:
-    """Writes the lines of requirements.lock, with their hashes, for these distributions."""
+def locked(others: dict[str, str]) -> str:
+    """The lines of requirements.lock, with their hashes, for these distributions."""
     blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
-    kept = [block for block in blocks if normal(re.split(r"[=\[ ]", block, maxsplit=1)[0]) in others]
-    missing = others.keys() - {normal(re.split(r"[=\[ ]", block, maxsplit=1)[0]) for block in kept}
-    if missing:
+    named = [(normal(re.split(r"[=\[ ]", block, maxsplit=1)[0]), block) for block in blocks]
+    if missing := others.keys() - {name for name, _ in named}:
         raise SystemExit(f"requirements.lock does not hold {', '.join(sorted(missing))}: make lock")
-    path.write_text("\n".join(kept) + "\n")
-    return str(path)
+    return "\n".join(block for name, block in named if name in others) + "\n"
 
 
 def source(name: str) -> Path:
@@ -200,11 +234,25 @@ def source(name: str) -> Path:
     raise SystemExit(f"no folder of this repository is {name}")
 
 
-def install(target: Path, *what: str) -> None:
+def copy_ours(name: str, release: str, target: Path) -> None:
+    """A distribution of this repository, as its wheel would lay it out: packages, and what it says of itself."""
+    folder = source(name)
+    told = tomllib.loads((folder / "pyproject.toml").read_text())
+    wheel = told["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for package in wheel.get("packages") or wheel["only-include"]:
+        ignored = shutil.ignore_patterns("__pycache__", "*.proto")
+        shutil.copytree(folder / package, target / Path(package).name, ignore=ignored)
+    about = importlib.metadata.distribution(name).read_text("METADATA")
+    assert about is not None, f"{name} is not installed: make env"
+    (target / f"{name.replace('-', '_')}-{release}.dist-info").mkdir()
+    (target / f"{name.replace('-', '_')}-{release}.dist-info" / "METADATA").write_text(about)
+
+
+def install(target: Path, requirements: Path) -> None:
     uv = ROOT / ".cache" / "bootstrap" / "bin" / "uv"
     python = ROOT / ".venv" / "bin" / "python"
     run(str(uv), "pip", "install", "-q", "--python", str(python), "--target", str(target), "--no-deps",
-        "--link-mode", "copy", *what)  # fmt: skip
+        "--link-mode", "copy", "--require-hashes", "-r", str(requirements))  # fmt: skip
 
 
 def write_run(image: Image, path: Path) -> None:
@@ -215,25 +263,26 @@ def write_run(image: Image, path: Path) -> None:
     path.chmod(0o755)
 
 
-def clean(folder: Path) -> None:
+def clean(folder: Path, prefix: str) -> None:
     """Takes away what differs between two builds or is not run, and compiles: a read-only root cannot later."""
-    # Not those in *.libs, which wheel makers have patched in a way that strip would break.
+    # Not those in *.libs, which wheel makers have patched in a way that strip would break; Debian's are stripped.
     libraries = [
         str(path)
         for path in folder.rglob("*.so*")
-        if path.is_file() and not path.is_symlink() and path.parent.suffix != ".libs"
+        if path.is_file() and not path.is_symlink() and path.parent.suffix != ".libs" and prefix != "/"
     ]
-    if libraries and folder.name == "third-party":
-        run("strip", "--strip-unneeded", *libraries)  # wheels carry symbols: 29 of 75 MB
+    if libraries:
+        run("strip", "--strip-unneeded", *libraries)  # 29 of 75 MB
     for path in [*folder.rglob("*.dist-info/RECORD"), *folder.rglob("direct_url.json"), *folder.rglob("uv_*.json"),
                  *folder.rglob("*.py[ix]"), *folder.rglob("*.pxd"), *folder.glob(".lock")]:  # fmt: skip
         path.unlink()
-    for path in [*folder.rglob("__pycache__"), *folder.rglob("site-packages/**/tests"), folder / "bin"]:
-        if path.is_dir() and path != folder / "usr" / "bin":
+    for path in [*folder.rglob("__pycache__"), folder / "bin"]:
+        if path.name == "__pycache__" or (prefix != "/" and path.is_dir()):
             shutil.rmtree(path)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    prefix = {"root": "/", "third-party": "/opt/rossio/third-party", "suite": "/opt/rossio/suite"}[folder.name]
     compileall.compile_dir(folder, quiet=2, stripdir=str(folder), prependdir=prefix, invalidation_mode=mode, workers=1)
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (int(EPOCH), int(EPOCH)), follow_symlinks=False)
 
 
 def bill_of_materials(
@@ -260,26 +309,25 @@ def bill_of_materials(
 
 
 def build(image: Image, context: Path, base: str, tag: str) -> None:
+    """Layers that another image has already are taken from it: root file system and third parties are made once."""
     name = f"localhost/rossio/{image.name}:{tag}"
-    with Store():
-        run("buildah", "bud", "-q", "--isolation", "chroot", "--layers=false", "--timestamp", EPOCH,
-            "--build-arg", f"BASE={base}", "-t", name, str(context))  # fmt: skip
-        run("buildah", "push", "-q", name, f"oci:{LAYOUT}:{name}")
-        run("buildah", "rmi", "-f", name)
+    run("buildah", "bud", "-q", "--isolation", "chroot", "--layers", "--timestamp", EPOCH,
+        "--build-arg", f"BASE={base}", "-t", name, str(context))  # fmt: skip
+    run("buildah", "push", "-q", name, f"oci:{LAYOUT}:{name}")
 
 
-class Store:
-    """Images are made in a store of this folder, and nobody's else."""
-
-    def __enter__(self) -> None:
-        os.environ["STORAGE_DRIVER"] = "vfs"
-        os.environ["CONTAINERS_STORAGE_CONF"] = str(OUT / "storage.conf")
-        (OUT / "storage.conf").write_text(
-            f'[storage]\ndriver = "vfs"\nrunroot = "{OUT}/storage/run"\ngraphroot = "{OUT}/storage/graph"\n'
-        )
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(OUT / "storage", ignore_errors=True)
+@contextmanager
+def store() -> Iterator[None]:
+    """Images are put together in a store of this folder, and nobody else's."""
+    folder = OUT / "storage"
+    told = OUT / "storage.conf"
+    told.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n')
+    os.environ["CONTAINERS_STORAGE_CONF"] = str(told)
+    try:
+        yield
+    finally:
+        run("buildah", "rmi", "-a", "-f")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pack() -> None:

@@ -6,6 +6,7 @@
 {{- $_ := set $v.global.oidc "jwks" (tpl $v.global.oidc.jwks .) -}}
 {{- range $variable, $secret := $v.secrets -}}
 {{- $_ := set $secret "existingSecret" (tpl ($secret.existingSecret | default "") $) -}}
+{{- $_ := set $secret "key" ($secret.key | default ($variable | lower | replace "_" "-")) -}}
 {{- end -}}
 {{- $told := dict "root" . "values" $v -}}
 {{- include "service.checks" $told -}}

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rpc
@@ -111,15 +112,16 @@ async def test_a_channel_to_another_service_trusts_its_authority_and_shows_a_cer
     server.add_generic_rpc_handlers([])
     port = server.add_secure_port("127.0.0.1:0", rpc.Tls(pem, pem, key).server_credentials())
     await server.start()
-    knows = {"grpc_peer_authority": pem, "grpc_tls_certificate": pem, "grpc_tls_key": key}
+    knows = service.Settings(grpc_peer_authority=pem, grpc_tls_certificate=pem, grpc_tls_key=key)
 
     async def code(settings: service.Settings) -> StatusCode:
         async with app(settings).channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary("/nothing/here")(b"", timeout=10)
+            call: Any = channel.unary_unary("/nothing/here")(b"", timeout=10)  # type: ignore[arg-type]
             with suppress(aio.AioRpcError):
                 await call
-            return await call.code()
+            status: StatusCode = await call.code()
+            return status
 
-    assert await code(service.Settings(**knows)) is StatusCode.UNIMPLEMENTED
+    assert await code(knows) is StatusCode.UNIMPLEMENTED
     assert await code(service.Settings()) is StatusCode.UNAVAILABLE
     await server.stop(0)
