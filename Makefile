@@ -10,12 +10,14 @@ PYTHON := $(shell for python in python3.11 python3 python3.12 python3.13; do \
   "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
 
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
-CODE := libs services $(wildcard tests)
+CODE := libs services $(wildcard tests) charts
 # Bytecode is made once: where Python may not write any, each start of a program would make its own, for half its time.
 COMPILE := $(VENV)/python -m compileall -q -j 0 .venv/lib libs services protos/rossio
 PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generate.py protos/pyproject.toml
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
+# What `make images` builds; none: all of them.
+IMAGES ?=
 
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))) # every target that is no file
 
@@ -88,8 +90,21 @@ lock: $(UV) ## resolves what the pyproject files ask for and writes the two requ
 	@$(UV) export -q --frozen --no-header --no-annotate --format requirements.txt --no-emit-workspace \
 	  --output-file requirements-dev.lock
 
+charts: .venv/.dev ## the charts as they are installed, into .charts/
+	@$(VENV)/python charts/assemble.py
+
+images: .venv/.dev ## all images without Docker (Debian's buildah), into .images/; IMAGES="news document" makes some
+	@$(VENV)/python charts/images/build.py $(IMAGES)
+
+test-charts: .venv/.dev ## the charts without a cluster: they render, refuse what is wrong, and fit the code
+	@$(VENV)/pytest tests/charts
+	@$(VENV)/python -m tests.charts
+
+test-cluster: images charts ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
+	@ROSSIO_CLUSTER=1 $(VENV)/pytest -p no:xdist -x -v tests/cluster --timeout 1200
+
 clean: ## removes what was made: environment, generated code, state, caches
-	rm -rf .venv .cache .rossio .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache .rossio .bench .charts .images .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find protos/rossio -name '*.py' -delete -o -name '*.pyi' -delete -o -name py.typed -delete
 
 # How the environment comes to be. A stamp file says that a step is done; it is made anew when what it rests on changes.
@@ -125,3 +140,4 @@ tools: .venv/.dev ## what tests need beside Python: programs from Debian, Apache
 	@.ci/tools
 	@$(VENV)/python -m devstack.kafka
 	@.ci/clients
+	@$(VENV)/python -m tests.cluster.binaries

@@ -28,8 +28,8 @@ def test_every_service_has_the_same_rooms(service: Path) -> None:
     assert {room.name for room in package.iterdir() if room.is_dir() and room.name != "__pycache__"} == ROOMS
     for file in ("main.py", "settings.py"):
         assert (package / file).is_file(), f"{service.name} has no {file}"
-    for file in ("README.md", "Dockerfile"):
-        assert (service / file).is_file(), f"{service.name} has no {file}"
+    assert (service / "README.md").is_file(), f"{service.name} has no README.md"
+    assert (ROOT / "charts" / service.name / "values.yaml").is_file(), f"{service.name} has no chart"
     assert any((service / "tests" / "unit").glob("test_*.py"))
     assert any((service / "tests" / "component").glob("test_*.py"))
 

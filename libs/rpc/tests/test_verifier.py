@@ -242,3 +242,48 @@ async def test_what_is_remembered_is_bounded(verifier, issuer, monkeypatch):
     for token in tokens:
         await verifier.verify(token)
     assert [verifier.known(token) is not None for token in tokens] == [False, False, True, True, True]
+
+
+SUBJECTS = "system:serviceaccount:rossio:rossio-"
+
+
+@pytest.fixture
+async def beside_a_cluster(issuer, tmp_path):
+    """A verifier that trusts a cluster beside the issuer, and what signs the cluster's tokens."""
+    cluster = type(issuer)(tmp_path / "cluster.json")
+    cluster.make("c1")
+    cluster.publish()
+    trusted = rpc.Cluster(issuer="https://cluster.test", jwks=str(cluster.jwks), subjects=SUBJECTS)
+    verifier = issuer.verifier(cluster=trusted)
+    await verifier.start()
+    yield verifier, cluster
+    await verifier.stop()
+
+
+async def test_a_service_account_of_the_cluster_is_a_service_without_roles(beside_a_cluster):
+    verifier, cluster = beside_a_cluster
+    claimed = {"iss": "https://cluster.test", "kid": "c1", "kind": "person", "roles": ["ministry.admin"]}
+    caller = await verifier.verify(cluster.token(f"{SUBJECTS}notification", **claimed))
+    assert caller == rpc.Caller("notification", "service", "", frozenset())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"subject": "system:serviceaccount:other:rossio-notification", "iss": "https://cluster.test"},
+        {"subject": SUBJECTS, "iss": "https://cluster.test"},
+        {"subject": "p1"},  # the cluster's key does not sign for the issuer of people
+        {"subject": f"{SUBJECTS}notification", "iss": "https://cluster.test", "aud": "https://kubernetes.default.svc"},
+    ],
+)
+async def test_what_is_no_account_of_the_suite_or_for_somebody_else_is_refused(beside_a_cluster, claims):
+    verifier, cluster = beside_a_cluster
+    assert await refused(verifier, cluster.token(kid="c1", **claims)) == "TOKEN_INVALID"
+
+
+async def test_people_are_known_beside_a_cluster_as_before(beside_a_cluster, issuer):
+    verifier, _ = beside_a_cluster
+    assert (await verifier.verify(issuer.token("p1"))).subject == "p1"
+    assert (
+        await refused(verifier, issuer.token(f"{SUBJECTS}notification", iss="https://cluster.test")) == "TOKEN_INVALID"
+    )

@@ -1,14 +1,19 @@
 """What the wiring of a service gets, on a real store and without a broker."""
 
 import base64
+import subprocess
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rpc
 import service
 import telemetry
 from blobs import Blobs, GridFSBlobs, LocalBlobs
 from errors import Conflict
+from grpc import StatusCode, aio
 from service.lifecycle import Lifecycle
 from service.parts import Store
 from store import Index
@@ -93,3 +98,30 @@ async def test_a_master_key_that_is_missing_or_none_is_a_wrong_setting(
     with pytest.raises(service.WrongSettings, match=r"^BLOBS_MASTER_KEY: ") as refused:
         app(wrong).blobs()
     assert "c2VjcmV0" not in str(refused.value)
+
+
+async def test_a_channel_to_another_service_trusts_its_authority_and_shows_a_certificate(tmp_path: Path) -> None:
+    """Both ends have certificates of one authority; a process that was told of none does not get through."""
+    pem, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", pem],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    server = aio.server()
+    server.add_generic_rpc_handlers([])
+    port = server.add_secure_port("127.0.0.1:0", rpc.Tls(pem, pem, key).server_credentials())
+    await server.start()
+    knows = service.Settings(grpc_peer_authority=pem, grpc_tls_certificate=pem, grpc_tls_key=key)
+
+    async def code(settings: service.Settings) -> StatusCode:
+        async with app(settings).channel(f"127.0.0.1:{port}") as channel:
+            call: Any = channel.unary_unary("/nothing/here")(b"", timeout=10)  # type: ignore[arg-type]
+            with suppress(aio.AioRpcError):
+                await call
+            status: StatusCode = await call.code()
+            return status
+
+    assert await code(knows) is StatusCode.UNIMPLEMENTED
+    assert await code(service.Settings()) is StatusCode.UNAVAILABLE
+    await server.stop(0)

@@ -8,7 +8,7 @@ import rpc
 import typer
 from errors import RossioError
 
-from cli import audit, directory, dlq, doc, doc_rights, doc_tree, mail, news, notify, stack
+from cli import audit, directory, dlq, doc, doc_rights, doc_tree, installation, mail, news, notify, stack
 from cli.demo.stage import Unmet
 
 app = typer.Typer(
@@ -32,6 +32,8 @@ app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.token)
 app.command()(stack.trace)
+app.command()(installation.prepare)
+app.command()(installation.check)
 
 
 def main() -> None:

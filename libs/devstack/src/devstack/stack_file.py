@@ -24,7 +24,7 @@ class Stack:
     issuer: str
     """The folder of the issuer's key."""
     maildirs: str
-    """The folder that holds a Maildir for each person."""
+    """The folder that holds a Maildir for each person; empty: it is elsewhere."""
     spans: str
     """The spans that the services exported, a JSON object a line."""
     sms_log: str

@@ -18,10 +18,11 @@ from rpc.rules import methods
 from rpc.server import Server
 from rpc.tls import Tls
 from rpc.validation import invalid_fields, validate
-from rpc.verifier import Verifier
+from rpc.verifier import Cluster, Verifier
 
 __all__ = [
     "Caller",
+    "Cluster",
     "Server",
     "Tls",
     "Verifier",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 import urllib.request
 from pathlib import Path
@@ -28,10 +29,14 @@ class KeySet:
 
     Args:
         source: an http(s) URL or the path of a file.
+        authority: who signed the certificate of the URL's server, in PEM; None: one that the machine trusts.
+        token_file: the bearer token that the server wants to see, if any.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, authority: Path | None = None, token_file: Path | None = None) -> None:
         self._source = source
+        self._authority = authority
+        self._token_file = token_file
         self._keys: dict[str, jwt.PyJWK] = {}
         self._content = b""
         self._read_at = float("-inf")
@@ -75,7 +80,11 @@ class KeySet:
     def _fetch(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
             return Path(self._source).read_bytes()
-        with urllib.request.urlopen(self._source, timeout=_TIMEOUT) as answer:  # noqa: S310 - http(s) only, above
+        request = urllib.request.Request(self._source)  # noqa: S310 - http(s) only, above
+        if self._token_file is not None:
+            request.add_header("Authorization", f"Bearer {self._token_file.read_text().strip()}")
+        trust = ssl.create_default_context(cafile=self._authority) if self._authority else None
+        with urllib.request.urlopen(request, timeout=_TIMEOUT, context=trust) as answer:  # noqa: S310
             content: bytes = answer.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise ValueError("a key set of more than 1 MiB")

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -17,6 +20,41 @@ _LEEWAY = 5.0
 """Seconds by which clocks may differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Kubernetes cluster whose service accounts are services of the suite, by their projected tokens."""
+
+    issuer: str
+    """What the claim "iss" of its tokens is."""
+    jwks: str
+    """Where its public keys are, as for a Verifier; the API server shows them to every service account."""
+    subjects: str
+    """What the "sub" of those accounts begins with, such as "system:serviceaccount:rossio:rossio-"; the rest is the
+    service's name. Other accounts are nobody here."""
+    authority: Path | None = None
+    token_file: Path | None = None
+
+    def caller(self, claims: dict[str, Any]) -> Caller:
+        """Returns the service that verified claims describe.
+
+        Raises:
+            Unauthenticated: the account is not one of the suite's.
+        """
+        account = claims["sub"]
+        name = account.removeprefix(self.subjects)
+        if not self.subjects or name in {account, ""}:
+            raise _invalid()
+        return Caller(name, "service", "", frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """An issuer, its keys, and who its tokens stand for."""
+
+    keys: KeySet
+    caller: Callable[[dict[str, Any]], Caller]
+
+
 class Verifier:
     """Checks tokens of one issuer for one audience and remembers those that it has checked.
 
@@ -29,11 +67,16 @@ class Verifier:
         issuer: what the claim "iss" must be.
         audience: what the claim "aud" must be or hold.
         refresh_seconds: how often the keys are read again.
+        cluster: whose tokens are accepted too, for the same audience.
     """
 
-    def __init__(self, jwks: str, issuer: str, audience: str, *, refresh_seconds: float = 300.0) -> None:
-        self._keys = KeySet(jwks)
-        self._issuer = issuer
+    def __init__(
+        self, jwks: str, issuer: str, audience: str, *, refresh_seconds: float = 300.0, cluster: Cluster | None = None
+    ) -> None:
+        self._trusts = {issuer: _Trust(KeySet(jwks), _caller)}
+        if cluster is not None:
+            keys = KeySet(cluster.jwks, authority=cluster.authority, token_file=cluster.token_file)
+            self._trusts[cluster.issuer] = _Trust(keys, cluster.caller)
         self._audience = audience
         self._refresh_seconds = refresh_seconds
         self._verified: dict[str, tuple[Caller, float]] = {}
@@ -53,7 +96,7 @@ class Verifier:
 
     def trouble(self) -> str | None:
         """Says why no token can be verified, None when they can: a readiness check."""
-        return self._keys.trouble()
+        return next(filter(None, (trust.keys.trouble() for trust in self._trusts.values())), None)
 
     def known(self, token: str) -> Caller | None:
         """Returns the caller of a token that was verified before and has not expired since."""
@@ -74,14 +117,15 @@ class Verifier:
         """
         if not token:
             raise Unauthenticated("the call carries no bearer token", reason="TOKEN_MISSING")
-        key = await self._key(token)
+        issuer, trust = self._trust(token)
+        key = await self._key(token, trust.keys)
         try:
             claims = jwt.decode(
                 token,
                 key,
                 algorithms=[key.algorithm_name],
                 audience=self._audience,
-                issuer=self._issuer,
+                issuer=issuer,
                 leeway=_LEEWAY,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
@@ -89,37 +133,51 @@ class Verifier:
             raise Unauthenticated("the token has expired", reason="TOKEN_EXPIRED") from None
         except jwt.InvalidTokenError:
             raise _invalid() from None
-        caller = _caller(claims)
+        caller = trust.caller(claims)
         if len(self._verified) >= _CACHED:
             self._verified.pop(next(iter(self._verified)), None)
         self._verified[token] = caller, float(claims["exp"]) + _LEEWAY
         return caller
 
-    async def _key(self, token: str) -> jwt.PyJWK:
+    def _trust(self, token: str) -> tuple[str, _Trust]:
+        """Whose token it says that it is; its signature has to prove that."""
         if len(token) > _LONGEST_TOKEN:
             raise _invalid()
+        try:
+            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss", "")
+        except jwt.InvalidTokenError:
+            raise _invalid() from None
+        if not isinstance(issuer, str) or issuer not in self._trusts:
+            raise _invalid()
+        return issuer, self._trusts[issuer]
+
+    async def _key(self, token: str, keys: KeySet) -> jwt.PyJWK:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
         except jwt.InvalidTokenError:
             raise _invalid() from None
-        key = self._keys.get(key_id)
+        key = keys.get(key_id)
         if key is None:
-            await self._refresh(wanted=key_id)
-            key = self._keys.get(key_id)
-        if self._keys.trouble() is not None:
+            await self._read(keys, wanted=key_id)
+            key = keys.get(key_id)
+        if keys.trouble() is not None:
             raise Transient("the keys of the token issuer cannot be had", reason="KEYS_UNAVAILABLE")
         if key is None:
             raise _invalid()
         return key
 
-    async def _refresh(self, wanted: str = "") -> None:
-        """Reads the keys; when they are others than before, nothing that was verified holds any more."""
-        if await self._keys.refresh(wanted):
+    async def _refresh(self) -> None:
+        for trust in self._trusts.values():
+            await self._read(trust.keys)
+
+    async def _read(self, keys: KeySet, wanted: str = "") -> None:
+        """Reads keys; when they are others than before, nothing that was verified holds any more."""
+        if await keys.refresh(wanted):
             self._verified.clear()
 
     async def _keep_fresh(self) -> None:
         while True:
-            await asyncio.sleep(self._refresh_seconds if self._keys.trouble() is None else 1.0)
+            await asyncio.sleep(self._refresh_seconds if self.trouble() is None else 1.0)
             await self._refresh()
 
 

@@ -120,7 +120,8 @@ class App(Generic[AnySettings]):
     def channel(self, address: str) -> aio.Channel:
         """A channel to another service, which is told the token of this one."""
         path = self.settings.service_token_file
-        channel = rpc.channel(address, token=rpc.token_file(path) if path else None)
+        token = rpc.token_file(path) if path else None
+        channel = rpc.channel(address, token=token, tls=self._peer_tls())
         return self.add(Peer(channel), f"channel to {address}").channel
 
     def assemble(self) -> None:
@@ -138,7 +139,9 @@ class App(Generic[AnySettings]):
         tls = None
         if settings.grpc_tls_certificate is not None:
             tls = rpc.Tls(settings.grpc_tls_authority, settings.grpc_tls_certificate, settings.grpc_tls_key)
-        verifier = rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience)
+        verifier = rpc.Verifier(
+            settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience, cluster=self._cluster()
+        )
         check_free(settings.grpc_address, "GRPC_ADDRESS")
         server = rpc.Server(
             self._served,
@@ -148,3 +151,21 @@ class App(Generic[AnySettings]):
             max_message=settings.grpc_max_message_bytes,
         )
         return Calls(server, settings.grpc_address, settings.drain_seconds)
+
+    def _peer_tls(self) -> rpc.Tls | None:
+        settings = self.settings
+        if settings.grpc_peer_authority is None:
+            return None
+        return rpc.Tls(settings.grpc_peer_authority, settings.grpc_tls_certificate, settings.grpc_tls_key)
+
+    def _cluster(self) -> rpc.Cluster | None:
+        settings = self.settings
+        if not settings.workload_issuer:
+            return None
+        return rpc.Cluster(
+            issuer=settings.workload_issuer,
+            jwks=settings.workload_jwks,
+            subjects=settings.workload_subjects,
+            authority=settings.workload_jwks_authority,
+            token_file=settings.workload_jwks_token_file,
+        )

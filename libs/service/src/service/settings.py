@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """Callers must show a certificate of this authority (mTLS)."""
     grpc_max_message_bytes: int = 4 << 20
     """The largest request that is taken in."""
+    grpc_peer_authority: Path | None = None
+    """Other services show a certificate of this authority: they are called over TLS, showing this process's own."""
     admin_address: Address = "127.0.0.1:0"
     """Metrics, probes and the log level; for the operator's network alone, since it asks for no token."""
 
@@ -63,6 +65,16 @@ class Settings(BaseSettings):
     """URL or path of the issuer's public keys."""
     service_token_file: Path | None = None
     """The token with which this service calls others; read again when it is replaced."""
+    workload_issuer: str = ""
+    """The `iss` of the Kubernetes cluster whose service accounts are services of the suite; empty: of none."""
+    workload_jwks: str = ""
+    """URL or path of its public keys."""
+    workload_jwks_authority: Path | None = None
+    """Who signed the certificate of that URL's server."""
+    workload_jwks_token_file: Path | None = None
+    """The token that it wants to see."""
+    workload_subjects: str = ""
+    """What the `sub` of those accounts begins with, before the service's name."""
 
     blobs: Literal["local", "gridfs"] = "local"
     """Where content lies: in `data_path`, or in the database."""

@@ -6,7 +6,8 @@ from uuid import uuid4
 import telemetry
 from rossio.news.v1 import news_pb2, service_pb2
 
-from cli.demo.stage import Shown, Stage, check
+from cli.client import Client
+from cli.demo.stage import Shown, Stage, check, until
 
 AUDIENCE = 'entity in ("e01", "e03") and profession in ("nurse", "doctor")'
 VARIANTS = (
@@ -30,8 +31,7 @@ async def news(stage: Stage) -> Shown:
     publish = service_pb2.PublishPostRequest(request_id=str(uuid4()), post_id=draft.post_id, etag=draft.etag)
     post = (await editing.news.PublishPost(publish)).post
     check(post.audience_size == len(audience), f"the audience is {len(audience)} people, it says {post.audience_size}")
-    feed = await reading.news.ListFeed(service_pb2.ListFeedRequest(page_size=10))
-    check(post.post_id in {item.post.post_id for item in feed.items}, "the post is in the reader's feed")
+    await until("the post is in the reader's feed", lambda: _listed(reading, post.post_id))
     await reading.news.Acknowledge(
         service_pb2.AcknowledgeRequest(request_id=str(uuid4()), post_id=post.post_id, text_version=post.text_version)
     )
@@ -45,3 +45,9 @@ async def news(stage: Stage) -> Shown:
         ],
         telemetry.current_traceparent().split("-")[1],
     )
+
+
+async def _listed(reading: Client, post_id: str) -> bool:
+    """Whether the feed holds the post: of several processes, those that did not publish it know within a second."""
+    feed = await reading.news.ListFeed(service_pb2.ListFeedRequest(page_size=10))
+    return post_id in {item.post.post_id for item in feed.items}

