@@ -17,7 +17,7 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: test-s3 bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ demo: .venv/.run ## the same, checked step by step; exits 0 only when every step
 
 test: .venv/.dev tools ## all tests, on a real Apache Kafka; two processes share them
 	@$(VENV)/pytest -n 2 --dist loadfile $(ARGS)
+
+test-s3: .venv/.dev .cache/go/minio ## content on MinIO instead of moto; Go builds it first
+	@S3_SERVER=$(CURDIR)/.cache/go/minio $(VENV)/pytest libs/blobs services/document/tests/component/test_keys.py -k s3
+
+.cache/go/minio:
+	GOBIN=$(CURDIR)/.cache/go go install github.com/minio/minio@latest
 
 verify: lint types contracts protos-check ## everything that is checked without running the code
 

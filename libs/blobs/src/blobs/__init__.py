@@ -10,7 +10,7 @@ from blobs.gridfs import GridFSBlobs
 from blobs.keyring import Keyring, Shredding, WrappedKeyring
 from blobs.keys import ScopeKeys
 from blobs.local import LocalBlobs
-from blobs.masters import GivenMasters, MasterFile, Masters, master_key
+from blobs.masters import GivenMasters, MasterFile, Masters, master_key, master_key_file
 from blobs.sealing import CHUNK, Damaged
 from blobs.vault import FileVault, StoreVault, Vault
 
@@ -34,4 +34,5 @@ __all__ = [
     "Vault",
     "WrappedKeyring",
     "master_key",
+    "master_key_file",
 ]

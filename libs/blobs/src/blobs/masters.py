@@ -75,6 +75,11 @@ class MasterFile:
         return base64.b64encode(self._random(KEY_BYTES)) + b"\n"
 
 
+def master_key_file(path: Path) -> bytes:
+    """The first master key of a file, which is made when it is not there."""
+    return MasterFile(path).keys()[0]
+
+
 def master_key(text: str) -> bytes:
     """A master key from its base64 form; Invalid when it is not 32 bytes."""
     try:

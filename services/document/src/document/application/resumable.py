@@ -103,13 +103,12 @@ class ResumableUpload:
 
     async def look(self, act: Act, upload_id: str) -> Progress:
         """Where it stands; one that is whole is finished now."""
-        uploading = await self._found(act, upload_id)
-        if not await self._is_kept(uploading):
-            async with self._resumed(uploading) as incoming:
-                if incoming.size < uploading.announced.size:
-                    return Progress(uploading, incoming.size)
-                uploading = await self._kept(act, uploading, incoming)
-        return await self._listed(act, uploading)
+        try:
+            return await self._look(act, upload_id)
+        except NotFound as gone:
+            if gone.reason != "NO_SUCH_DRAFT":
+                raise
+        return await self._look(act, upload_id)  # another call has kept the draft in between
 
     async def give_up(self, act: Act, upload_id: str) -> None:
         uploading = await self._found(act, upload_id)
@@ -121,6 +120,15 @@ class ResumableUpload:
         for uploading in expired:
             await self._drop(uploading)
         return len(expired)
+
+    async def _look(self, act: Act, upload_id: str) -> Progress:
+        uploading = await self._found(act, upload_id)
+        if not await self._is_kept(uploading):
+            async with self._resumed(uploading) as incoming:
+                if incoming.size < uploading.announced.size:
+                    return Progress(uploading, incoming.size)
+                uploading = await self._kept(act, uploading, incoming)
+        return await self._listed(act, uploading)
 
     async def _found(self, act: Act, upload_id: str) -> Uploading:
         uploading = await self.uploads.find(upload_id)
