@@ -54,7 +54,9 @@ _OWN_STATUSES: Final = {
     "CONTENT_TYPE": 415,
     "RANGE": 416,
     "DRAFT_BUSY": 423,
+    "LOCKED": 423,
     "CHECKSUM_MISMATCH": 460,
+    "QUOTA": 507,
 }
 """Statuses that say more than the kind of error does; 460 is that of tus."""
 
