@@ -35,6 +35,12 @@ demo: .venv/.run ## the same, checked step by step; exits 0 only when every step
 test: .venv/.dev tools ## all tests, on a real Apache Kafka; two processes share them
 	@$(VENV)/pytest -n 2 --dist loadfile $(ARGS)
 
+test-s3: .venv/.dev .cache/go/minio ## content on MinIO instead of moto; Go builds it first
+	@S3_SERVER=$(CURDIR)/.cache/go/minio $(VENV)/pytest libs/blobs services/document/tests/component/test_keys.py -k s3
+
+.cache/go/minio:
+	GOBIN=$(CURDIR)/.cache/go go install github.com/minio/minio@latest
+
 verify: lint types contracts protos-check ## everything that is checked without running the code
 
 lint: .venv/.dev ## ruff: rules and format
@@ -59,8 +65,8 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 	@mkdir -p .bench
 	@$(VENV)/python -m tests.bench
 
-bench-document: .venv/.dev ## what document costs: decisions and the tree, into .bench/document.json
-	@$(VENV)/python -m tests.bench document_metadata --into document
+bench-document: .venv/.dev ## what document costs: decisions, the tree, and content beside nginx, into .bench/document.json
+	@$(VENV)/python -m tests.bench document_metadata document_content --into document
 
 bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, on a real Kafka, into .bench/mail.json
 	@$(VENV)/python -m tests.bench mail_peer mail_backlog --into mail

@@ -248,7 +248,10 @@ async def _nodes() -> AsyncIterator[tuple[MeteredNodes, MoveStore]]:
             await database.ensure(documents, INDEXES)
             usages = UsageStore(database.collection("usages"), documents, {"space": UNLIMITED, "entity": UNLIMITED})
             meter = Meter(usages, lambda: AT)
-            yield MeteredNodes(documents, meter, messaging.new_id), MoveStore(database.collection("moves"))
+            yield (
+                MeteredNodes(documents, meter, messaging.new_id, lambda: datetime.now(UTC)),
+                MoveStore(database.collection("moves")),
+            )
         finally:
             await database.close()
             server.kill()

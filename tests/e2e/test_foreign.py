@@ -37,6 +37,7 @@ class Things:
 
     space_id: str
     file_id: str
+    upload_id: str
     grant_id: str
     draft: news_pb2.Post
     post: news_pb2.Post
@@ -71,6 +72,8 @@ async def things(running: Running) -> Things:
         await client.document.CreateSpace(doc.CreateSpaceRequest(request_id=one(), name=one(), personal=True))
     ).space
     file_id = await upload(client, space.space_id, "segredo.txt")
+    upcoming = doc.UploadHeader(parent_id=space.space_id, name="novo.txt", size=9)
+    begun = (await client.transfer.CreateUpload(doc.CreateUploadRequest(request_id=one(), header=upcoming))).upload
     grant = (
         await client.document.Share(
             doc.ShareRequest(
@@ -106,6 +109,7 @@ async def things(running: Running) -> Things:
     return Things(
         space.space_id,
         file_id,
+        begun.upload_id,
         grant.grant_id,
         draft,
         post,
@@ -146,6 +150,14 @@ async def _upload_into(client: Client, **header: str) -> None:
         yield doc.UploadRequest(chunk=b"x")
 
     await client.document.Upload(parts())
+
+
+async def _append(client: Client, upload_id: str) -> None:
+    async def parts() -> AsyncIterator[doc.AppendUploadRequest]:
+        yield doc.AppendUploadRequest(header=doc.AppendHeader(request_id=one(), upload_id=upload_id))
+        yield doc.AppendUploadRequest(chunk=b"x")
+
+    await client.transfer.AppendUpload(parts())
 
 
 async def _drain(stream: Any) -> None:
@@ -216,6 +228,21 @@ FOREIGN: dict[str, Call] = {
     "DocumentService.SetSpaceQuota": lambda c, t, _: c.document.SetSpaceQuota(
         doc.SetSpaceQuotaRequest(request_id=one(), space_id=t.space_id, limit=1)
     ),
+    "ChangeService.Watch": lambda c, t, _: _drain(c.changes.Watch(doc.WatchRequest(space_id=t.space_id))),
+    "KeyService.RotateKeys": lambda c, _, __: c.keys.RotateKeys(
+        doc.RotateKeysRequest(request_id=one(), entity_id="e01")
+    ),
+    "KeyService.ShredEntity": lambda c, _, __: c.keys.ShredEntity(
+        doc.ShredEntityRequest(request_id=one(), entity_id="e01", reason="x")
+    ),
+    "TransferService.CreateUpload": lambda c, t, _: c.transfer.CreateUpload(
+        doc.CreateUploadRequest(request_id=one(), header=doc.UploadHeader(parent_id=t.space_id, name="x", size=1))
+    ),
+    "TransferService.AppendUpload": lambda c, t, _: _append(c, t.upload_id),
+    "TransferService.GetUpload": lambda c, t, _: c.transfer.GetUpload(doc.GetUploadRequest(upload_id=t.upload_id)),
+    "TransferService.DeleteUpload": lambda c, t, _: c.transfer.DeleteUpload(
+        doc.DeleteUploadRequest(request_id=one(), upload_id=t.upload_id)
+    ),
     "NewsService.UpdatePost": lambda c, t, _: c.news.UpdatePost(
         news.UpdatePostRequest(
             request_id=one(),
@@ -275,7 +302,7 @@ async def test_every_method_that_takes_an_id_has_a_row() -> None:
 async def test_what_another_entity_has_does_not_exist(running: Running, things: Things, row: str) -> None:
     """The caller has every role that the method asks for, in another entity."""
     roles = {
-        "news.editor", "document.admin", "mail.admin", "governance.auditor", "prescriber", "notification.bulk",
+        "news.editor", "document.admin", "mail.admin", "governance.auditor", "prescriber", "notification.bulk", "document.keys",
     }  # fmt: skip
     stranger = running.stage.cast.person("e02")
     token = running.suite.issuer.token(stranger.person_id, entity="e02", roles=roles)

@@ -5,17 +5,17 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from blobs import GridFSBlobs, StoreVault, WrappedKeyring
+from blobs import GivenMasters, GridFSBlobs, StoreVault, WrappedKeyring
 from store import Collection, Database
 
 PUT = """
 import asyncio, sys
 import store
-from blobs import GridFSBlobs, StoreVault, WrappedKeyring
+from blobs import GivenMasters, GridFSBlobs, StoreVault, WrappedKeyring
 
 async def put(uri, name):
     database = store.connect(uri, name)
-    blobs = GridFSBlobs(database, WrappedKeyring([b"m" * 32], StoreVault(database.collection("keys"))))
+    blobs = GridFSBlobs(database, WrappedKeyring(GivenMasters([b"m" * 32]), StoreVault(database.collection("keys"))))
     await blobs.prepare()
     async def pieces():
         for _ in range(10):
@@ -40,7 +40,7 @@ async def test_a_process_that_dies_leaves_the_whole_or_nothing_that_can_be_read(
     )
     assert died.returncode == -signal.SIGKILL
 
-    blobs = GridFSBlobs(database, WrappedKeyring([b"m" * 32], StoreVault(database.collection("keys"))))
+    blobs = GridFSBlobs(database, WrappedKeyring(GivenMasters([b"m" * 32]), StoreVault(database.collection("keys"))))
     files, chunks = database.collection("content.files"), database.collection("content.chunks")
     assert await count(files) == (1 if whole else 0)
     assert await count(chunks) == 12

@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from blobs import FileVault, LocalBlobs, WrappedKeyring, master_key, master_key_file
+from blobs import FileVault, GivenMasters, LocalBlobs, MasterFile, WrappedKeyring, master_key
 from errors import Invalid, Transient
 
 PUT = """
 import asyncio, sys
 from pathlib import Path
-from blobs import FileVault, LocalBlobs, WrappedKeyring
+from blobs import FileVault, GivenMasters, LocalBlobs, WrappedKeyring
 
 async def put(folder):
-    blobs = LocalBlobs(folder, WrappedKeyring([b"m" * 32], FileVault(folder / "keys")))
+    blobs = LocalBlobs(folder, WrappedKeyring(GivenMasters([b"m" * 32]), FileVault(folder / "keys")))
     await blobs.prepare()
     async def pieces():
         for _ in range(10):
@@ -29,7 +29,7 @@ asyncio.run(put(Path(sys.argv[1])))
 
 
 def opened(folder: Path) -> LocalBlobs:
-    return LocalBlobs(folder, WrappedKeyring([b"m" * 32], FileVault(folder / "keys")))
+    return LocalBlobs(folder, WrappedKeyring(GivenMasters([b"m" * 32]), FileVault(folder / "keys")))
 
 
 def put_and_die_at(point: str, folder: Path) -> None:
@@ -90,9 +90,9 @@ async def test_a_disk_that_does_not_work_is_transient(tmp_path: Path) -> None:
 
 def test_a_master_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "master.key"
-    key = master_key_file(path)
+    (key,) = MasterFile(path).keys()
     assert len(key) == 32
-    assert master_key_file(path) == key
+    assert MasterFile(path).keys() == [key]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

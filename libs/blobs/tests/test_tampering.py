@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from blobs import CHUNK, Blob, Damaged, FileVault, GridFSBlobs, LocalBlobs, StoreVault, WrappedKeyring
+from blobs import CHUNK, Blob, Damaged, FileVault, GivenMasters, GridFSBlobs, LocalBlobs, StoreVault, WrappedKeyring
 from blobs.sealing import HEADER, SEALED_CHUNK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ class Attacked:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.blobs = LocalBlobs(folder, WrappedKeyring([b"m" * 32], FileVault(folder / "keys")))
+        self.blobs = LocalBlobs(folder, WrappedKeyring(GivenMasters([b"m" * 32]), FileVault(folder / "keys")))
 
     async def put(self, whole: bytes, scope: str = "e01") -> tuple[Blob, Path]:
         blob = await self.blobs.put(scope, pieces(whole))
@@ -46,11 +46,11 @@ quick = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCh
 
 
 @quick
-@given(at=st.integers(0, HEADER + 4 * 16 + len(WHOLE) - 1), bit=st.integers(0, 7))
+@given(at=st.integers(0, HEADER + 4 * 28 + len(WHOLE) - 1), bit=st.integers(0, 7))
 async def test_no_bit_can_be_changed(attacked: Attacked, at: int, bit: int) -> None:
     blob, path = await attacked.put(WHOLE)
     sealed = path.read_bytes()
-    assert len(sealed) == HEADER + 4 * 16 + len(WHOLE)
+    assert len(sealed) == HEADER + 4 * 28 + len(WHOLE)
     path.write_bytes(sealed[:at] + bytes([sealed[at] ^ 1 << bit]) + sealed[at + 1 :])
     try:
         with pytest.raises(Damaged):
@@ -62,7 +62,7 @@ async def test_no_bit_can_be_changed(attacked: Attacked, at: int, bit: int) -> N
 
 @quick
 @given(
-    length=st.integers(0, HEADER + 4 * 16 + len(WHOLE) - 1)
+    length=st.integers(0, HEADER + 4 * 28 + len(WHOLE) - 1)
     | st.sampled_from([HEADER + n * SEALED_CHUNK for n in range(4)])
 )
 async def test_nothing_can_be_cut_off(attacked: Attacked, length: int) -> None:
@@ -127,7 +127,7 @@ async def test_wrapped_keys_that_were_changed_or_moved_open_nothing(attacked: At
 
 
 async def test_in_mongodb_too(database: Database) -> None:
-    blobs = GridFSBlobs(database, WrappedKeyring([b"m" * 32], StoreVault(database.collection("keys"))))
+    blobs = GridFSBlobs(database, WrappedKeyring(GivenMasters([b"m" * 32]), StoreVault(database.collection("keys"))))
     await blobs.prepare()
     blob = await blobs.put("e01", pieces(WHOLE))
     chunks = database.collection("content.chunks")

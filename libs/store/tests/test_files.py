@@ -2,9 +2,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from errors import NotFound
+from errors import Conflict, NotFound
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorGridFSBucket
 from store import Database, Files
 
@@ -21,10 +22,13 @@ async def files(database: Database) -> Files:
 
 
 async def put(files: Files, name: str, chunks: list[bytes] = CHUNKS) -> bool:
-    upload = await files.upload(at=NOON)
+    upload = await files.upload(uuid4().hex, at=NOON, metadata={})
     await upload.write(chunks[:4])
     await upload.write(chunks[4:])
-    return await upload.finish(name, chunk_size=1000, metadata={"plain": 7})
+    if await upload.finish(name, at=NOON, chunk_size=1000, metadata={"plain": 7}):
+        return True
+    await upload.abort()
+    return False
 
 
 async def leftovers(database: Database) -> int:
@@ -55,7 +59,7 @@ async def test_the_layout_is_that_of_gridfs(files: Files, mongo: str, database_n
 
 
 async def test_nothing_can_be_read_before_the_end_and_an_abort_leaves_nothing(database: Database, files: Files) -> None:
-    upload = await files.upload(at=NOON)
+    upload = await files.upload(uuid4().hex, at=NOON, metadata={})
     await upload.write(CHUNKS)
     assert await files.stat("a") is None
     await upload.abort()
@@ -101,15 +105,44 @@ async def test_a_missing_chunk_is_told_and_not_skipped(database: Database, files
 
 async def test_the_sweep_takes_uploads_that_were_left_and_nothing_else(database: Database, files: Files) -> None:
     await put(files, "kept")
-    left = await files.upload(at=NOON - timedelta(hours=2))
+    left = await files.upload(uuid4().hex, at=NOON - timedelta(hours=2), metadata={})
     await left.write(CHUNKS)
-    running = await files.upload(at=NOON)
+    running = await files.upload(uuid4().hex, at=NOON, metadata={})
     await running.write(CHUNKS)
     assert await files.sweep(NOON - timedelta(hours=1)) == 1
     assert await files.sweep(NOON - timedelta(hours=1)) == 0
-    assert await running.finish("late", chunk_size=1000, metadata={})
+    assert await running.finish("late", at=NOON, chunk_size=1000, metadata={})
     for name in ("kept", "late"):
         file = await files.stat(name)
         assert file is not None
         assert await collected(files.read(file, 0, 11)) == CHUNKS
     assert await leftovers(database) == 22
+
+
+async def test_an_upload_goes_on_in_another_process_after_its_tail(files: Files) -> None:
+    first = await files.upload("u", at=NOON, metadata={"plain": 7})
+    await first.write(CHUNKS[:3])
+    await first.hold(b"tail", NOON + timedelta(hours=1))
+    second = await files.resume("u")
+    assert second is not None
+    assert (second.tail, second.metadata) == (b"tail", {"plain": 7})
+    assert await collected(second.chunks()) == CHUNKS[:3]
+    await second.rewind(2, 2000)
+    await second.write(CHUNKS[2:])
+    with pytest.raises(Conflict):
+        await first.write(CHUNKS[3:4])
+    assert await files.sweep(NOON + timedelta(minutes=30)) == 0
+    assert await second.finish("a", at=NOON, chunk_size=1000, metadata={})
+    file = await files.stat("a")
+    assert file is not None
+    assert await collected(files.read(file, 0, 11)) == CHUNKS
+    assert await files.resume("u") is None
+
+
+async def test_a_file_that_was_touched_is_not_deleted_as_an_old_one(files: Files) -> None:
+    await put(files, "a")
+    assert await files.touch("a", NOON + timedelta(hours=2))
+    assert not await files.delete("a", NOON + timedelta(hours=1))
+    assert await files.names("", "~", 10) == [("a", NOON + timedelta(hours=2))]
+    assert await files.delete("a", NOON + timedelta(hours=3))
+    assert not await files.touch("a", NOON)

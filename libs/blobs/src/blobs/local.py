@@ -1,48 +1,78 @@
 """Content as files: `content/<scope>/<2 characters>/<2 characters>/<name>` under one folder."""
 
 import asyncio
+import fcntl
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from errors import Transient
+from errors import Conflict, NotFound, Transient
 
-from blobs.content import SealedBlobs
-from blobs.keyring import Keyring, sync_folder
-from blobs.sealing import HEADER, SEALED_CHUNK
+from blobs.files import locked, sync_folder
+from blobs.keyring import Keyring
+from blobs.sealed import SealedBlobs
+from blobs.sealing import HEADER, SEALED_CHUNK, Sealed
+from blobs.shelf import Kept
 
 _INCOMING: Final = "incoming"
 _CONTENT: Final = "content"
+_LOCKS: Final = "locks"
+
+Now = Callable[[], datetime]
 
 
 class LocalBlobs(SealedBlobs):
-    """Content in a folder of one machine, or one that machines share."""
+    """Content in a folder of one machine, or one that machines share (its file locks must hold there)."""
 
-    def __init__(self, folder: Path, keyring: Keyring) -> None:
-        super().__init__(_Folder(folder), keyring)
+    def __init__(self, folder: Path, keyring: Keyring, *, now: Now = lambda: datetime.now(UTC)) -> None:
+        super().__init__(_Folder(folder, now), keyring)
 
 
 class _Folder:
-    """A shelf of files. Content is written beside, synced, and then renamed to its name."""
+    """A shelf of files. Content is written beside, synced, and then renamed to its name.
 
-    def __init__(self, folder: Path) -> None:
+    A file's time is when it was last kept. Keeping holds the lock of the scope with others, and
+    deleting holds it alone, so that nothing is deleted that is being kept anew.
+    """
+
+    def __init__(self, folder: Path, now: Now) -> None:
         self._incoming = folder / _INCOMING
         self._content = folder / _CONTENT
+        self._locks = folder / _LOCKS
+        self._now = now
 
     async def prepare(self) -> None:
         with _disk():
             self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._content.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def begin(self, scope: str) -> "_File":
-        path = self._incoming / os.urandom(16).hex()
+    async def begin(self, scope: str, header: bytes) -> "_File":
+        draft_id = os.urandom(16).hex()
         with _disk():
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(file, bytes(HEADER))  # the header is known at the end
-        return _File(path, file, self._content / scope)
+            file = os.open(self._incoming / draft_id, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.write(file, header)
+        return _File(
+            draft_id, header, self._incoming / draft_id, file, self._content / scope, self._lock(scope), self._now
+        )
+
+    async def resume(self, scope: str, draft_id: str) -> "_File":
+        path = self._incoming / draft_id
+        with _disk():
+            try:
+                file = os.open(path, os.O_RDWR)
+            except FileNotFoundError:
+                raise NotFound("There is no such draft.", reason="NO_SUCH_DRAFT") from None
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                raise Conflict("Somebody else writes this draft.", reason="DRAFT_BUSY") from None
+            header = os.pread(file, HEADER, 0)
+        return _File(draft_id, header, path, file, self._content / scope, self._lock(scope), self._now)
 
     async def header(self, scope: str, name: str) -> bytes | None:
         with _disk():
@@ -53,6 +83,9 @@ class _Folder:
                 return os.read(file, HEADER)
             finally:
                 os.close(file)
+
+    async def put_header(self, scope: str, name: str, before: bytes, after: bytes) -> None:
+        await asyncio.to_thread(self._put_header, scope, name, before, after)
 
     async def read(self, scope: str, name: str, first: int, count: int) -> AsyncGenerator[bytes, None]:
         with _disk():
@@ -69,13 +102,23 @@ class _Folder:
         finally:
             os.close(file)
 
-    async def delete(self, scope: str, name: str) -> bool:
+    async def touch(self, scope: str, name: str) -> bool:
+        return await asyncio.to_thread(self._touch, scope, name)
+
+    async def names(self, scope: str) -> AsyncIterator[Kept]:
+        for path in (self._content / scope).glob("??/??/*"):
+            with _disk():
+                try:
+                    yield Kept(path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+                except FileNotFoundError:
+                    continue
+
+    async def scopes(self) -> Sequence[str]:
         with _disk():
-            try:
-                _place(self._content / scope, name).unlink()
-            except FileNotFoundError:
-                return False
-        return True
+            return sorted(path.name for path in self._content.iterdir() if path.is_dir())
+
+    async def delete(self, scope: str, name: str, before: datetime | None = None) -> bool:
+        return await asyncio.to_thread(self._delete, scope, name, before)
 
     async def sweep(self, before: datetime) -> int:
         left = [path for path in self._incoming.iterdir() if path.stat().st_mtime < before.timestamp()]
@@ -83,43 +126,120 @@ class _Folder:
             path.unlink(missing_ok=True)
         return len(left)
 
+    def _put_header(self, scope: str, name: str, before: bytes, after: bytes) -> None:
+        """In place, and keeping the file's time: a header is far smaller than what a disk writes as one."""
+        with _disk(), locked(self._lock(scope)):
+            file = _opened(self._content / scope, name, os.O_RDWR)
+            if file is None:
+                return
+            try:
+                times = os.fstat(file)
+                if os.pread(file, HEADER, 0) == before:
+                    os.pwrite(file, after, 0)
+                    os.fsync(file)
+                    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+            finally:
+                os.close(file)
+
+    def _touch(self, scope: str, name: str) -> bool:
+        place = _place(self._content / scope, name)
+        if not place.exists():
+            return False
+        with _disk(), locked(self._lock(scope), shared=True):
+            return _touched(place, self._now())
+
+    def _delete(self, scope: str, name: str, before: datetime | None) -> bool:
+        place = _place(self._content / scope, name)
+        if not place.exists():
+            return False
+        with _disk(), locked(self._lock(scope)):
+            try:
+                if before is not None and place.stat().st_mtime >= before.timestamp():
+                    return False
+                place.unlink()
+            except FileNotFoundError:
+                return False
+            return True
+
+    def _lock(self, scope: str) -> Path:
+        return self._locks / scope
+
 
 class _File:
-    """A draft."""
+    """A draft: the file as it will be, and its tail in the place of the next chunk."""
 
-    def __init__(self, path: Path, file: int, scope: Path) -> None:
+    def __init__(self, draft_id: str, header: bytes, path: Path, file: int, scope: Path, lock: Path, now: Now) -> None:
+        self.id = draft_id
+        self.header = header
         self._path = path
-        self._file = file
+        self._file: int | None = file
         self._scope = scope
+        self._lock = lock
+        self._now = now
+        self._end = HEADER
 
-    async def write(self, sealed: Sequence[bytes]) -> None:
+    async def chunks(self) -> AsyncGenerator[Sealed, None]:
+        at = HEADER
+        with _disk():
+            while sealed := os.pread(self._handle, SEALED_CHUNK, at):
+                yield sealed
+                at += len(sealed)
+                await asyncio.sleep(0)  # reading a large draft again takes seconds
+
+    async def write(self, sealed: Sequence[Sealed]) -> None:
         with _disk():
             for chunk in sealed:
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[os.write(self._file, rest) :]
+                self._end += _written(self._handle, chunk, self._end)
+
+    async def hold(self, tail: Sealed) -> None:
+        with _disk():
+            os.truncate(self._handle, self._end + _written(self._handle, tail, self._end))
+            await asyncio.to_thread(os.fsync, self._handle)
+            _set_time(self._handle, self._now())
+
+    async def ends_with(self, tail: Sealed) -> bool:
+        with _disk():
+            size = os.fstat(self._handle).st_size
+            return os.pread(self._handle, len(tail), size - len(tail)) == tail
+
+    async def rewind(self, count: int) -> None:
+        self._end = HEADER + count * SEALED_CHUNK
 
     async def keep(self, name: str, header: bytes) -> bool:
         """Syncing waits for the disk, so a thread does it."""
         return await asyncio.to_thread(self._keep, _place(self._scope, name), header)
 
     async def drop(self) -> None:
-        os.close(self._file)
+        await self.close()
         self._path.unlink(missing_ok=True)
 
+    async def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    @property
+    def _handle(self) -> int:
+        assert self._file is not None, "the draft is closed"
+        return self._file
+
     def _keep(self, place: Path, header: bytes) -> bool:
+        file, self._file = self._handle, None
         with _disk():
             try:
-                os.pwrite(self._file, header, 0)
-                os.fsync(self._file)
+                os.truncate(file, self._end)
+                os.pwrite(file, header, 0)
+                os.fsync(file)
                 _make_folders(place.parent, self._scope.parent)
-                there = place.exists()
-                if not there:
-                    self._path.rename(place)
+                with locked(self._lock, shared=True):
+                    there = _touched(place, self._now())
+                    if not there:
+                        _set_time(file, self._now())
+                        self._path.rename(place)
+                    sync_folder(place.parent)  # also for one that another process has just renamed
             finally:
-                os.close(self._file)
+                os.close(file)
                 self._path.unlink(missing_ok=True)
-            sync_folder(place.parent)  # also for one that another process has just renamed
             return not there
 
 
@@ -127,11 +247,32 @@ def _place(scope: Path, name: str) -> Path:
     return scope / name[:2] / name[2:4] / name
 
 
-def _opened(scope: Path, name: str) -> int | None:
+def _opened(scope: Path, name: str, flags: int = os.O_RDONLY) -> int | None:
     try:
-        return os.open(_place(scope, name), os.O_RDONLY)
+        return os.open(_place(scope, name), flags)
     except FileNotFoundError:
         return None
+
+
+def _written(file: int, content: Sealed, at: int) -> int:
+    """Writes all of it at that place; how many bytes that were."""
+    with memoryview(content) as rest:
+        done = 0
+        while done < len(rest):
+            done += os.pwrite(file, rest[done:], at + done)
+    return done
+
+
+def _touched(path: Path, at: datetime) -> bool:
+    try:
+        _set_time(path, at)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _set_time(file: Path | int, at: datetime) -> None:
+    os.utime(file, (at.timestamp(), at.timestamp()))
 
 
 def _make_folders(folder: Path, above: Path) -> None:

@@ -1,40 +1,45 @@
 """How content becomes bytes that only its scope's key opens. Nothing here waits, reads or writes.
 
-Content is cut into chunks of 256 KiB, and each is encrypted by itself with AES-256-GCM, so that it
-streams in flat memory and a range costs only the chunks that it touches. The key is derived for
-each content from the scope's data key, a random salt and the scope (HKDF, RFC 5869); the nonce of a
-chunk is its index and whether it is the last one (the STREAM construction of Hoang, Reyhanitabar,
-Rogaway and Vizar, 2015). So no chunk can be changed, left out, moved, or taken from elsewhere. The
-header, under the same key, vouches for name, size and hash, and so for the number of chunks.
+Each content has a key of its own, which lies in its header, wrapped by a data key of its scope: so
+another data key means wrapping headers anew, and no content. Content is cut into chunks of 256 KiB,
+and each is encrypted by itself with AES-256-GCM, so that it streams in flat memory and a range costs
+only the chunks that it touches. The associated data of a chunk are its scope, its index and whether
+it is the last one (after the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar, 2015),
+so no chunk can be changed, left out, moved, or taken from elsewhere. Nonces are random, since an
+upload that was broken off may seal other content under the same index. The header, under the key
+of the content, vouches for name, size and hash, and so for the number of chunks.
 
-    header: magic, version of the data key, salt, size, SHA-256 of the content, tag
-    chunk:  ciphertext and tag, 16 bytes longer than its part of the content
+    header: magic, version of the data key, wrapped key, size, SHA-256 of the content, tag
+    chunk:  nonce, ciphertext and tag, 28 bytes longer than its part of the content
 """
 
 import hashlib
 import struct
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from errors import RossioError
 
-from blobs.keyring import KEY_BYTES, ScopeKeys
+from blobs.keys import KEY_BYTES, Random, ScopeKeys
 
 CHUNK: Final = 256 << 10
 """Bytes of content in a chunk; the last one may be shorter, and of no content it is empty."""
+NONCE: Final = 12
 TAG: Final = 16
-SEALED_CHUNK: Final = CHUNK + TAG
+SEALED_CHUNK: Final = NONCE + CHUNK + TAG
 
-_MAGIC: Final = b"RSB1"
-_HEADER: Final = struct.Struct(f">4sI{KEY_BYTES}sQ32s{TAG}s")
+_MAGIC: Final = b"RSB2"
+_WRAPPED: Final = NONCE + KEY_BYTES + TAG
+_HEADER: Final = struct.Struct(f">4sI{_WRAPPED}sQ32s{NONCE + TAG}s")
 HEADER: Final = _HEADER.size
-_NONCE: Final = struct.Struct(">IQ")
-_INNER, _LAST, _HEAD = 0, 1, 2
+_PLACE: Final = struct.Struct(">BQ")
+_INNER, _LAST, _TAIL = 0, 1, 2
+
+Sealed = bytes | bytearray
 
 
 class Damaged(RossioError):
@@ -45,16 +50,16 @@ class Damaged(RossioError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the chunks; `size` in bytes of content."""
+    """What stands before the chunks; `size` in bytes of content. One of a draft says neither size nor hash."""
 
     key_version: int
-    salt: bytes
-    size: int
-    sha256: bytes
-    tag: bytes
+    wrapped: bytes
+    size: int = 0
+    sha256: bytes = bytes(32)
+    tag: bytes = bytes(NONCE + TAG)
 
     def packed(self) -> bytes:
-        return _HEADER.pack(_MAGIC, self.key_version, self.salt, self.size, self.sha256, self.tag)
+        return _HEADER.pack(_MAGIC, self.key_version, self.wrapped, self.size, self.sha256, self.tag)
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "Header":
@@ -67,83 +72,139 @@ class Header:
     def chunks(self) -> int:
         return max(1, -(-self.size // CHUNK))
 
+    @classmethod
+    def new(cls, scope: str, keys: ScopeKeys, random: Random) -> "Header":
+        """The header of a draft, with a key that nothing else has."""
+        return cls(keys.current, _wrap(scope, keys, random(KEY_BYTES), random))
+
+    def rewrapped(self, scope: str, keys: ScopeKeys, random: Random) -> "Header":
+        """The same, its key wrapped by the scope's current data key."""
+        return replace(self, key_version=keys.current, wrapped=_wrap(scope, keys, self.key(scope, keys), random))
+
+    def key(self, scope: str, keys: ScopeKeys) -> bytes:
+        """The key of the content; Damaged when none of the scope's data keys has wrapped it."""
+        if self.key_version not in keys.data:
+            raise Damaged("The stored content names a key that there is not.")
+        data_key = AESGCM(keys.data[self.key_version].key)
+        return _decrypted(data_key, self.wrapped, b"rossio content key " + scope.encode())
+
 
 class Sealer:
     """Seals and opens the chunks of one content."""
 
-    def __init__(self, scope: str, data_key: bytes, salt: bytes) -> None:
+    def __init__(self, scope: str, key: bytes, random: Random) -> None:
         self._scope = scope.encode()
-        kdf = HKDF(SHA256(), KEY_BYTES, salt=salt, info=b"rossio blob 1 " + self._scope)
-        self._cipher = AESGCM(kdf.derive(data_key))
+        self._cipher = AESGCM(key)
+        self._random = random
 
-    def seal(self, index: int, content: bytes | memoryview, *, last: bool) -> bytes:
-        return self._cipher.encrypt(_NONCE.pack(_LAST if last else _INNER, index), content, self._scope)
+    def seal(self, index: int, content: bytes | memoryview, *, last: bool = False, tail: bool = False) -> Sealed:
+        """A chunk; a tail is one that is not full yet and not the last one either."""
+        return _encrypted(
+            self._cipher, self._random(NONCE), content, self._place(_LAST if last else _TAIL if tail else _INNER, index)
+        )
 
-    def open(self, index: int, sealed: bytes, *, last: bool) -> bytes:
+    def open(self, index: int, sealed: Sealed, *, last: bool = False, tail: bool = False) -> bytes:
         """The content of a chunk; Damaged unless it is this one, of this content."""
-        return self._decrypt(_NONCE.pack(_LAST if last else _INNER, index), sealed, self._scope)
+        return _decrypted(self._cipher, sealed, self._place(_LAST if last else _TAIL if tail else _INNER, index))
 
     def vouch(self, name: str, size: int, sha256: bytes) -> bytes:
         """The tag of a header."""
-        return self._cipher.encrypt(_NONCE.pack(_HEAD, 0), b"", self._said(name, size, sha256))
+        return bytes(_encrypted(self._cipher, self._random(NONCE), b"", self._said(name, size, sha256)))
 
     def check(self, name: str, header: Header) -> None:
         """Damaged unless the header is the one of the content of that name."""
-        self._decrypt(_NONCE.pack(_HEAD, 0), header.tag, self._said(name, header.size, header.sha256))
+        _decrypted(self._cipher, header.tag, self._said(name, header.size, header.sha256))
+
+    def _place(self, kind: int, index: int) -> bytes:
+        return _PLACE.pack(kind, index) + self._scope
 
     def _said(self, name: str, size: int, sha256: bytes) -> bytes:
         return b"|".join((self._scope, name.encode(), str(size).encode(), sha256))
-
-    def _decrypt(self, nonce: bytes, sealed: bytes, said: bytes) -> bytes:
-        try:
-            return self._cipher.decrypt(nonce, sealed, said)
-        except InvalidTag:
-            raise Damaged("The stored content is not what was put there.") from None
 
 
 class Intake:
     """Takes content in pieces of any size and gives it back as sealed chunks."""
 
-    def __init__(self, scope: str, keys: ScopeKeys, salt: bytes) -> None:
-        self._sealer = Sealer(scope, keys.data[keys.current], salt)
-        self._key_version = keys.current
-        self._salt = salt
+    def __init__(self, sealer: Sealer, keys: ScopeKeys) -> None:
+        self._sealer = sealer
         self._pending = bytearray()
-        self._count = 0
-        self._size = 0
+        self.count = 0
+        self.size = 0
         self._sha256 = hashlib.sha256()
         self._name = blake3(key=keys.address)
 
-    def feed(self, piece: bytes) -> list[bytes]:
+    def copy(self) -> Self:
+        """The same state, which goes on by itself."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._pending, twin._sha256, twin._name = self._pending[:], self._sha256.copy(), self._name.copy()
+        return twin
+
+    def feed(self, piece: bytes) -> list[Sealed]:
         """The chunks that are full now; the rest waits, since the last chunk is sealed as such."""
         self._sha256.update(piece)
         self._name.update(piece)
-        self._size += len(piece)
+        self.size += len(piece)
         self._pending += piece
         sealed = []
         taken = 0
         with memoryview(self._pending) as pending:
             while len(pending) - taken > CHUNK:
-                sealed.append(self._seal(pending[taken : taken + CHUNK], last=False))
+                sealed.append(self._sealer.seal(self.count, pending[taken : taken + CHUNK]))
+                self.count += 1
                 taken += CHUNK
         del self._pending[:taken]
         return sealed
 
-    def finish(self) -> bytes:
+    def again(self, chunks: int, content: bytes) -> None:
+        """Takes what an earlier intake of the same content has sealed already: one more chunk, or its tail."""
+        self._sha256.update(content)
+        self._name.update(content)
+        self.size += len(content)
+        self.count += chunks
+        if not chunks:
+            self._pending += content
+
+    def tail(self) -> Sealed:
+        """What waits, sealed so that an upload can go on from it."""
+        return self._sealer.seal(self.count, bytes(self._pending), tail=True)
+
+    def finish(self) -> Sealed:
         """The last chunk."""
-        return self._seal(bytes(self._pending), last=True)
+        return self._sealer.seal(self.count, bytes(self._pending), last=True)
 
     @property
     def name(self) -> str:
         """The name of the content, the same for the same content of the scope alone; 64 characters."""
         return self._name.hexdigest()
 
-    def header(self) -> Header:
-        sha256 = self._sha256.digest()
-        tag = self._sealer.vouch(self.name, self._size, sha256)
-        return Header(self._key_version, self._salt, self._size, sha256, tag)
+    @property
+    def sha256(self) -> bytes:
+        return self._sha256.digest()
 
-    def _seal(self, content: bytes | memoryview, *, last: bool) -> bytes:
-        sealed = self._sealer.seal(self._count, content, last=last)
-        self._count += 1
-        return sealed
+    def header(self, draft: Header) -> Header:
+        """The header of the whole content, from that of its draft."""
+        tag = self._sealer.vouch(self.name, self.size, self.sha256)
+        return replace(draft, size=self.size, sha256=self.sha256, tag=tag)
+
+
+def _wrap(scope: str, keys: ScopeKeys, key: bytes, random: Callable[[int], bytes]) -> bytes:
+    data_key = AESGCM(keys.data[keys.current].key)
+    return bytes(_encrypted(data_key, random(NONCE), key, b"rossio content key " + scope.encode()))
+
+
+def _encrypted(cipher: AESGCM, nonce: bytes, content: bytes | memoryview, said: bytes) -> Sealed:
+    """Nonce, ciphertext and tag, without copying what may be a whole chunk."""
+    sealed = bytearray(NONCE + len(content) + TAG)
+    sealed[:NONCE] = nonce
+    cipher.encrypt_into(nonce, content, said, memoryview(sealed)[NONCE:])
+    return sealed
+
+
+def _decrypted(cipher: AESGCM, sealed: Sealed, said: bytes) -> bytes:
+    if len(sealed) < NONCE + TAG:
+        raise Damaged("The stored content ends too early.")
+    try:
+        return cipher.decrypt(bytes(sealed[:NONCE]), memoryview(sealed)[NONCE:], said)
+    except InvalidTag:
+        raise Damaged("The stored content is not what was put there.") from None

@@ -20,7 +20,12 @@ from devstack.issuer import Issuer
 from errors import Invalid
 from rossio.directory.v1 import service_pb2
 from rossio.directory.v1.service_pb2_grpc import DirectoryServiceStub
-from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
+from rossio.document.v1.service_pb2_grpc import (
+    ChangeServiceStub,
+    DocumentServiceStub,
+    KeyServiceStub,
+    TransferServiceStub,
+)
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
@@ -60,6 +65,18 @@ class Client:
     @cached_property
     def document(self) -> DocumentServiceStub:
         return DocumentServiceStub(self._channel("document"))
+
+    @cached_property
+    def changes(self) -> ChangeServiceStub:
+        return ChangeServiceStub(self._channel("document"))
+
+    @cached_property
+    def keys(self) -> KeyServiceStub:
+        return KeyServiceStub(self._channel("document"))
+
+    @cached_property
+    def transfer(self) -> TransferServiceStub:
+        return TransferServiceStub(self._channel("document"))
 
     @cached_property
     def news(self) -> NewsServiceStub:

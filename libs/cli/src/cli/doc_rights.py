@@ -13,7 +13,7 @@ from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client, connect
 from cli.command import As, sync, table
-from cli.doc import receive
+from cli.doc_transfer import receive
 from cli.doc_tree import when
 
 app = typer.Typer(no_args_is_help=True)
@@ -149,7 +149,7 @@ async def open_(
     request = service_pb2.OpenLinkRequest(request_id=str(uuid4()), text=link)
     request.password = _password() if password else ""
     async with connect(caller) as client:
-        await receive(client.document.OpenLink(request), file)
+        await receive(lambda _, __: client.document.OpenLink(request), file, goes_on=False)
 
 
 @app.command()

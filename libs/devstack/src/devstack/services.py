@@ -54,7 +54,7 @@ def _check_free(service: str, setting: str, port: int) -> None:
 SERVICES: Final = (
     Service("directory", 7101, 7201),
     Service("mail-routing", 7102, 7202, {"SMTP_ADDRESS": 2525}),
-    Service("document", 7103, 7203),
+    Service("document", 7103, 7203, {"HTTP_ADDRESS": 7303}),
     Service("news", 7104, 7204),
     Service("notification", 7105, 7205),
     Service("governance", 7106, 7206),

@@ -20,6 +20,7 @@ from service.parts import Calls, Peer, Store
 from service.settings import AnySettings, WrongSettings
 
 if TYPE_CHECKING:
+    from aiohttp import web
     from blobs import Blobs
     from directory_view import DirectoryFeed
 
@@ -117,6 +118,24 @@ class App(Generic[AnySettings]):
         """Serves a gRPC service; `add` is the generated function that adds the servicer to a server."""
         self._served.append((servicer, add, full_name))
 
+    @cached_property
+    def verifier(self) -> rpc.Verifier:
+        """Says who is calling; what serves gRPC starts and stops it."""
+        settings = self.settings
+        missing = [name.upper() for name in ("oidc_issuer", "oidc_jwks") if not getattr(settings, name)]
+        if missing:
+            raise WrongSettings("\n".join(f"{name}: needed, since this process serves gRPC" for name in missing))
+        return rpc.Verifier(
+            settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience, cluster=self._cluster()
+        )
+
+    def http(self, application: "web.Application", address: str, setting: str) -> None:
+        """Serves HTTP beside gRPC; `setting` names the variable that says the address."""
+        from service.web import Web  # noqa: PLC0415 - services without HTTP do not pay for it
+
+        check_free(address, setting)
+        self.add(Web(application, address, setting, self.settings.drain_seconds), "HTTP", Stage.SERVER)
+
     def channel(self, address: str) -> aio.Channel:
         """A channel to another service, which is told the token of this one."""
         path = self.settings.service_token_file
@@ -131,21 +150,13 @@ class App(Generic[AnySettings]):
 
     def _calls(self) -> Calls:
         settings = self.settings
-        missing = [name for name in ("oidc_issuer", "oidc_jwks") if not getattr(settings, name)]
-        if missing:
-            raise WrongSettings(
-                "\n".join(f"{name.upper()}: needed, since this process serves gRPC" for name in missing)
-            )
         tls = None
         if settings.grpc_tls_certificate is not None:
             tls = rpc.Tls(settings.grpc_tls_authority, settings.grpc_tls_certificate, settings.grpc_tls_key)
-        verifier = rpc.Verifier(
-            settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience, cluster=self._cluster()
-        )
         check_free(settings.grpc_address, "GRPC_ADDRESS")
         server = rpc.Server(
             self._served,
-            verifier,
+            self.verifier,
             address=settings.grpc_address,
             tls=tls,
             max_message=settings.grpc_max_message_bytes,

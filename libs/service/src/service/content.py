@@ -9,12 +9,13 @@ import telemetry
 from blobs import (
     Blobs,
     FileVault,
+    GivenMasters,
     GridFSBlobs,
     LocalBlobs,
+    MasterFile,
     StoreVault,
     WrappedKeyring,
     master_key,
-    master_key_file,
 )
 from errors import Invalid, Transient
 from store import Database
@@ -24,7 +25,7 @@ from service.settings import Settings, WrongSettings
 log = telemetry.logger(__name__)
 
 _SWEEP_EVERY_SECONDS: Final = 3600.0
-_LONGEST_PUT: Final = timedelta(days=1)
+_LONGEST_PUT: Final = timedelta(days=2)
 
 
 class Content:
@@ -55,16 +56,38 @@ class Content:
 
 
 def chosen(settings: Settings, database: Callable[[], Database]) -> Blobs:
-    """Content storage where BLOBS says: in DATA_PATH, or in the database, which is asked for only then."""
-    given = settings.blobs_master_key
-    try:
-        master = master_key(given.get_secret_value()) if given else None
-    except Invalid as error:
-        raise WrongSettings(f"BLOBS_MASTER_KEY: {error}") from None
+    """Content storage where BLOBS says: in DATA_PATH, in the database, which is asked for only then, or on S3."""
+    masters = _given_masters(settings)
     if settings.blobs == "local":
         folder = settings.data_path / "blobs"
-        keyring = WrappedKeyring([master or master_key_file(folder / "master.key")], FileVault(folder / "keys"))
+        keyring = WrappedKeyring(masters or MasterFile(folder / "master.key"), FileVault(folder / "keys"))
         return LocalBlobs(folder, keyring)
-    if master is None:
-        raise WrongSettings("BLOBS_MASTER_KEY: needed for content in the database, the same in all processes")
-    return GridFSBlobs(database(), WrappedKeyring([master], StoreVault(database().collection("blob_keys"))))
+    if masters is None:
+        raise WrongSettings("BLOBS_MASTER_KEY: needed for content outside DATA_PATH, the same in all processes")
+    keyring = WrappedKeyring(masters, StoreVault(database().collection("blob_keys")))
+    return GridFSBlobs(database(), keyring) if settings.blobs == "gridfs" else _on_s3(settings, keyring)
+
+
+def _given_masters(settings: Settings) -> GivenMasters | None:
+    given = settings.blobs_master_key
+    try:
+        keys = [master_key(text) for text in given.get_secret_value().split(",")] if given else []
+    except Invalid as error:
+        raise WrongSettings(f"BLOBS_MASTER_KEY: {error}") from None
+    return GivenMasters(keys) if keys else None
+
+
+def _on_s3(settings: Settings, keyring: WrappedKeyring) -> Blobs:
+    from blobs.s3 import Bucket, S3Blobs  # noqa: PLC0415 - only who has a bucket loads its client
+
+    if not settings.blobs_s3_bucket:
+        raise WrongSettings("BLOBS_S3_BUCKET: needed for content on S3")
+    secret = settings.blobs_s3_secret_key
+    bucket = Bucket(
+        settings.blobs_s3_endpoint,
+        settings.blobs_s3_bucket,
+        settings.blobs_s3_region,
+        settings.blobs_s3_access_key,
+        secret.get_secret_value() if secret else "",
+    )
+    return S3Blobs(bucket, keyring)

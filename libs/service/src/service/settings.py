@@ -76,10 +76,19 @@ class Settings(BaseSettings):
     workload_subjects: str = ""
     """What the `sub` of those accounts begins with, before the service's name."""
 
-    blobs: Literal["local", "gridfs"] = "local"
-    """Where content lies: in `data_path`, or in the database."""
+    blobs: Literal["local", "gridfs", "s3"] = "local"
+    """Where content lies: in `data_path`, in the database, or in a bucket."""
     blobs_master_key: SecretStr | None = None
-    """32 bytes in base64, which wrap the data keys. Local content without it makes a key file of its own."""
+    """32 bytes in base64, which wrap the data keys; several, comma separated: the first wraps, all unwrap.
+    Local content without it makes a key file of its own.
+    """
+    blobs_s3_endpoint: str = ""
+    """http(s)://host:port of the S3 server; empty: that of the region."""
+    blobs_s3_bucket: str = ""
+    blobs_s3_region: str = "us-east-1"
+    blobs_s3_access_key: str = ""
+    """Empty: those of the environment (instance or pod identity)."""
+    blobs_s3_secret_key: SecretStr | None = None
 
     otlp_endpoint: str | None = None
     trace_sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bson import ObjectId
-from errors import NotFound, Transient
+from errors import Conflict, NotFound, Transient
 from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import IndexModel
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from store.failures import Commands
 from store.operations import Document
@@ -27,7 +27,7 @@ _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 class StoredFile:
     """A file as its bucket knows it; `length` and `chunk_size` in bytes."""
 
-    id: ObjectId
+    id: str
     name: str
     length: int
     chunk_size: int
@@ -43,7 +43,7 @@ class _Bucket:
     uploads: AsyncIOMotorCollection[Document]
     commands: Commands
 
-    async def discard(self, file_id: ObjectId) -> None:
+    async def discard(self, file_id: str) -> None:
         with self.commands.run("discard"):
             await self.chunks.delete_many({"files_id": file_id})
             await self.uploads.delete_one({"_id": file_id})
@@ -66,12 +66,18 @@ class Files:
             await self._bucket.files.create_indexes([IndexModel([("filename", 1)], unique=True)])
             await self._bucket.chunks.create_indexes([IndexModel([("files_id", 1), ("n", 1)], unique=True)])
 
-    async def upload(self, *, at: datetime) -> "Upload":
+    async def upload(self, upload_id: str, *, at: datetime, metadata: Document) -> "Upload":
         """Begins an upload at this time; it is finished or aborted, or swept later."""
-        upload = Upload(self._bucket, ObjectId(), at)
+        upload = Upload(self._bucket, upload_id, metadata)
         with self._bucket.commands.run("upload"):
-            await self._bucket.uploads.insert_one({"_id": upload.id, "at": at})
+            await self._bucket.uploads.insert_one({"_id": upload.id, "at": at, "metadata": metadata})
         return upload
+
+    async def resume(self, upload_id: str) -> "Upload | None":
+        """An upload that was begun and not ended."""
+        with self._bucket.commands.run("upload"):
+            found = await self._bucket.uploads.find_one({"_id": upload_id, "metadata": {"$exists": True}})
+        return None if found is None else Upload(self._bucket, upload_id, found["metadata"], found.get("tail"))
 
     async def stat(self, name: str) -> StoredFile | None:
         with self._bucket.commands.run("stat"):
@@ -79,6 +85,28 @@ class Files:
         if found is None:
             return None
         return StoredFile(found["_id"], name, found["length"], found["chunkSize"], found["metadata"])
+
+    async def names(self, after: str, below: str, limit: int) -> list[tuple[str, datetime]]:
+        """At most `limit` names between these two, and when each file was last finished or touched."""
+        query = {"filename": {"$gt": after, "$lt": below}}
+        with self._bucket.commands.run("find"):
+            found = self._bucket.files.find(query, {"filename": True, "uploadDate": True}).sort("filename", 1)
+            return [(file["filename"], file["uploadDate"]) for file in await found.limit(limit).to_list(limit)]
+
+    async def touch(self, name: str, at: datetime) -> bool:
+        """Gives a file another time; whether it is there."""
+        with self._bucket.commands.run("touch"):
+            return (
+                await self._bucket.files.update_one({"filename": name}, {"$set": {"uploadDate": at}})
+            ).matched_count > 0
+
+    async def change(self, name: str, before: Document, after: Document) -> bool:
+        """Replaces the metadata of a file; False when it is not there, or they are others by now."""
+        with self._bucket.commands.run("change"):
+            changed = await self._bucket.files.update_one(
+                {"filename": name, "metadata": before}, {"$set": {"metadata": after}}
+            )
+            return changed.matched_count > 0
 
     async def read(self, file: StoredFile, first: int, count: int, *, ahead: int = 4) -> AsyncGenerator[bytes, None]:
         """The chunks `first` to `first + count - 1` (from 0), `ahead` of them a round trip.
@@ -98,16 +126,20 @@ class Files:
             if first < end and len(found) < ahead:
                 raise NotFound("A part of the file is gone.", reason="CONTENT_MISSING")
 
-    async def delete(self, name: str) -> bool:
-        """Whether there was one; it cannot be read from the first write on."""
+    async def delete(self, name: str, before: datetime | None = None) -> bool:
+        """Whether there was one, finished and touched before this time only; it is gone with one write."""
         file = await self.stat(name)
         if file is None:
             return False
+        query: Document = {"_id": file.id} if before is None else {"_id": file.id, "uploadDate": {"$lt": before}}
         with self._bucket.commands.run("delete"):
             await self._bucket.uploads.update_one({"_id": file.id}, {"$set": {"at": _LONG_AGO}}, upsert=True)
-            await self._bucket.files.delete_one({"_id": file.id})
-        await self._bucket.discard(file.id)
-        return True
+            deleted = (await self._bucket.files.delete_one(query)).deleted_count > 0
+            if not deleted:
+                await self._bucket.uploads.delete_one({"_id": file.id})
+        if deleted:
+            await self._bucket.discard(file.id)
+        return deleted
 
     async def sweep(self, before: datetime) -> int:
         """Removes what uploads begun before this time, and broken-off deletes, left behind.
@@ -127,17 +159,29 @@ class Files:
 
 
 class Upload:
-    """A file on its way in: chunks in order, all of one size but the last."""
+    """A file on its way in: chunks in order, all of one size but the last, and a tail that may be replaced."""
 
-    def __init__(self, bucket: _Bucket, upload_id: ObjectId, at: datetime) -> None:
+    def __init__(self, bucket: _Bucket, upload_id: str, metadata: Document, tail: bytes | None = None) -> None:
         self.id = upload_id
-        self._at = at
+        self.metadata = metadata
+        self.tail = tail
         self._bucket = bucket
         self._count = 0
         self._length = 0
 
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """What was written, in order, without the tail."""
+        index = 0
+        while True:
+            with self._bucket.commands.run("read"):
+                chunk = await self._bucket.chunks.find_one({"files_id": self.id, "n": index}, {"data": True})
+            if chunk is None:
+                return
+            yield bytes(chunk["data"])
+            index += 1
+
     async def write(self, chunks: Sequence[bytes]) -> None:
-        """Stores the next chunks in one round trip."""
+        """Stores the next chunks in one round trip; Conflict when another writer has stored one of them."""
         if not chunks:
             return
         documents: list[Document] = [
@@ -145,12 +189,32 @@ class Upload:
             for offset, chunk in enumerate(chunks)
         ]
         with self._bucket.commands.run("write"):
-            await self._bucket.chunks.insert_many(documents)
+            try:
+                await self._bucket.chunks.insert_many(documents)
+            except BulkWriteError as error:
+                if error.details["writeErrors"]:
+                    raise Conflict("Another writer was here.", reason="STALE") from error
+                raise
         self._count += len(chunks)
         self._length += sum(map(len, chunks))
 
-    async def finish(self, name: str, *, chunk_size: int, metadata: Document) -> bool:
-        """Makes the file readable; False, and nothing is left of this upload, when the name is taken.
+    async def hold(self, tail: bytes, at: datetime) -> None:
+        """Keeps the tail, and puts off the sweep to this time; Conflict when another writer has kept one."""
+        seen: Document = {"_id": self.id, "tail": self.tail}
+        with self._bucket.commands.run("hold"):
+            held = await self._bucket.uploads.update_one(seen, {"$set": {"tail": tail, "at": at}})
+        if not held.matched_count:
+            raise Conflict("Another writer was here.", reason="STALE")
+        self.tail = tail
+
+    async def rewind(self, count: int, length: int) -> None:
+        """Removes all but the first `count` chunks, which have that length together."""
+        with self._bucket.commands.run("rewind"):
+            await self._bucket.chunks.delete_many({"files_id": self.id, "n": {"$gte": count}})
+        self._count, self._length = count, length
+
+    async def finish(self, name: str, *, at: datetime, chunk_size: int, metadata: Document) -> bool:
+        """Makes the file readable; False when the name is taken.
 
         After a `Transient` the file may be there or not: it must not be aborted, the sweep decides.
         """
@@ -159,23 +223,17 @@ class Upload:
             "filename": name,
             "length": self._length,
             "chunkSize": chunk_size,
-            "uploadDate": self._at,
+            "uploadDate": at,
             "metadata": metadata,
         }
         with self._bucket.commands.run("finish"):
             try:
                 await self._bucket.files.insert_one(file)
             except DuplicateKeyError:
-                taken = True
-            else:
-                taken = False
-        with suppress(Transient):  # the sweep does it else
-            if taken:
-                await self.abort()
-            else:
-                with self._bucket.commands.run("finish"):
-                    await self._bucket.uploads.delete_one({"_id": self.id})
-        return not taken
+                return False
+        with suppress(Transient), self._bucket.commands.run("finish"):  # the sweep does it else
+            await self._bucket.uploads.delete_one({"_id": self.id})
+        return True
 
     async def abort(self) -> None:
         """Removes what was stored so far, of an upload that was not finished."""

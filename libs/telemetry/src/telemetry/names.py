@@ -128,6 +128,7 @@ STORE = histogram(
 # blobs
 BLOB_BYTES = counter("rossio_blobs_bytes_total", "Bytes of content stored (in) and read (out).", ("direction",))
 BLOB_MET = counter("rossio_blobs_met_total", "Contents that were there already and were not stored again.")
+BLOB_COLLECTED = counter("rossio_blobs_collected_total", "Contents removed because nothing referred to them.")
 
 # directory
 DIRECTORY_VERSION = gauge("rossio_directory_view_version", "Changes that the local view of the directory has applied.")

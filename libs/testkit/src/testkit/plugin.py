@@ -24,6 +24,8 @@ from devstack.mongo import Mongo
 from devstack.program import Program
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 
+from testkit.s3 import S3
+
 _P = TypeVar("_P", bound=Program)
 
 
@@ -69,6 +71,23 @@ def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with _running(Mongo(tmp_path_factory.mktemp("mongo"))) as server:
         yield server.uri
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server that the whole run shares."""
+    with _running(S3(tmp_path_factory.mktemp("s3"))) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3) -> str:
+    """The name of an empty bucket that no other test has, made as an operator would."""
+    import boto3  # noqa: PLC0415 - slow to load, and for few tests
+
+    name = f"test-{uuid.uuid4().hex}"
+    boto3.client("s3", **s3.client()).create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pydantic import Field
 class Settings(service.Settings):
     grpc_address: service.Address = "127.0.0.1:7103"
     admin_address: service.Address = "127.0.0.1:7203"
+    http_address: service.Address = "127.0.0.1:7303"
+    """Uploads by tus, and downloads, in clear: for a proxy that ends TLS."""
     data_path: Path = Path(".rossio/document")
     max_file_bytes: Annotated[int, Field(ge=0)] = 50 << 30
     """The largest file."""
@@ -17,3 +19,7 @@ class Settings(service.Settings):
     """What a space may hold for which nobody has set another limit; 0: as much as one likes."""
     entity_quota_bytes: Annotated[int, Field(ge=0)] = 0
     """The same for an entity."""
+    upload_hours: Annotated[float, Field(gt=0, le=24)] = 24
+    """How long an upload in several goes may take before it is given up."""
+    collect_after_seconds: Annotated[float, Field(ge=1)] = 48 * 3600
+    """How long content that nothing refers to stays; longer than any call that uploads may take."""

@@ -10,7 +10,7 @@ import telemetry
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.demo.stage import Shown, Stage, check
-from cli.doc import download, upload
+from cli.doc_transfer import download, upload
 
 
 def real_file() -> Path:

@@ -5,13 +5,14 @@ parent: so a tree of many files is quick to measure. `versions.blob` is indexed,
 be asked which content is referred to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from store import Collection, Document, Index, Insert
 
 from document.adapters import wire
-from document.application.ports import NodePage, Position
+from document.application.ports import ChangedPage, NodePage, Position, Stamped
 from document.domain.deeds import Deed
 from document.domain.node import MAX_DEPTH, Kind, Lock, Node, Version, trash_of
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Role
@@ -21,17 +22,20 @@ INDEXES = (
     Index(["grants.to", "space_id"]),
     Index(["versions.blob"], sparse=True),
     Index(["folder_in"], sparse=True),
+    Index(["space_id", "changed_at", "_id"]),
 )
 _HOPS = 4 * MAX_DEPTH
 """Folders that are made deep, while what they lie in moves deeper, end beyond `MAX_DEPTH`; nothing ends beyond this."""
+_TICK = timedelta(milliseconds=1)
 _LISTED = {"versions": {"$slice": -1}, "outbox": False}
 
 
 class NodeStore:
-    """The port `Nodes`, but for what is booked: see `MeteredNodes`."""
+    """The ports `Nodes`, but for what is booked (see `MeteredNodes`), and `Changes`; a write bears its time."""
 
-    def __init__(self, nodes: Collection) -> None:
+    def __init__(self, nodes: Collection, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._nodes = nodes
+        self._now = now
 
     async def path(self, node_id: str) -> tuple[Node, ...]:
         """One look-up a level. What does not lead to a top folder is nowhere: half a path would hide a denial."""
@@ -72,19 +76,33 @@ class NodeStore:
         page = await self._nodes.page(query, "space_id", after, limit, projection=_LISTED)
         return NodePage([_node(document) for document in page.documents], page.after)
 
+    async def referenced(self, blobs: Sequence[str]) -> set[str]:
+        found = self._nodes.find({"versions.blob": {"$in": list(blobs)}}, projection={"versions.blob": True})
+        return {version["blob"] async for node in found for version in node["versions"]}.intersection(blobs)
+
+    async def changed(self, space_id: str, since: datetime, after: Stamped | None, limit: int) -> ChangedPage:
+        position = after or (since - _TICK, "")
+        page = await self._nodes.page({"space_id": space_id}, "changed_at", position, limit, projection=_LISTED)
+        changed = [(document["changed_at"], _node(document)) for document in page.documents]
+        return ChangedPage(changed, page.after)
+
     async def add(self, node: Node, deed: Deed) -> None:
-        await self._nodes.insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed))
+        await self._nodes.insert(self._stamped(node), wire.facts(node, deed))
 
     async def add_all(self, nodes: Sequence[Node], deed: Deed | None) -> Sequence[Node]:
-        inserts = [
-            Insert({"_id": node.node_id, **_document(node)}, wire.facts(node, deed) if deed else ()) for node in nodes
-        ]
+        inserts = [Insert(self._stamped(node), wire.facts(node, deed) if deed else ()) for node in nodes]
         refused = set((await self._nodes.bulk(inserts)).refused)
         return [node for index, node in enumerate(nodes) if index not in refused]
 
     async def change(self, before: Node, after: Node, deed: Deed | None) -> None:
         facts = wire.facts(after, deed) if deed else ()
-        await self._nodes.update(after.node_id, _difference(before, after), version=before.revision, facts=facts)
+        update = _difference(before, after)
+        if update:
+            update = {**update, "$set": {**update["$set"], "changed_at": self._now()}}
+        await self._nodes.update(after.node_id, update, version=before.revision, facts=facts)
+
+    def _stamped(self, node: Node) -> Document:
+        return {"_id": node.node_id, "changed_at": self._now(), **_document(node)}
 
 
 def _difference(before: Node, after: Node) -> Mapping[str, Mapping[str, Any]]:

@@ -6,6 +6,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from errors import Conflict
@@ -89,8 +90,8 @@ class UsageStore:
 class MeteredNodes(NodeStore):
     """The port `Nodes`, whose writes are booked; `new_id` gives an id that nobody else has."""
 
-    def __init__(self, nodes: Collection, meter: Meter, new_id: Callable[[], str]) -> None:
-        super().__init__(nodes)
+    def __init__(self, nodes: Collection, meter: Meter, new_id: Callable[[], str], now: Callable[[], datetime]) -> None:
+        super().__init__(nodes, now)
         self._meter = meter
         self._new_id = new_id
 

@@ -8,14 +8,17 @@ from errors import Invalid
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from messaging import fact, new_id
-from rossio.document.v1 import document_pb2, events_pb2
+from rossio.document.v1 import document_pb2, events_pb2, service_pb2
 from store import OutboxRecord
 
+from document.application.resumable import Progress
+from document.domain.content import Announced
 from document.domain.deeds import Deed, Verb
 from document.domain.links import Link
 from document.domain.node import Act, Kind, Lock, Node, Version
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Reason, Role, Rule
 from document.domain.quota import UNLIMITED, Usage
+from document.domain.uploading import Target, target_of
 
 _KINDS = {Kind.FOLDER: document_pb2.NODE_KIND_FOLDER, Kind.FILE: document_pb2.NODE_KIND_FILE}
 _ROLES = {
@@ -168,6 +171,24 @@ def to_node(node: Node) -> document_pb2.Node:
 
 def _to_lock(lock: Lock) -> document_pb2.Lock:
     return document_pb2.Lock(owner=_to_grantee(lock.owner), until=_timestamp(lock.until))
+
+
+def to_upload(progress: Progress) -> document_pb2.Upload:
+    return document_pb2.Upload(
+        upload_id=progress.uploading.upload_id,
+        offset=progress.offset,
+        size=progress.uploading.announced.size,
+        expires_at=_timestamp(progress.uploading.expires_at),
+        node=to_node(progress.node) if progress.node else None,
+    )
+
+
+def read_announced(header: service_pb2.UploadHeader) -> Announced:
+    return Announced.read(size=header.size, sha256=header.sha256, media_type=header.media_type)
+
+
+def read_target(header: service_pb2.UploadHeader) -> Target:
+    return target_of(parent_id=header.parent_id, name=header.name, node_id=header.node_id, etag=header.etag)
 
 
 def to_version(version: Version) -> document_pb2.Version:

@@ -11,7 +11,7 @@ from telemetry import points
 
 from document.application import effects
 from document.application.access import Opened, open_node
-from document.application.ports import Nodes, Position
+from document.application.ports import Content, Nodes, Position
 from document.domain.deeds import Deed, Verb
 from document.domain.node import Act, Kind, Node
 from document.domain.permissions import Role, Subject, decide
@@ -20,7 +20,7 @@ from document.domain.tree import copied
 _BATCH = 200
 
 
-async def copy(nodes: Nodes, act: Act, node_id: str, parent_id: str, name: str) -> Node:
+async def copy(nodes: Nodes, content: Content, act: Act, node_id: str, parent_id: str, name: str) -> Node:
     """The copy in the folder; an empty name keeps that of the original.
 
     Raises:
@@ -34,6 +34,7 @@ async def copy(nodes: Nodes, act: Act, node_id: str, parent_id: str, name: str) 
     if done := await effects.done_before(nodes, act, root.node_id):
         return done
     deed = Deed(Verb.COPY, act)
+    await _keep(content, [root])
     if source.node.kind is Kind.FILE:
         return await effects.add(nodes, root, deed)
     if await nodes.named(*root.place):
@@ -41,7 +42,7 @@ async def copy(nodes: Nodes, act: Act, node_id: str, parent_id: str, name: str) 
     arriving = replace(root, arriving=True)
     await nodes.add_all([arriving], None)
     points.reached("document.copy.begun")
-    await _fill(nodes, act, source, (*to.path, root))
+    await _fill(nodes, content, act, source, (*to.path, root))
     points.reached("document.copy.filled")
     return await _arrive(nodes, act, arriving, replace(root, revision=arriving.revision + 1))
 
@@ -60,7 +61,7 @@ async def _arrive(nodes: Nodes, act: Act, arriving: Node, arrived: Node) -> Node
     return done
 
 
-async def _fill(nodes: Nodes, act: Act, source: Opened, to: Sequence[Node]) -> None:
+async def _fill(nodes: Nodes, content: Content, act: Act, source: Opened, to: Sequence[Node]) -> None:
     """Copies all below the source into the last folder of `to`, level by level."""
     waiting = [(tuple(source.path), tuple(to))]
     while waiting:
@@ -69,12 +70,20 @@ async def _fill(nodes: Nodes, act: Act, source: Opened, to: Sequence[Node]) -> N
         while True:
             page = await nodes.children(path[-1].node_id, after, _BATCH)
             pairs = [(child, copied((*path, child), act, into, "")) for child in _seen(act.subject, path, page.nodes)]
+            await _keep(content, [made for _, made in pairs])
             await nodes.add_all([made for _, made in pairs], Deed(Verb.COPY, act))
             points.reached("document.copy.some")
             waiting += [((*path, child), (*into, made)) for child, made in pairs if child.kind is Kind.FOLDER]
             after = page.after
             if after is None:
                 break
+
+
+async def _keep(content: Content, made: Sequence[Node]) -> None:
+    """Keeps from collection what the copies will refer to: its originals may lose it at this moment."""
+    for node in made:
+        for version in node.versions:
+            await content.touch(version.blob)
 
 
 def _seen(subject: Subject, path: Sequence[Node], children: Sequence[Node]) -> list[Node]:

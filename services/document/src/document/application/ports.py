@@ -1,18 +1,25 @@
 """What the use cases need from outside."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from document.domain.deeds import Deed, Move
+from document.domain.key_acts import KeyAct, Receipt, Rotated
 from document.domain.links import Link
 from document.domain.node import Act, Node
 from document.domain.permissions import Grantee, Subject
 from document.domain.quota import Charge, Usage
+from document.domain.uploading import Uploading
 
 Position = tuple[str, str]
 """Where a list goes on: a sort value, and the id of the node that had it."""
+
+
+Stamped = tuple[datetime, str]
+"""Where a list of changes goes on: a stamp, and the id of the node that had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,10 @@ class Nodes(Protocol):
 
     async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
         """The nodes with a grant for one of these, by space."""
+        ...
+
+    async def referenced(self, blobs: Sequence[str]) -> Collection[str]:
+        """Which of these contents any version of any file refers to."""
         ...
 
     async def add(self, node: Node, deed: Deed) -> None:
@@ -163,6 +174,25 @@ class Content(Protocol):
         """Keeps the content; when the chunks break off nothing can be read."""
         ...
 
+    async def begin(self, scope: str) -> str:
+        """The id of a new draft: content that comes in several goes."""
+        ...
+
+    def resume(self, draft: str) -> AbstractAsyncContextManager["Incoming"]:
+        """A draft, for this caller alone; what has come is held at the end.
+
+        NotFound NO_SUCH_DRAFT, Conflict DRAFT_BUSY while somebody else writes it.
+        """
+        ...
+
+    async def discard(self, draft: str) -> None:
+        """Drops a draft, if it is there."""
+        ...
+
+    async def touch(self, ref: str) -> bool:
+        """Keeps content from being collected for as long as if it were new; whether it is there."""
+        ...
+
     def get(self, ref: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """A range of the content, in bytes; `length` None is to the end."""
         ...
@@ -177,6 +207,94 @@ class Kept(Protocol):
     def size(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+
+
+class Incoming(Protocol):
+    """A draft in the hands of one writer."""
+
+    @property
+    def size(self) -> int: ...
+
+    async def write(self, piece: bytes) -> None: ...
+
+    async def rewind(self) -> None:
+        """Takes back what has come since it was resumed."""
+        ...
+
+    def whole(self) -> Kept:
+        """What it is, if nothing more comes."""
+        ...
+
+    async def keep(self) -> Kept:
+        """Makes it readable and durable; nothing can be written any more."""
+        ...
+
+
+class Uploads(Protocol):
+    """The uploads under way."""
+
+    async def find(self, upload_id: str) -> Uploading | None: ...
+
+    async def add(self, uploading: Uploading) -> bool:
+        """False, and nothing is changed, when there is one of this id."""
+        ...
+
+    async def change(self, uploading: Uploading) -> None: ...
+
+    async def remove(self, upload_id: str) -> None: ...
+
+    async def expired(self, now: datetime, limit: int) -> Sequence[Uploading]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPage:
+    """Nodes with the stamps of their last changes, in this order; `after` continues and is None at the end."""
+
+    changed: Sequence[tuple[datetime, Node]]
+    after: Stamped | None
+
+
+class Changes(Protocol):
+    """What changed in a space, by the stamps that the writes bear."""
+
+    async def changed(self, space_id: str, since: datetime, after: Stamped | None, limit: int) -> ChangedPage:
+        """The nodes whose last change bears this stamp or a later one, older versions left out."""
+        ...
+
+
+class Keys(Protocol):
+    """The keys of the entities' content."""
+
+    async def rotate(self, scope: str) -> int:
+        """Another data key; how many contents were wrapped anew."""
+        ...
+
+    async def shred(self, scope: str) -> "Shredding":
+        """Destroys the keys for good; may be repeated."""
+        ...
+
+
+class Shredding(Protocol):
+    """The master keys, by their fingerprints; `final` when the retired one is destroyed."""
+
+    @property
+    def retired(self) -> str: ...
+    @property
+    def wrapping(self) -> str: ...
+    @property
+    def final(self) -> bool: ...
+
+
+class KeyActs(Protocol):
+    """What was done to keys, with the audit records about it, in one write."""
+
+    async def rotated(self, act_id: str) -> Rotated | None: ...
+
+    async def receipt(self, act_id: str) -> Receipt | None: ...
+
+    async def add(self, key_act: KeyAct) -> Receipt:
+        """Writes it down, signed; the receipt of the first one when there is one of this id."""
+        ...
 
 
 class Directory(Protocol):

@@ -13,20 +13,7 @@ from document.domain.content import Announced, Stored
 from document.domain.deeds import Deed, Verb
 from document.domain.node import Act, Node, check_etag, new_file, with_version
 from document.domain.permissions import Role
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    parent_id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """`etag` is that of the state which it replaces; empty: whichever is there."""
-
-    node_id: str
-    etag: str
+from document.domain.uploading import NewFile, NewVersion, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +24,7 @@ class Upload:
     content: Content
     max_size: int
 
-    async def __call__(
-        self, act: Act, target: NewFile | NewVersion, announced: Announced, chunks: AsyncIterable[bytes]
-    ) -> Node:
+    async def __call__(self, act: Act, target: Target, announced: Announced, chunks: AsyncIterable[bytes]) -> Node:
         """The file as it is listed after it.
 
         What would be refused in the end is refused before the content is taken. A break-off or a
@@ -48,35 +33,35 @@ class Upload:
         done = await effects.done_before(self.nodes, act, _node_id(act, target))
         if done and announced.sha256:
             return _holding(done, announced.sha256)
-        if announced.size > self.max_size:
-            raise Invalid(f"a file has at most {self.max_size} bytes", reason="FILE_SIZE")
-        planned = done or await self._planned(act, target, announced)
-        if not done:
-            await self.nodes.check_room(planned, announced.size)
+        planned = done or await self.planned(act, target, announced)
         kept = await self.content.put(planned.entity_id, _at_most(announced.size, chunks))
         points.reached("document.upload.content_kept")
         announced.check(kept.size, kept.sha256)
         stored = Stored(kept.size, kept.sha256, announced.media_type, kept.ref)
-        node = done or await self._list(act, target, stored)
+        node = done or await self.listed(act, target, stored)
         points.reached("document.upload.listed")
         return _holding(node, kept.sha256)
 
-    async def _planned(self, act: Act, target: NewFile | NewVersion, announced: Announced) -> Node:
+    async def planned(self, act: Act, target: Target, announced: Announced) -> Node:
         """The file as it would be listed, refused if that cannot be."""
+        if announced.size > self.max_size:
+            raise Invalid(f"a file has at most {self.max_size} bytes", reason="FILE_SIZE")
         stored = Stored(announced.size, announced.sha256, announced.media_type, blob="")
         if isinstance(target, NewVersion):
             opened = await open_node(self.nodes, act.subject, target.node_id, Role.EDITOR)
-            return _next_version(opened, act, target, stored)
-        file = await self._new_file(act, target, stored)
-        if await self.nodes.named(*file.place):
-            raise Conflict("the folder has something of this name already", reason="ALREADY_EXISTS")
+            file = _next_version(opened, act, target, stored)
+        else:
+            file = await self._new_file(act, target, stored)
+            if await self.nodes.named(*file.place):
+                raise Conflict("the folder has something of this name already", reason="ALREADY_EXISTS")
+        await self.nodes.check_room(file, announced.size)
         return file
 
     async def _new_file(self, act: Act, target: NewFile, stored: Stored) -> Node:
         parent = await open_node(self.nodes, act.subject, target.parent_id, Role.EDITOR)
         return new_file(act, parent.node, len(parent.path), target.name, stored)
 
-    async def _list(self, act: Act, target: NewFile | NewVersion, stored: Stored) -> Node:
+    async def listed(self, act: Act, target: Target, stored: Stored) -> Node:
         """Lists the content, which is durable; rights and names may have changed while it came."""
         deed = Deed(Verb.STORE, act)
         if isinstance(target, NewFile):
@@ -88,7 +73,7 @@ class Upload:
         return await effects.change(self.nodes, act, target.node_id, Role.EDITOR, storing)
 
 
-def _node_id(act: Act, target: NewFile | NewVersion) -> str:
+def _node_id(act: Act, target: Target) -> str:
     return act.act_id if isinstance(target, NewFile) else target.node_id
 
 

@@ -2,8 +2,8 @@
 """rossio.document.v1.DocumentService: requests to use cases, and what they return to responses."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import UTC, timedelta
 from typing import Any, Final
 
 import rpc
@@ -37,12 +37,12 @@ from document.application.set_label import set_label
 from document.application.share import share
 from document.application.trash import trash
 from document.application.unshare import unshare
-from document.application.upload import NewFile, NewVersion, Upload
+from document.application.upload import Upload
 from document.application.why import why
-from document.domain.content import Announced
 from document.domain.node import Act
-from document.domain.permissions import Grantee, GranteeKind, Subject, label_of
+from document.domain.permissions import Subject, label_of
 from document.domain.quota import UNLIMITED
+from document.entrypoints.acting import Acting
 
 SERVICE = "rossio.document.v1.DocumentService"
 _LEASE: Final = timedelta(minutes=30)
@@ -50,7 +50,7 @@ _LONGEST_LEASE: Final = timedelta(days=1)
 
 
 class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
-    """The servicer; `now` gives the time in whole milliseconds, as the store keeps it."""
+    """The servicer."""
 
     def __init__(
         self,
@@ -61,27 +61,25 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         links: Links,
         passwords: Passwords,
         meter: Meter,
-        *,
-        max_file_size: int,
-        now: Callable[[], datetime],
+        upload: Upload,
+        acting: Acting,
     ) -> None:
         self._nodes = nodes
         self._content = content
         self._directory = directory
-        self._upload = Upload(nodes, content, max_file_size)
+        self._upload = upload
         self._meter = meter
         self._move = MoveNode(nodes, moves)
         self._links = links
         self._create_link = CreateLink(nodes, links, passwords, secrets.token_bytes)
         self._open_link = OpenLink(nodes, links, passwords, directory, content)
-        self._now = now
+        self._acting = acting
 
     def _subject(self) -> Subject:
-        caller = rpc.caller()
-        return self._directory.subject(Grantee(GranteeKind(caller.kind), caller.subject), caller.entity_id)
+        return self._acting.subject(rpc.caller())
 
     def _act(self, etag: str = "") -> Act:
-        return Act(rpc.derived_id(), self._subject(), self._now(), etag)
+        return self._acting.act(rpc.caller(), rpc.derived_id(), etag)
 
     async def CreateSpace(self, request: pb.CreateSpaceRequest, context: Any) -> pb.CreateSpaceResponse:
         top = await create_space(self._nodes, self._act(), request.name, personal=request.personal)
@@ -111,8 +109,8 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Any) -> pb.UploadResponse:
         header = (await anext(request_iterator)).header
         act = self._act()
-        announced = Announced.read(size=header.size, sha256=header.sha256, media_type=header.media_type)
-        node = await self._upload(act, _target(header), announced, _chunks(request_iterator))
+        announced, target = wire.read_announced(header), wire.read_target(header)
+        node = await self._upload(act, target, announced, _chunks(request_iterator))
         return pb.UploadResponse(node=wire.to_node(node))
 
     async def Download(self, request: pb.DownloadRequest, context: Any) -> AsyncIterator[pb.DownloadResponse]:
@@ -178,7 +176,7 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         return pb.MoveResponse(node=wire.to_node(node))
 
     async def Copy(self, request: pb.CopyRequest, context: Any) -> pb.CopyResponse:
-        node = await copy(self._nodes, self._act(), request.node_id, request.parent_id, request.name)
+        node = await copy(self._nodes, self._content, self._act(), request.node_id, request.parent_id, request.name)
         return pb.CopyResponse(node=wire.to_node(node))
 
     async def Trash(self, request: pb.TrashRequest, context: Any) -> pb.TrashResponse:
@@ -276,19 +274,6 @@ def _token(request: pb.ListFolderRequest | pb.ListTrashRequest, page: NodePage) 
 def _position(request: pb.ListFolderRequest | pb.ListTrashRequest | pb.ListLinksRequest) -> Position | None:
     token = rpc.read_page_token(request)
     return (str(token[0]), str(token[1])) if token else None
-
-
-def _target(header: pb.UploadHeader) -> NewFile | NewVersion:
-    """Raises:
-    Invalid: it is not one of a new file and a new version.
-    """
-    match bool(header.parent_id and header.name), bool(header.node_id):
-        case True, False:
-            return NewFile(header.parent_id, header.name)
-        case False, True:
-            return NewVersion(header.node_id, header.etag)
-        case _:
-            raise Invalid("say either parent_id and name, or node_id", reason="TARGET")
 
 
 async def _chunks(parts: AsyncIterator[pb.UploadRequest]) -> AsyncIterator[bytes]:

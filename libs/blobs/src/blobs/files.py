@@ -1,0 +1,59 @@
+"""Small files that are there whole or not at all, and names that outlive a power cut."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Writes a small file durably and whole, unless there is one of that name."""
+    with _written(path, content) as draft:
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        finally:
+            draft.unlink()
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a small file durably and whole, in the place of the one that is there."""
+    with _written(path, content) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Holds the lock of that file, which ends with the process that holds it; waits for it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, content)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    yield draft
+    sync_folder(path.parent)

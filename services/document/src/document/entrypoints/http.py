@@ -1,0 +1,297 @@
+"""Files over HTTP/1.1: uploads by tus 1.0, and GET with ranges (RFC 9110), with the tokens of gRPC.
+
+    POST    /uploads            creation: Upload-Length, Upload-Metadata
+    HEAD    /uploads/{id}       where it stands
+    PATCH   /uploads/{id}       content from Upload-Offset on; Upload-Checksum if given
+    DELETE  /uploads/{id}       termination
+    GET     /files/{node_id}    the content, or one range of it; `version` in the query for an older one
+
+Upload-Metadata takes the names of the header of an upload over gRPC (parent_id, name, node_id, etag,
+sha256, media_type, request_id) and, as clients for browsers call them, filename and filetype. With
+the last byte comes Rossio-Node-Id. A failure is application/problem+json (RFC 9457).
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC
+from email.utils import format_datetime
+from typing import Final
+from uuid import uuid4
+
+import rpc
+import telemetry
+from aiohttp import web
+from errors import Conflict, Exhausted, Invalid, NotAllowed, NotFound, RossioError, Transient, Unauthenticated
+
+from document.application.download import download
+from document.application.ports import Content, Nodes
+from document.application.resumable import CHECKSUMS, Progress, ResumableUpload
+from document.domain.content import Announced
+from document.domain.ranges import content_range, requested
+from document.domain.uploading import Checksum, target_of
+from document.entrypoints.acting import Acting
+
+_VERSION: Final = "1.0.0"
+_CALLER: Final = web.RequestKey("caller", rpc.Caller)
+_STATUSES: Final[tuple[tuple[type[RossioError], int], ...]] = (
+    (Invalid, 400),
+    (Unauthenticated, 401),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Exhausted, 429),
+    (Transient, 503),
+)
+_OWN_STATUSES: Final = {
+    "UPLOAD_EXPIRED": 410,
+    "STALE_ETAG": 412,
+    "TUS_VERSION": 412,
+    "FILE_SIZE": 413,
+    "CONTENT_TYPE": 415,
+    "RANGE": 416,
+    "DRAFT_BUSY": 423,
+    "LOCKED": 423,
+    "CHECKSUM_MISMATCH": 460,
+    "QUOTA": 507,
+}
+"""Statuses that say more than the kind of error does; 460 is that of tus."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class HttpApi:
+    """The routes."""
+
+    def __init__(
+        self,
+        verifier: rpc.Verifier,
+        nodes: Nodes,
+        content: Content,
+        uploads: ResumableUpload,
+        acting: Acting,
+        *,
+        max_file_size: int,
+    ) -> None:
+        self._verifier = verifier
+        self._nodes = nodes
+        self._content = content
+        self._uploads = uploads
+        self._acting = acting
+        self._max_file_size = max_file_size
+
+    def application(self) -> web.Application:
+        application = web.Application(middlewares=[self._answered])
+        application.add_routes(
+            [
+                web.options("/uploads", self._options),
+                web.options("/uploads/{upload_id}", self._options),
+                web.post("/uploads", self._create),
+                web.post("/uploads/{upload_id}", self._overridden),
+                web.head("/uploads/{upload_id}", self._head),
+                web.patch("/uploads/{upload_id}", self._patch),
+                web.delete("/uploads/{upload_id}", self._delete),
+                web.get("/files/{node_id}", self._get),
+            ]
+        )
+        return application
+
+    @web.middleware
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Who calls, then the handler, and its typed errors as problems."""
+        resource = request.match_info.route.resource
+        name = f"document.http.{request.method.lower()}" if resource else "document.http.unknown"
+        try:
+            with telemetry.observe(name):
+                if request.method != "OPTIONS":
+                    request[_CALLER] = await self._caller(request)
+                return await handler(request)
+        except RossioError as error:
+            return _problem(error)
+
+    async def _caller(self, request: web.Request) -> rpc.Caller:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            token = ""
+        return self._verifier.known(token) or await self._verifier.verify(token)
+
+    async def _options(self, _: web.Request) -> web.Response:
+        return web.Response(
+            status=204,
+            headers={
+                "Tus-Resumable": _VERSION,
+                "Tus-Version": _VERSION,
+                "Tus-Extension": "creation,expiration,checksum,termination",
+                "Tus-Max-Size": str(self._max_file_size),
+                "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
+            },
+        )
+
+    async def _create(self, request: web.Request) -> web.Response:
+        _check_version(request)
+        said = _metadata(request.headers.get("Upload-Metadata", ""))
+        announced = Announced.read(
+            size=_number(request, "Upload-Length"),
+            sha256=said.get("sha256", ""),
+            media_type=said.get("media_type") or said.get("filetype", ""),
+        )
+        target = target_of(
+            parent_id=said.get("parent_id", ""),
+            name=said.get("name") or said.get("filename", ""),
+            node_id=said.get("node_id", ""),
+            etag=said.get("etag", ""),
+        )
+        caller = request[_CALLER]
+        act = self._acting.act(caller, _upload_id(caller, said.get("request_id") or uuid4().hex))
+        progress = await self._uploads.begin(act, target, announced)
+        location = f"/uploads/{progress.uploading.upload_id}"
+        return web.Response(status=201, headers={**_standing(progress), "Location": location})
+
+    async def _overridden(self, request: web.Request) -> web.Response:
+        """For clients whose surroundings know only GET and POST."""
+        match request.headers.get("X-HTTP-Method-Override", ""):
+            case "PATCH":
+                return await self._patch(request)
+            case "DELETE":
+                return await self._delete(request)
+            case _:
+                raise Invalid("POST begins an upload at /uploads", reason="METHOD")
+
+    async def _head(self, request: web.Request) -> web.Response:
+        _check_version(request)
+        progress = await self._uploads.look(self._acting.act(request[_CALLER], ""), request.match_info["upload_id"])
+        return web.Response(headers={**_standing(progress), "Cache-Control": "no-store"})
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        _check_version(request)
+        if request.content_type != "application/offset+octet-stream":
+            raise Invalid("the content comes as application/offset+octet-stream", reason="CONTENT_TYPE")
+        progress = await self._uploads.append(
+            self._acting.act(request[_CALLER], ""),
+            request.match_info["upload_id"],
+            _number(request, "Upload-Offset"),
+            _body(request),
+            _checksum(request.headers.get("Upload-Checksum")),
+        )
+        return web.Response(status=204, headers=_standing(progress))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        _check_version(request)
+        await self._uploads.give_up(self._acting.act(request[_CALLER], ""), request.match_info["upload_id"])
+        return web.Response(status=204, headers={"Tus-Resumable": _VERSION})
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        """All of a version, or the one range asked for; HEAD as well."""
+        subject, node_id = self._acting.subject(request[_CALLER]), request.match_info["node_id"]
+        number = _whole_number(request.query.get("version", "0"), "version")
+        opening = await download(self._nodes, self._content, subject, node_id, number=number, offset=0, length=0)
+        (version,) = opening.node.versions
+        etag = f'"{version.sha256}"'
+        headers = {
+            "ETag": etag,
+            "Accept-Ranges": "bytes",
+            "Cache-Control": "private, no-cache",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Type": version.media_type,
+        }
+        if etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        asked = request.headers.get("Range", "") if request.headers.get("If-Range", etag) == etag else ""
+        part = requested(asked, version.size)
+        response = web.StreamResponse(headers=headers)
+        response.content_length = version.size
+        response.headers["Content-Disposition"] = _attachment(opening.node.name)
+        if part is not None:
+            response.set_status(206)
+            response.content_length = part.length
+            response.headers["Content-Range"] = content_range(part, version.size)
+        await response.prepare(request)
+        if request.method == "GET" and response.content_length:
+            chunks = opening.chunks
+            if part is not None:
+                chunks = self._content.get(version.blob, part.offset, part.length)
+            async for chunk in chunks:
+                await response.write(chunk)
+        return response
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    """What comes, as it comes; a client that breaks off ends it as a server's failure would."""
+    try:
+        async for piece in request.content.iter_any():
+            yield piece
+    except (OSError, asyncio.IncompleteReadError, web.RequestPayloadError) as error:
+        raise Transient("the client broke off", reason="BROKEN_OFF") from error
+
+
+def _standing(progress: Progress) -> dict[str, str]:
+    headers = {
+        "Tus-Resumable": _VERSION,
+        "Upload-Offset": str(progress.offset),
+        "Upload-Length": str(progress.uploading.announced.size),
+        "Upload-Expires": format_datetime(progress.uploading.expires_at.astimezone(UTC), usegmt=True),
+    }
+    return {**headers, "Rossio-Node-Id": progress.node.node_id} if progress.node else headers
+
+
+def _check_version(request: web.Request) -> None:
+    if request.headers.get("Tus-Resumable") != _VERSION:
+        raise Invalid(f"this server speaks tus {_VERSION}", reason="TUS_VERSION")
+
+
+def _number(request: web.Request, name: str) -> int:
+    return _whole_number(request.headers.get(name, ""), name)
+
+
+def _whole_number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid(f"{name} is a whole number", reason="HEADER")
+    return int(text)
+
+
+def _metadata(header: str) -> Mapping[str, str]:
+    """`key base64,key base64,...`; a key without a value is empty."""
+    said = {}
+    for pair in filter(None, map(str.strip, header.split(","))):
+        key, _, value = pair.partition(" ")
+        try:
+            said[key] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise Invalid(f"Upload-Metadata: {key} is not text in base64", reason="METADATA") from None
+    return said
+
+
+def _checksum(header: str | None) -> Checksum | None:
+    if header is None:
+        return None
+    algorithm, _, digest = header.partition(" ")
+    try:
+        return Checksum(algorithm, base64.b64decode(digest, validate=True))
+    except binascii.Error:
+        raise Invalid("Upload-Checksum is an algorithm and a digest in base64", reason="HEADER") from None
+
+
+def _upload_id(caller: rpc.Caller, request_id: str) -> str:
+    """Nobody can guess it who does not know the request_id; a repeated request has the same."""
+    words = f"{caller.entity_id}\0{caller.subject}\0{request_id}"
+    return hashlib.blake2b(words.encode(), digest_size=16, person=b"rossio.tus.id").hexdigest()
+
+
+def _attachment(name: str) -> str:
+    """RFC 6266: the browser keeps the file and runs nothing of it."""
+    encoded = "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in name.encode())
+    return f"attachment; filename*=UTF-8''{encoded}"
+
+
+def _problem(error: RossioError) -> web.Response:
+    status = _OWN_STATUSES.get(error.reason) or next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
+    body = {"title": error.reason, "status": status, "detail": str(error), **error.details}
+    headers = {"Tus-Resumable": _VERSION, "Cache-Control": "no-store"}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == 416 and "size" in error.details:
+        headers["Content-Range"] = f"bytes */{error.details['size']}"
+    return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)

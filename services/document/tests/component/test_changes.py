@@ -1,0 +1,157 @@
+"""The change feed, and the program that lives on it."""
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rpc
+from devstack.issuer import Issuer
+from rossio.document.v1 import document_pb2
+from rossio.document.v1 import service_pb2 as pb
+from rossio.document.v1.service_pb2_grpc import ChangeServiceStub
+
+pytestmark = pytest.mark.usefixtures("ministry")
+TEXT = b"Acta.\n" * 100_000
+
+
+class Feed:
+    """What was told: the nodes by name, or "-" and the id of one that is gone."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self.token = ""
+
+    async def told(self) -> list[str]:
+        """All until it has caught up."""
+        names = list[str]()
+        async with asyncio.timeout(60):
+            while True:
+                answer = await self._call.read()
+                self.token = answer.resume_token
+                match answer.WhichOneof("change"):
+                    case "node":
+                        names.append(answer.node.name)
+                    case "gone_node_id":
+                        names.append(f"-{answer.gone_node_id}")
+                    case _:
+                        return names
+
+
+@pytest.fixture
+async def feed(issuer: Issuer) -> AsyncIterator[Any]:
+    async with AsyncExitStack() as channels:
+
+        @asynccontextmanager
+        async def watching(program: Any, person_id: str, space_id: str, token: str = "") -> AsyncIterator[Feed]:
+            bearer = issuer.token(person_id, entity="doc-a" if person_id in {"doc-ana", "doc-rui"} else "doc-b")
+            channel = rpc.channel(program.grpc, token=lambda: bearer)
+            channels.push_async_callback(channel.close)
+            call = ChangeServiceStub(channel).Watch(pb.WatchRequest(space_id=space_id, resume_token=token))
+            try:
+                yield Feed(call)
+            finally:
+                call.cancel()
+
+        yield watching
+
+
+async def test_a_feed_tells_what_is_there_then_what_changes_and_goes_on_from_a_token(
+    start_service: Any, caller: Any, feed: Any
+):
+    program = start_service("document")
+    ana = caller(program, "doc-ana")
+    space_id = await ana.space("Casa")
+    folder = await ana.folder(space_id, "pasta")
+    async with feed(program, "doc-rui", space_id) as told:
+        assert await told.told() == ["Casa", "pasta"]
+        file = await ana.put(b"one", parent_id=folder.node_id, name="a")
+        assert await told.told() == ["a"]
+        await ana.put(b"two", node_id=file.node_id)
+        assert await told.told() == ["a"]
+        await ana.trash(file.node_id)
+        assert await told.told() == [f"-{file.node_id}"]
+        token = told.token
+    program.kill()
+    program.start()
+    ana = caller(program, "doc-ana")
+    await ana.put(b"three", parent_id=folder.node_id, name="b")
+    async with feed(program, "doc-rui", space_id, token) as told:
+        seen = await told.told()
+    assert "b" in seen
+    assert set(seen) <= {"Casa", "pasta", "b", f"-{file.node_id}"}
+
+
+async def test_a_feed_tells_only_what_the_caller_sees_as_it_is_now(
+    start_service: Any, caller: Any, feed: Any, refused: Any
+):
+    program = start_service("document")
+    ana = caller(program, "doc-ana")
+    space_id = await ana.space("Casa", personal=True)
+    secret = await ana.folder(space_id, "segredo")
+    inside = await ana.put(b"x", parent_id=secret.node_id, name="dentro")
+    with refused("NOT_FOUND"):
+        async with feed(program, "doc-eva", space_id) as told:
+            await told.told()
+    grant = await ana.share(space_id, document_pb2.ROLE_READER, person_id="doc-eva")
+    await ana.do(
+        "Share", node_id=secret.node_id, grantee={"person_id": "doc-eva"}, role=document_pb2.ROLE_READER, deny=True
+    )
+    async with feed(program, "doc-eva", space_id) as told:
+        first = await told.told()
+        assert "segredo" not in first
+        assert "dentro" not in first
+        assert f"-{inside.node_id}" not in first
+        await ana.unshare(space_id, grant.grant_id)
+        with refused("NOT_FOUND"):
+            await told.told()
+    with refused("INVALID_ARGUMENT", "RESUME_TOKEN"):
+        async with feed(program, "doc-ana", space_id, "no token") as told:
+            await told.told()
+
+
+async def test_sync_keeps_a_folder_as_the_space_is(start_service: Any, caller: Any, issuer: Issuer, tmp_path: Path):
+    """As an operator runs it, again and again: what came, changed, moved and went; what it did not bring stays."""
+    program = start_service("document")
+    ana = caller(program, "doc-ana")
+    space_id = await ana.space("Casa")
+    folder = await ana.folder(space_id, "Relatórios")
+    file = await ana.put(TEXT, parent_id=folder.node_id, name="Acta.txt")
+    other = await ana.put(b"", parent_id=space_id, name="vazio")
+    copy = tmp_path / "copy"
+
+    async def synced() -> dict[str, bytes]:
+        environment = {
+            **os.environ,
+            "ROSSIO_ENDPOINTS": f"document={program.grpc}",
+            "ROSSIO_TOKEN": issuer.token("doc-rui", entity="doc-a"),
+        }
+        command = [sys.executable, "-m", "cli.main", "doc", "sync", "--once", space_id, str(copy)]
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+        _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        found = [path for path in copy.rglob("*") if path.is_file() and not path.name.startswith(".rossio")]
+        return {str(path.relative_to(copy)): path.read_bytes() for path in found}
+
+    assert await synced() == {"Relatórios/Acta.txt": TEXT, "vazio": b""}
+    (copy / "meu.txt").write_bytes(b"mine")
+    await ana.put(TEXT + b"more", node_id=file.node_id)
+    await ana.trash(other.node_id)
+    await ana.do("Rename", node_id=folder.node_id, name="Arquivo")
+    inner = await ana.folder(folder.node_id, "2026")
+    await ana.put(b"new", parent_id=inner.node_id, name="b")
+    assert await synced() == {"Arquivo/Acta.txt": TEXT + b"more", "Arquivo/2026/b": b"new", "meu.txt": b"mine"}
+    (copy / "Arquivo" / "Acta.txt").write_bytes(b"spoilt")
+    await ana.trash(inner.node_id)
+    after = await synced()
+    assert hashlib.sha256(after.pop("Arquivo/Acta.txt")).digest() == hashlib.sha256(TEXT + b"more").digest()
+    assert after == {"meu.txt": b"mine"}
+    await ana.trash(folder.node_id)
+    assert await synced() == {"meu.txt": b"mine"}
+    await ana.do("Restore", node_id=folder.node_id)
+    assert await synced() == {"Arquivo/Acta.txt": TEXT + b"more", "meu.txt": b"mine"}
