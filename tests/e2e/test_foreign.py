@@ -302,7 +302,8 @@ async def test_every_method_that_takes_an_id_has_a_row() -> None:
 async def test_what_another_entity_has_does_not_exist(running: Running, things: Things, row: str) -> None:
     """The caller has every role that the method asks for, in another entity."""
     roles = {
-        "news.editor", "document.admin", "mail.admin", "governance.auditor", "prescriber", "notification.bulk", "document.keys",
+        "news.editor", "document.admin", "document.keys", "mail.admin", "governance.auditor", "prescriber",
+        "notification.bulk",
     }  # fmt: skip
     stranger = running.stage.cast.person("e02")
     token = running.suite.issuer.token(stranger.person_id, entity="e02", roles=roles)

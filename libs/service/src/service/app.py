@@ -125,9 +125,7 @@ class App(Generic[AnySettings]):
         missing = [name.upper() for name in ("oidc_issuer", "oidc_jwks") if not getattr(settings, name)]
         if missing:
             raise WrongSettings("\n".join(f"{name}: needed, since this process serves gRPC" for name in missing))
-        return rpc.Verifier(
-            settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience, cluster=self._cluster()
-        )
+        return rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience, cluster=self._cluster())
 
     def http(self, application: "web.Application", address: str, setting: str) -> None:
         """Serves HTTP beside gRPC; `setting` names the variable that says the address."""
