@@ -206,6 +206,7 @@ FOREIGN: dict[str, Call] = {
         doc.RestoreRequest(request_id=one(), node_id=t.file_id)
     ),
     "DocumentService.ListTrash": lambda c, t, _: c.document.ListTrash(doc.ListTrashRequest(space_id=t.space_id)),
+    "DocumentService.Purge": lambda c, t, _: c.document.Purge(doc.PurgeRequest(request_id=one(), node_id=t.file_id)),
     "DocumentService.RestoreVersion": lambda c, t, _: c.document.RestoreVersion(
         doc.RestoreVersionRequest(request_id=one(), node_id=t.file_id, number=1)
     ),

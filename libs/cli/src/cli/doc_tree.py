@@ -55,9 +55,16 @@ async def cp(node: str, folder: str, name: Name = "", caller: As = None) -> None
 
 @app.command()
 @sync
-async def rm(node: str, caller: As = None) -> None:
-    """Puts a file or folder into the trash."""
+async def rm(
+    node: str,
+    purge: Annotated[bool, typer.Option(help="Out of the trash, for good.")] = False,
+    caller: As = None,
+) -> None:
+    """Puts a file or folder into the trash, or takes it out of it for good."""
     async with connect(caller) as client:
+        if purge:
+            await client.document.Purge(service_pb2.PurgeRequest(request_id=str(uuid4()), node_id=node))
+            return
         await client.document.Trash(service_pb2.TrashRequest(request_id=str(uuid4()), node_id=node))
 
 

@@ -21,19 +21,19 @@ from document.adapters.receipts import KeyActStore, Signer
 from document.adapters.store import INDEXES
 from document.adapters.usage import MeteredNodes, UsageStore
 from document.application.meter import Meter
+from document.application.purge import Sweep
 from document.application.resumable import ResumableUpload
 from document.application.tell_ending import TellEnding
 from document.application.upload import Upload
 from document.domain.quota import UNLIMITED
 from document.entrypoints import changes, keys, transfer
 from document.entrypoints.acting import Acting
-from document.entrypoints.clock import LinkClock
 from document.entrypoints.grpc import SERVICE, DocumentApi
 from document.entrypoints.housekeeping import Chore, Housekeeping
 from document.entrypoints.http import HttpApi
 from document.settings import Settings
 
-LOOK_EVERY: Final = timedelta(seconds=5)
+_OFTEN: Final = 5.0
 
 
 def now() -> datetime:
@@ -53,7 +53,6 @@ def build(app: service.App[Settings]) -> None:
     meter = Meter(UsageStore(usage_documents, collection, limits), now)
     nodes, links = MeteredNodes(collection, meter, messaging.new_id, now), LinkStore(link_documents)
     content, directory = app.blobs(), DirectoryOfView(app.feed().view)
-    app.add(LinkClock(TellEnding(nodes, links), now, every=LOOK_EVERY), "link clock")
     upload = Upload(nodes, content, settings.max_file_bytes)
     resumable = ResumableUpload(
         upload_store.UploadStore(app.collection("uploads", upload_store.INDEXES)),
@@ -74,7 +73,10 @@ def build(app: service.App[Settings]) -> None:
 
     grace = timedelta(seconds=settings.collect_after_seconds)
     often = min(3600.0, settings.collect_after_seconds)
+    rests = timedelta(seconds=settings.purge_rests_seconds)
     chores = [
+        Chore("links that end", _OFTEN, TellEnding(nodes, links)),
+        Chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests)),
         Chore("upload expiry", 60.0, resumable.expire),
         Chore("collection", often, lambda at: content.collect(nodes.referenced, at - grace)),
         Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),

@@ -23,3 +23,5 @@ class Settings(service.Settings):
     """How long an upload in several goes may take before it is given up."""
     collect_after_seconds: Annotated[float, Field(ge=1)] = 48 * 3600
     """How long content that nothing refers to stays; longer than any call that uploads may take."""
+    purge_rests_seconds: Annotated[float, Field(ge=0)] = 60
+    """How long what was purged rests before it is removed: longer than any write is on its way."""

@@ -14,7 +14,7 @@ from store import Collection, Document, Index, Insert
 from document.adapters import wire
 from document.application.ports import ChangedPage, NodePage, Position, Stamped
 from document.domain.deeds import Deed
-from document.domain.node import MAX_DEPTH, Kind, Lock, Node, Version, trash_of
+from document.domain.node import ARRIVING, MAX_DEPTH, PURGED, Kind, Lock, Node, Version, trash_of
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Role
 
 INDEXES = (
@@ -42,7 +42,7 @@ class NodeStore:
         upwards = list[Node]()
         while node_id:
             document = await self._nodes.get(node_id)
-            if document is None or document.get("arriving") or len(upwards) == _HOPS:
+            if document is None or document["shelf"] in {ARRIVING, PURGED} or len(upwards) == _HOPS:
                 return ()
             upwards.append(_node(document))
             node_id = upwards[-1].parent_id
@@ -70,6 +70,33 @@ class NodeStore:
                 break
             levels += 1
         return levels
+
+    async def purged(self, act_id: str, node_id: str) -> bool:
+        document = await self._nodes.get(node_id, projection={"shelf": True, "receipts": True})
+        return document is not None and document["shelf"] == PURGED and act_id in document["receipts"]
+
+    async def discarded(self, purged: datetime, begun: datetime, limit: int) -> Sequence[Node]:
+        found = list[Node]()
+        for shelf, before in ((PURGED, purged), (ARRIVING, begun)):
+            query = {"shelf": shelf, "updated_at": {"$lt": before}}
+            found += [_node(each) async for each in self._nodes.find(query, limit=limit, projection=_LISTED)]
+        return found
+
+    async def inside(self, folder: Node, but: Sequence[str], limit: int) -> Sequence[Node]:
+        found = list[Node]()
+        for shelf in (folder.node_id, trash_of(folder.space_id)):
+            query = {"shelf": shelf, "parent_id": folder.node_id, "_id": {"$nin": list(but)}}
+            found += [_node(each) async for each in self._nodes.find(query, limit=limit, projection=_LISTED)]
+        return found
+
+    async def whole(self, node_id: str) -> Node | None:
+        document = await self._nodes.get(node_id)
+        return _node(document) if document else None
+
+    async def remove(self, node: Node) -> bool:
+        if await self._nodes.delete(node.node_id, where={"outbox.0": {"$exists": False}}):
+            return True
+        return await self._nodes.get(node.node_id, projection={"_id": True}) is None
 
     async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
         query = {"grants.to": {"$in": [str(grantee) for grantee in grantees]}}
@@ -131,6 +158,7 @@ def _document(node: Node) -> Document:
         "updated_at": node.updated_at,
         "trashed_at": node.trashed_at,
         "arriving": node.arriving,
+        "purged": node.purged,
         "grants": [
             {
                 "id": grant.grant_id,
@@ -176,6 +204,7 @@ def _node(document: Document) -> Node:
         owner_person_id=document["owner_person_id"],
         trashed_at=document["trashed_at"],
         arriving=document.get("arriving", False),
+        purged=document.get("purged", False),
         grants=tuple(
             Grant(
                 grant["id"],

@@ -120,6 +120,12 @@ class MeteredNodes(NodeStore):
         async with self._booked(charge) as charge_id:
             await super().change(before, replace(after, charge=charge_id or before.charge), deed)
 
+    async def remove(self, node: Node) -> bool:
+        """Nobody can ask a node that is gone whether its last charge was made."""
+        if node.charge:
+            await self._meter.book(node.space_id, node.entity_id, node.charge)
+        return await super().remove(node)
+
     @asynccontextmanager
     async def _booked(self, charge: Charge | None) -> AsyncGenerator[str, None]:
         """Sets bytes aside for the write inside, and books them when it was made.

@@ -85,6 +85,8 @@ def _events(node: Node, deed: Deed) -> Iterator[Message]:
         yield events_pb2.FileStored(node_id=node.node_id, node=to_node(node))
     elif deed.verb is Verb.TRASH:
         yield events_pb2.NodeTrashed(node_id=node.node_id, entity_id=node.entity_id)
+    elif deed.verb is Verb.PURGE:
+        yield events_pb2.NodePurged(node_id=node.node_id, entity_id=node.entity_id)
     elif deed.verb not in _ONLY_AUDITED:
         yield events_pb2.NodeChanged(node_id=node.node_id, node=to_node(node))
 

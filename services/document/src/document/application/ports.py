@@ -69,6 +69,26 @@ class Nodes(Protocol):
         """New nodes, each by itself; those that were added: what is there already is left as it is."""
         ...
 
+    async def purged(self, act_id: str, node_id: str) -> bool:
+        """Whether this act purged the node, which is not removed yet."""
+        ...
+
+    async def discarded(self, purged: datetime, begun: datetime, limit: int) -> Sequence[Node]:
+        """Nodes that were purged before one time, and copies begun before another that are not whole."""
+        ...
+
+    async def inside(self, folder: Node, but: Sequence[str], limit: int) -> Sequence[Node]:
+        """What has the folder for its parent, in the trash or not, but for these; older versions left out."""
+        ...
+
+    async def whole(self, node_id: str) -> Node | None:
+        """The node with all its versions, whether anybody may see it or not."""
+        ...
+
+    async def remove(self, node: Node) -> bool:
+        """Removes a node for good, unless it has facts that are not published; whether it is gone."""
+        ...
+
     async def check_room(self, node: Node, size: int) -> None:
         """Raises `Exhausted` QUOTA when the node's space or entity has no room now for so many bytes more.
 

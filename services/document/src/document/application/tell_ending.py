@@ -17,8 +17,10 @@ class TellEnding:
     nodes: Nodes
     links: Links
 
-    async def __call__(self, now: datetime) -> None:
-        for link in await self.links.ending(now, _BATCH):
+    async def __call__(self, now: datetime) -> int:
+        """How many links were looked at."""
+        ending = await self.links.ending(now, _BATCH)
+        for link in ending:
             path = await self.nodes.path(link.node_id)
             gone = not path or any(node.trashed for node in path) or link.revoked or link.expires_at <= now
             try:
@@ -26,3 +28,4 @@ class TellEnding:
             except Conflict as conflict:
                 if conflict.reason != "STALE":
                     raise
+        return len(ending)

@@ -21,6 +21,7 @@ class Verb(StrEnum):
     COPY = "document.node.copy"
     TRASH = "document.node.trash"
     RESTORE = "document.node.restore"
+    PURGE = "document.node.purge"
     RESTORE_VERSION = "document.version.restore"
     FREEZE_VERSION = "document.version.freeze"
     DELETE_VERSION = "document.version.delete"

@@ -20,6 +20,8 @@ MAX_DEPTH = 64
 """Levels from the top folder of a space down."""
 MAX_GRANTS = 200
 MAX_VERSIONS = 10_000
+ARRIVING, PURGED = "arriving", "purged"
+"""Where nodes hang that nobody sees, see `Node.place`."""
 RECEIPTS = 32
 """How many of its latest changes a node remembers, to know a repeated request."""
 
@@ -58,7 +60,8 @@ class Node:
     The top folder of a space has the space's id and no parent; `owner_person_id` is set on that of
     a personal space. `versions` has the oldest first. `receipts` are the ids of the requests that
     made its latest changes. `revision` counts the changes. `label` is its own; the one in force may
-    come from above. What is `arriving` is not there yet for anybody, nor is anything below it.
+    come from above. What is `arriving` is not there yet for anybody, what is `purged` no
+    longer, nor is anything below it.
     `charge` is that of its last write that changed how much it holds, see `quota.Charge`.
     """
 
@@ -73,6 +76,7 @@ class Node:
     owner_person_id: str = ""
     trashed_at: datetime | None = None
     arriving: bool = False
+    purged: bool = False
     grants: tuple[Grant, ...] = ()
     label: Label = Label.NONE
     lock: Lock | None = None
@@ -100,8 +104,10 @@ class Node:
         In a folder that is the folded name. Names of spaces may repeat, so that nobody learns of a
         space that they cannot see; what lies in the trash keeps nobody from using its name.
         """
+        if self.purged:
+            return PURGED, self.node_id
         if self.arriving:
-            return f"arriving:{self.space_id}", self.node_id
+            return ARRIVING, self.node_id
         if self.trashed:
             return trash_of(self.space_id), self.node_id
         if self.is_top:

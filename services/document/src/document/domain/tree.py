@@ -58,6 +58,18 @@ def restored(node: Node, act: Act, name: str) -> Node:
     return changed(node, act, trashed_at=None, name=names.normalise(name or node.name))
 
 
+def purged(node: Node, act: Act) -> Node:
+    """The node, which lay in the trash, gone for good, and with it all that is below."""
+    if not node.trashed:
+        raise Conflict("only what lies in the trash is purged", reason="NOT_TRASHED")
+    return changed(node, act, purged=True)
+
+
+def emptied(node: Node) -> Node:
+    """A purged node, or one below, without its content, so that it can be removed."""
+    return replace(node, versions=(), revision=node.revision + 1)
+
+
 def copied(path: Sequence[Node], act: Act, to: Sequence[Node], name: str) -> Node:
     """A copy of the last node of the path in a folder, whose own path is `to`: without grants, lock or older versions.
 

@@ -30,6 +30,7 @@ from document.application.meter import Meter
 from document.application.move import MoveNode
 from document.application.open_link import OpenLink
 from document.application.ports import Content, Links, Moves, NodePage, Nodes, Passwords, Position
+from document.application.purge import purge
 from document.application.quota import get_quota, set_entity_quota, set_space_quota
 from document.application.rename import rename
 from document.application.restore import restore
@@ -192,6 +193,10 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
             self._nodes, self._subject(), request.space_id, _position(request), rpc.page_size(request)
         )
         return pb.ListTrashResponse(nodes=map(wire.to_node, page.nodes), next_page_token=_token(request, page))
+
+    async def Purge(self, request: pb.PurgeRequest, context: Any) -> pb.PurgeResponse:
+        await purge(self._nodes, self._act(request.etag), request.node_id)
+        return pb.PurgeResponse()
 
     async def RestoreVersion(self, request: pb.RestoreVersionRequest, context: Any) -> pb.RestoreVersionResponse:
         node = await restore_version(self._nodes, self._act(request.etag), request.node_id, request.number)
