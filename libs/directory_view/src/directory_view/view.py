@@ -152,6 +152,14 @@ class View:
         """
         return self._expanded().audience(parse(expression))
 
+    def counts(self, attribute: str, people: BitMap) -> dict[str, int]:
+        """How many of the people have each value of an attribute; values that none of them has are left out.
+
+        `attribute` is "entity", "unit" (without the units below it), "profession", "locale" or "role".
+        """
+        found = ((value, have.intersection_cardinality(people)) for value, have in self._holders[attribute].items())
+        return {value: count for value, count in found if count}
+
     def may_send(self, group: Group, sender: Person | None) -> bool:
         """Whether the person, or somebody unknown (None), may write to the list."""
         if not group.sender_group_ids:
