@@ -5,7 +5,7 @@ import service
 from rossio.news.v1.service_pb2_grpc import add_NewsServiceServicer_to_server
 
 from news.adapters.marks import MARK_INDEXES, GroupedMarks
-from news.adapters.readers import StoredDelegations, StoredTastes
+from news.adapters.readers import FEED_TOKEN_INDEXES, StoredDelegations, StoredFeedTokens, StoredTastes
 from news.adapters.roll_key import RollKey
 from news.adapters.store import POST_INDEXES, StoredPosts
 from news.application.acknowledge import Acknowledge
@@ -14,6 +14,7 @@ from news.application.create_post import CreatePost
 from news.application.delegate import Delegate
 from news.application.editing import Editing
 from news.application.end_post import EndPost
+from news.application.exchange_alerts import ExchangeAlerts
 from news.application.export_roll import ExportRoll
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
@@ -30,11 +31,13 @@ from news.application.review_post import ReviewPost
 from news.application.schedule_post import SchedulePost
 from news.application.set_taste import SetTaste
 from news.application.submit_post import SubmitPost
+from news.application.syndicate import Syndicate
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.domain.feed import Feed
 from news.entrypoints.clock import Clock, now
 from news.entrypoints.grpc import NewsServicer, UseCases
+from news.entrypoints.http import FeedServer
 from news.settings import Settings
 
 
@@ -56,6 +59,8 @@ def build(app: service.App[Settings]) -> None:
     app.add(Clock("calendar", KeepTime(posts, marks, audiences, feed, settings.remind_before)), "calendar")
     edit = Editing(posts, feed)
     reading = Reading(posts, marks, view, feed)
+    get = GetPost(reading)
+    syndicate = Syndicate(reading, tastes, StoredFeedTokens(app.collection("feed_tokens", FEED_TOKEN_INDEXES)))
     use_cases = UseCases(
         create=CreatePost(posts, audiences, settings.least_approvals),
         update=UpdatePost(edit, audiences, settings.least_approvals),
@@ -66,7 +71,7 @@ def build(app: service.App[Settings]) -> None:
         publish=PublishPost(edit, audiences),
         end=EndPost(edit),
         look=LookAtPosts(posts),
-        get=GetPost(reading),
+        get=get,
         feed=ListFeed(reading, tastes),
         watch=WatchFeed(reading, tastes),
         mark_read=MarkRead(reading),
@@ -76,8 +81,11 @@ def build(app: service.App[Settings]) -> None:
         missing=ListMissing(posts, marks, audiences, view),
         roll=ExportRoll(posts, marks, audiences, view, RollKey(_roll_seed(settings))),
         reach=GetReach(posts, marks, audiences, view),
+        alerts=ExchangeAlerts(posts, edit, get, audiences, settings.alert_sender),
+        syndicate=syndicate,
     )
     app.grpc(NewsServicer(use_cases), add_NewsServiceServicer_to_server, "rossio.news.v1.NewsService")
+    app.add(FeedServer(settings.http_address, syndicate), "feeds over HTTP", service.Stage.SERVER)
 
 
 def _roll_seed(settings: Settings) -> bytes:

@@ -11,6 +11,10 @@ class Settings(service.Settings):
     grpc_address: service.Address = "127.0.0.1:7104"
     admin_address: service.Address = "127.0.0.1:7204"
 
+    http_address: service.Address = "127.0.0.1:7304"
+    """Where feeds are served: GET /feeds/{token}.atom and .json."""
+    alert_sender: Annotated[str, Field(pattern=r"^[^\s,<&]+$")] = "news@rossio.test"
+    """Who we are in alerts that go out (CAP 1.2, sender)."""
     least_approvals: Annotated[int, Field(ge=0, le=10)] = 0
     """How many approvers every post needs, whatever its editor says."""
     remind_before: tuple[timedelta, ...] = (timedelta(days=3), timedelta(days=1), timedelta(0))

@@ -24,8 +24,12 @@ PEOPLE = {
     "news-rui": ("news-a", "doctor", "en-GB"),
     "news-eva": ("news-b", "nurse", ""),
     "news-nuno": ("news-b", "doctor", "pt-PT"),
+    "news-zoe": ("news-z", "other", ""),
 }
-"""Person -> entity, profession and locale; the numbers are far from those of other tests on the same streams."""
+"""Person -> entity, profession and locale; the numbers are far from those of other tests on the same streams.
+
+The last one is in no audience of the tests, so that none of those is everybody.
+"""
 FIRST = 340_001
 VARIANTS = (
     news_pb2.Variant(locale="pt-PT", title="Higiene das mãos", body="Leitura **obrigatória**"),
@@ -124,7 +128,8 @@ class Person:
         return (await self.stub.ReviewPost(request)).post
 
     async def schedule(self, post: news_pb2.Post, at: datetime) -> news_pb2.Post:
-        request = pb.SchedulePostRequest(request_id=new_id(), post_id=post.post_id, etag=post.etag, publish_at=at)
+        request = pb.SchedulePostRequest(request_id=new_id(), post_id=post.post_id, etag=post.etag)
+        request.publish_at.FromDatetime(at)
         return (await self.stub.SchedulePost(request)).post
 
     async def read(self, *post_ids: str) -> None:

@@ -1,12 +1,17 @@
-"""What readers have settled, in MongoDB: their delegates, and what they follow and mute."""
+"""What readers have settled, in MongoDB: their delegates, what they follow and mute, and the
+addresses of their feeds.
+"""
 
 from datetime import datetime
+from typing import Final
 
 from rpc import Caller
-from store import Collection
+from store import Collection, Index
 
 from news.adapters import wire
 from news.application.ports import Delegation, Taste
+
+FEED_TOKEN_INDEXES: Final = (Index(["digest"], unique=True),)
 
 
 class StoredDelegations:
@@ -41,3 +46,20 @@ class StoredTastes:
     async def put(self, person_id: str, taste: Taste) -> None:
         said = {"followed": sorted(taste.followed), "muted": sorted(taste.muted)}
         await self._tastes.update(person_id, {"$set": said}, upsert=True)
+
+
+class StoredFeedTokens:
+    """One document a person, under their id."""
+
+    def __init__(self, tokens: Collection) -> None:
+        self._tokens = tokens
+
+    async def put(self, person_id: str, digest: str) -> None:
+        await self._tokens.update(person_id, {"$set": {"digest": digest}}, upsert=True)
+
+    async def end(self, person_id: str) -> None:
+        await self._tokens.delete(person_id)
+
+    async def owner(self, digest: str) -> str:
+        found = await self._tokens.find_one({"digest": digest}, projection={"digest": True})
+        return str(found["_id"]) if found else ""

@@ -155,6 +155,7 @@ def _live_fields(live: Live) -> Document:
         "published_at": live.published_at,
         "text_version": live.text_version,
         "reminders": live.reminders,
+        "earlier": list(live.earlier),
     }
 
 
@@ -211,6 +212,7 @@ def _live(document: Mapping[str, Any]) -> Live:
         published_at=document["published_at"],
         text_version=document["text_version"],
         reminders=document["reminders"],
+        earlier=tuple(document["earlier"]),
     )
 
 

@@ -195,3 +195,17 @@ class RollSigner(Protocol):
     def sign(self, content: Sequence[bytes]) -> bytes:
         """Of all parts together; 64 bytes."""
         ...
+
+
+class FeedTokens(Protocol):
+    """Digests of the secret addresses of feeds, one a person."""
+
+    async def put(self, person_id: str, digest: str) -> None:
+        """In the place of the one before."""
+        ...
+
+    async def end(self, person_id: str) -> None: ...
+
+    async def owner(self, digest: str) -> str:
+        """The person's id; empty for an address that is none."""
+        ...

@@ -48,7 +48,8 @@ class Live:
     """What readers see: one version of the texts, and its audience.
 
     `people` is the audience as it was when the version was published: numbers of the directory. Of a live
-    audience it is where it began. `reminders` counts those that were sent.
+    audience it is where it began. `reminders` counts those that were sent, `earlier` is when the versions before
+    were published.
     """
 
     content: Content
@@ -56,6 +57,7 @@ class Live:
     published_at: datetime
     text_version: int
     reminders: int = 0
+    earlier: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,8 @@ class Post:
             Conflict: it has not the approvals that it needs, or there is nothing new to publish.
         """
         self._must_be_ready(people, everybody, at, confirmed=confirmed or self.confirmed)
-        live = Live(self.content, people, at, self.text_version + 1)
+        earlier = (*self.live.earlier, self.live.published_at) if self.live else ()
+        live = Live(self.content, people, at, self.text_version + 1, earlier=earlier)
         return replace(self, state=State.PUBLISHED, audience_size=len(people), publish_at=None, live=live)
 
     # The way out

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG002, N802 - the contract names the methods and their parameters
 """rossio.news.v1.NewsService: each method is wire, use case, wire."""
 
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from news.application.acknowledge import Acknowledge
 from news.application.create_post import CreatePost
 from news.application.delegate import Delegate
 from news.application.end_post import EndPost
+from news.application.exchange_alerts import ExchangeAlerts
 from news.application.export_roll import ExportRoll
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
@@ -28,6 +30,7 @@ from news.application.review_post import ReviewPost
 from news.application.schedule_post import SchedulePost
 from news.application.set_taste import SetTaste
 from news.application.submit_post import SubmitPost
+from news.application.syndicate import Syndicate
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.entrypoints.clock import now
@@ -59,6 +62,8 @@ class UseCases:
     missing: ListMissing
     roll: ExportRoll
     reach: GetReach
+    alerts: ExchangeAlerts
+    syndicate: Syndicate
 
 
 class NewsServicer(NewsServiceServicer):
@@ -243,6 +248,31 @@ class NewsServicer(NewsServiceServicer):
             roles=map(wire.reach_count, reach.roles),
             professions=map(wire.reach_count, reach.professions),
         )
+
+    # To and from other programs
+
+    async def CreateFeedToken(self, request: pb.CreateFeedTokenRequest, context: Any) -> pb.CreateFeedTokenResponse:
+        token = secrets.token_urlsafe(32)
+        await self._do.syndicate.open(rpc.caller(), token)
+        return pb.CreateFeedTokenResponse(token=token)
+
+    async def RevokeFeedToken(self, request: pb.RevokeFeedTokenRequest, context: Any) -> pb.RevokeFeedTokenResponse:
+        await self._do.syndicate.close(rpc.caller())
+        return pb.RevokeFeedTokenResponse()
+
+    async def ExportAlert(self, request: pb.ExportAlertRequest, context: Any) -> pb.ExportAlertResponse:
+        return pb.ExportAlertResponse(cap=await self._do.alerts.export(rpc.caller(), request.post_id))
+
+    async def ImportAlert(self, request: pb.ImportAlertRequest, context: Any) -> pb.ImportAlertResponse:
+        post = await self._do.alerts.take(
+            rpc.caller(),
+            request.cap,
+            request.audience,
+            confirmed=request.confirm_audience,
+            request=rpc.derived_id(),
+            at=now(),
+        )
+        return pb.ImportAlertResponse(post=wire.post_message(post))
 
 
 def _taste(taste: Taste) -> pb.Taste:
