@@ -121,7 +121,7 @@ async def test_reach_tells_how_many_and_never_who(start_service, caller, works):
     assert not any(each.HasField("read") for each in (reach.whole, *reach.entities, *reach.professions))
 
 
-async def until_all(editor) -> news_pb2.Post:
+async def until_all(editor):
     """A draft for the twelve, once the directory view knows them all."""
     people = ", ".join(f'"news-many{number}"' for number in range(12))
     deadline = datetime.now(UTC) + timedelta(seconds=60)
