@@ -17,7 +17,7 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: bench-news bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, 
 
 bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
 	@$(VENV)/python -m tests.bench event --into telemetry
+
+bench-news: .venv/.dev ## what news costs at the size of the whole ministry, into .bench/news.json
+	@$(VENV)/python -m tests.bench news --into news
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring

@@ -233,7 +233,17 @@ FOREIGN: dict[str, Call] = {
     ),
 }
 # One ministry, one address book: these name people, groups and entities, which everybody may look up.
-OPEN = {"ListPeople", "PutPerson", "PutGroup", "GetPerson", "GetGroup", "MarkRead", "WatchInbox", "SetEntityQuota", "SetDelegate"}
+OPEN = {
+    "ListPeople",
+    "PutPerson",
+    "PutGroup",
+    "GetPerson",
+    "GetGroup",
+    "MarkRead",
+    "WatchInbox",
+    "SetEntityQuota",
+    "SetDelegate",
+}
 
 
 def ids(method: MethodDescriptor) -> set[str]:
