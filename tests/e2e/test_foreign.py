@@ -37,6 +37,7 @@ class Things:
     grant_id: str
     draft: news_pb2.Post
     post: news_pb2.Post
+    comment_id: str
     message_id: str
     prescription_id: str
 
@@ -85,6 +86,8 @@ async def things(running: Running) -> Things:
     draft, post = posts
     publish = news.PublishPostRequest(request_id=one(), post_id=post.post_id, etag=post.etag)
     post = (await client.news.PublishPost(publish)).post
+    say = news.AddCommentRequest(request_id=one(), post_id=post.post_id, text="Só entre nós.")
+    comment = (await client.news.AddComment(say)).comment
     address = editor.addresses[0]
     content = f"From: {address}\r\nSubject: x\r\n\r\nx\r\n".encode()
     submit = mail.SubmitRequest(request_id=one(), sender=address, recipients=[doctor.addresses[0]], content=content)
@@ -103,6 +106,7 @@ async def things(running: Running) -> Things:
         grant.grant_id,
         draft,
         post,
+        comment.comment_id,
         (await client.mail.Submit(submit)).message_id,
         sent.notification_id,
     )
@@ -216,6 +220,18 @@ FOREIGN: dict[str, Call] = {
     "NewsService.ExportRoll": lambda c, t, _: _drain(c.news.ExportRoll(news.ExportRollRequest(post_id=t.post.post_id))),
     "NewsService.GetReach": lambda c, t, _: c.news.GetReach(news.GetReachRequest(post_id=t.post.post_id)),
     "NewsService.ExportAlert": lambda c, t, _: c.news.ExportAlert(news.ExportAlertRequest(post_id=t.post.post_id)),
+    "NewsService.AddComment": lambda c, t, _: c.news.AddComment(
+        news.AddCommentRequest(request_id=one(), post_id=t.post.post_id, text="x")
+    ),
+    "NewsService.ListComments": lambda c, t, _: c.news.ListComments(news.ListCommentsRequest(post_id=t.post.post_id)),
+    "NewsService.DeleteComment": lambda c, t, _: c.news.DeleteComment(
+        news.DeleteCommentRequest(request_id=one(), comment_id=t.comment_id)
+    ),
+    "NewsService.ModerateComment": lambda c, t, _: c.news.ModerateComment(
+        news.ModerateCommentRequest(request_id=one(), comment_id=t.comment_id, hide=True, reason="x")
+    ),
+    "NewsService.React": lambda c, t, _: c.news.React(news.ReactRequest(request_id=one(), post_id=t.post.post_id)),
+    "NewsService.GetReactions": lambda c, t, _: c.news.GetReactions(news.GetReactionsRequest(post_id=t.post.post_id)),
     "NewsService.RetractPost": lambda c, t, _: c.news.RetractPost(
         news.RetractPostRequest(request_id=one(), post_id=t.post.post_id, reason="x")
     ),

@@ -71,11 +71,14 @@ def measure() -> list[Row]:
 def _expression(view: View) -> Row:
     """Nothing is expanded when the directory has just changed; the peer asks person by person."""
 
-    def cold(expression: str) -> None:
-        view._changed()
-        view.audience(expression)
+    def cold(expression: str) -> Callable[[], object]:
+        def work() -> object:
+            view._changed()
+            return view.audience(expression)
 
-    worst = max(_best(lambda each=expression: cold(each), 5) for expression in EXPRESSIONS)
+        return work
+
+    worst = max(_best(cold(expression), 5) for expression in EXPRESSIONS)
     people = list(view.people(view.audience("all")))
     officers = view.members("g-direcoes")
     peer = _best(lambda: [p for p in people if p.profession in {"nurse", "doctor"} and p.number not in officers], 2)

@@ -259,6 +259,75 @@ async def missing(
 
 @app.command()
 @sync
+async def comment(post: str, text: str, caller: As = None) -> None:
+    """Says something about a post to all its readers, and prints the comment's id."""
+    request = service_pb2.AddCommentRequest(request_id=str(uuid4()), post_id=post, text=text)
+    async with connect(caller) as client:
+        print((await client.news.AddComment(request)).comment.comment_id)
+
+
+@app.command()
+@sync
+async def comments(post: str, caller: As = None) -> None:
+    """Shows what readers say about a post, and how they react to it."""
+    async with connect(caller) as client:
+        answer = await client.news.ListComments(service_pb2.ListCommentsRequest(post_id=post))
+        reactions = await client.news.GetReactions(service_pb2.GetReactionsRequest(post_id=post))
+    table(
+        ("comment", "at", "who", "", "text"),
+        (
+            (each.comment_id, each.at.ToJsonString(), each.person_id, "hidden" if each.hidden else "", each.text)
+            for each in answer.comments
+        ),
+    )
+    names = (f"{each.count} {_reaction_name(each.reaction)}" for each in reactions.counts)
+    note(", ".join(names) or "no reactions")
+
+
+@app.command()
+@sync
+async def react(
+    post: str,
+    how: Annotated[str, typer.Argument(help="like, thanks, celebrate, support, insightful or none")],
+    caller: As = None,
+) -> None:
+    """Reacts to a post."""
+    try:
+        reaction = news_pb2.Reaction.Value("REACTION_UNSPECIFIED" if how == "none" else f"REACTION_{how.upper()}")
+    except ValueError:
+        raise Invalid(f"there is no reaction {how}") from None
+    async with connect(caller) as client:
+        await client.news.React(service_pb2.ReactRequest(request_id=str(uuid4()), post_id=post, reaction=reaction))
+
+
+@app.command()
+@sync
+async def moderate(
+    comment_id: str,
+    reason: Annotated[str, typer.Option(help="Why it is hidden.")] = "",
+    show: Annotated[bool, typer.Option("--show", help="Show it again.")] = False,
+    caller: As = None,
+) -> None:
+    """Hides a comment, or shows it again."""
+    request = service_pb2.ModerateCommentRequest(
+        request_id=str(uuid4()), comment_id=comment_id, hide=not show, reason=reason
+    )
+    async with connect(caller) as client:
+        await client.news.ModerateComment(request)
+
+
+@app.command()
+@sync
+async def subscribe(caller: As = None) -> None:
+    """Prints the secret paths under which the caller's feed is served; the ones before end."""
+    request = service_pb2.CreateFeedTokenRequest(request_id=str(uuid4()))
+    async with connect(caller) as client:
+        token = (await client.news.CreateFeedToken(request)).token
+    print(f"/feeds/{token}.atom\n/feeds/{token}.json")
+
+
+@app.command()
+@sync
 async def reach(post: str, caller: As = None) -> None:
     """Shows how many have read a post, by entity, role and profession; small groups are not told."""
     async with connect(caller) as client:
@@ -328,6 +397,10 @@ def _item(item: service_pb2.FeedItem) -> tuple[object, ...]:
     post = item.post
     asked = ("yes" if item.acknowledged else f"until {post.acknowledge_by.ToJsonString()}") if post.mandatory else "-"
     return post.post_id, post.entity_id, post.variants[0].title, "yes" if item.read else "no", asked
+
+
+def _reaction_name(reaction: news_pb2.Reaction.ValueType) -> str:
+    return news_pb2.Reaction.Name(reaction).removeprefix("REACTION_").lower()
 
 
 def _figure(count: service_pb2.ReachCount, name: str) -> object:

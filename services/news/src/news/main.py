@@ -8,6 +8,7 @@ from news.adapters.marks import MARK_INDEXES, GroupedMarks
 from news.adapters.readers import FEED_TOKEN_INDEXES, StoredDelegations, StoredFeedTokens, StoredTastes
 from news.adapters.roll_key import RollKey
 from news.adapters.store import POST_INDEXES, StoredPosts
+from news.adapters.talk import COMMENT_INDEXES, StoredComments, StoredReactions
 from news.application.acknowledge import Acknowledge
 from news.application.audiences import Audiences
 from news.application.create_post import CreatePost
@@ -32,6 +33,7 @@ from news.application.schedule_post import SchedulePost
 from news.application.set_taste import SetTaste
 from news.application.submit_post import SubmitPost
 from news.application.syndicate import Syndicate
+from news.application.talk import Talk
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.domain.feed import Feed
@@ -47,7 +49,8 @@ def build(app: service.App[Settings]) -> None:
     post_documents = app.collection("posts", POST_INDEXES)
     mark_documents = app.collection("marks", MARK_INDEXES)
     delegation_documents = app.collection("delegations")
-    app.relay(post_documents, mark_documents, delegation_documents)
+    comment_documents = app.collection("comments", COMMENT_INDEXES)
+    app.relay(post_documents, mark_documents, delegation_documents, comment_documents)
     posts = StoredPosts(post_documents, settings.remind_before)
     delegations = StoredDelegations(delegation_documents)
     tastes = StoredTastes(app.collection("tastes"))
@@ -83,6 +86,7 @@ def build(app: service.App[Settings]) -> None:
         reach=GetReach(posts, marks, audiences, view),
         alerts=ExchangeAlerts(posts, edit, get, audiences, settings.alert_sender),
         syndicate=syndicate,
+        talk=Talk(reading, StoredComments(comment_documents), StoredReactions(app.collection("reactions"))),
     )
     app.grpc(NewsServicer(use_cases), add_NewsServiceServicer_to_server, "rossio.news.v1.NewsService")
     app.add(FeedServer(settings.http_address, syndicate), "feeds over HTTP", service.Stage.SERVER)

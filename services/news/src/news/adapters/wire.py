@@ -24,6 +24,7 @@ from news.domain.content import Attachment, AudienceKind, Content
 from news.domain.feed import Position
 from news.domain.post import Post, State
 from news.domain.reach import Count
+from news.domain.talk import Comment, Reaction, Standing
 from news.domain.text import Variant
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -42,6 +43,7 @@ _KINDS: Final = {
     AudienceKind.FROZEN: news_pb2.AUDIENCE_KIND_FROZEN,
     AudienceKind.LIVE: news_pb2.AUDIENCE_KIND_LIVE,
 }
+_REACTIONS: Final = {each: news_pb2.Reaction.Value(f"REACTION_{each.name}") for each in Reaction}
 
 # What comes in
 
@@ -109,6 +111,11 @@ def position_key(at: Position) -> tuple[int, str]:
 
 def _position(milliseconds: str | int, post_id: str | int) -> Position:
     return _EPOCH + int(milliseconds) * _MILLISECOND, str(post_id)
+
+
+def position(key: tuple[str | int, ...]) -> Position | None:
+    """The reverse of `position_key`; None for the first page."""
+    return _position(*key) if key else None
 
 
 def place_key(place: Place) -> tuple[int, int, str]:
@@ -205,6 +212,33 @@ def feed_item(opened: Opened) -> service_pb2.FeedItem:
     return service_pb2.FeedItem(post=post_message(opened.post), acknowledged=opened.acknowledged, read=opened.read)
 
 
+def comment(said: Comment) -> news_pb2.Comment:
+    return news_pb2.Comment(
+        comment_id=said.comment_id,
+        post_id=said.post_id,
+        person_id=said.person_id,
+        text=said.text,
+        reply_to=said.reply_to,
+        at=_moment(said.at),
+        hidden=said.standing is Standing.HIDDEN,
+        reason=said.reason,
+    )
+
+
+def reaction(said: news_pb2.Reaction.ValueType) -> Reaction | None:
+    """None for none, which takes back. Raises Invalid for one that this release does not know."""
+    if said == news_pb2.REACTION_UNSPECIFIED:
+        return None
+    for known, message in _REACTIONS.items():
+        if message == said:
+            return known
+    raise Invalid("there is no such reaction", reason="REACTION_UNKNOWN")
+
+
+def reaction_message(said: Reaction | None) -> news_pb2.Reaction.ValueType:
+    return _REACTIONS[said] if said else news_pb2.REACTION_UNSPECIFIED
+
+
 def deed(done: Deed) -> news_pb2.Deed:
     return news_pb2.Deed(
         verb=done.verb, actor_id=done.actor_id, at=_moment(done.at), reason=done.reason, etag=done.etag
@@ -280,6 +314,17 @@ def acknowledged(marks: Sequence[Mark], at: datetime) -> OutboxRecord:
         ],
     )
     return messaging.fact(event, id=messaging.new_id(), at=at)
+
+
+def commented(said: Comment, verb: str, by: Caller, at: datetime) -> OutboxRecord:
+    return audit_record(
+        f"news.comment.{verb}",
+        by=by,
+        at=at,
+        entity_id=said.entity_id,
+        resource=said.comment_id,
+        details={"post": said.post_id},
+    )
 
 
 def delegated(delegation: Delegation, by: Caller, at: datetime) -> OutboxRecord:

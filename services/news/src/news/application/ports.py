@@ -10,6 +10,7 @@ from directory_view import Bitmap
 from rpc import Caller
 
 from news.domain.post import Post, State
+from news.domain.talk import Comment, Reaction, Standing
 from news.domain.text import Variant
 
 Verb = Literal[
@@ -209,3 +210,41 @@ class FeedTokens(Protocol):
     async def owner(self, digest: str) -> str:
         """The person's id; empty for an address that is none."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommentPage:
+    """Some comments, oldest first; `after` continues behind the last one and is None at the end."""
+
+    comments: list[Comment]
+    after: tuple[datetime, str] | None
+
+
+class Comments(Protocol):
+    """The comments; each write carries its audit fact."""
+
+    async def get(self, comment_id: str) -> Comment:
+        """Raises NotFound."""
+        ...
+
+    async def add(self, comment: Comment, by: Caller) -> Comment:
+        """The comment as it is stored: one that is there already stays as it is."""
+        ...
+
+    async def replace(self, comment: Comment, verb: str, by: Caller, at: datetime) -> Comment:
+        """Writes it over its version; raises Conflict (STALE)."""
+        ...
+
+    async def page(
+        self, post_id: str, standings: Sequence[Standing], after: tuple[datetime, str] | None, limit: int
+    ) -> CommentPage: ...
+
+
+class Reactions(Protocol):
+    """The reactions of a post's readers, as bitmaps of their numbers."""
+
+    async def put(self, post_id: str, number: int, reaction: Reaction | None) -> None:
+        """In the place of the one before."""
+        ...
+
+    async def get(self, post_id: str) -> dict[Reaction, Bitmap]: ...

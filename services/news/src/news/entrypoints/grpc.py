@@ -31,6 +31,7 @@ from news.application.schedule_post import SchedulePost
 from news.application.set_taste import SetTaste
 from news.application.submit_post import SubmitPost
 from news.application.syndicate import Syndicate
+from news.application.talk import Talk
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.entrypoints.clock import now
@@ -64,6 +65,7 @@ class UseCases:
     reach: GetReach
     alerts: ExchangeAlerts
     syndicate: Syndicate
+    talk: Talk
 
 
 class NewsServicer(NewsServiceServicer):
@@ -247,6 +249,43 @@ class NewsServicer(NewsServiceServicer):
             entities=map(wire.reach_count, reach.entities),
             roles=map(wire.reach_count, reach.roles),
             professions=map(wire.reach_count, reach.professions),
+        )
+
+    # Talk
+
+    async def AddComment(self, request: pb.AddCommentRequest, context: Any) -> pb.AddCommentResponse:
+        comment = await self._do.talk.say(
+            rpc.caller(), request.post_id, request.text, request.reply_to, comment_id=rpc.derived_id(), at=now()
+        )
+        return pb.AddCommentResponse(comment=wire.comment(comment))
+
+    async def ListComments(self, request: pb.ListCommentsRequest, context: Any) -> pb.ListCommentsResponse:
+        after = wire.position(rpc.read_page_token(request))
+        page = await self._do.talk.page(rpc.caller(), request.post_id, after, rpc.page_size(request))
+        token = rpc.page_token(request, *wire.position_key(page.after)) if page.after else ""
+        return pb.ListCommentsResponse(comments=map(wire.comment, page.comments), next_page_token=token)
+
+    async def DeleteComment(self, request: pb.DeleteCommentRequest, context: Any) -> pb.DeleteCommentResponse:
+        await self._do.talk.take_back(rpc.caller(), request.comment_id, now())
+        return pb.DeleteCommentResponse()
+
+    async def ModerateComment(self, request: pb.ModerateCommentRequest, context: Any) -> pb.ModerateCommentResponse:
+        comment = await self._do.talk.moderate(
+            rpc.caller(), request.comment_id, request.reason, hide=request.hide, at=now()
+        )
+        return pb.ModerateCommentResponse(comment=wire.comment(comment))
+
+    async def React(self, request: pb.ReactRequest, context: Any) -> pb.ReactResponse:
+        await self._do.talk.react(rpc.caller(), request.post_id, wire.reaction(request.reaction))
+        return pb.ReactResponse()
+
+    async def GetReactions(self, request: pb.GetReactionsRequest, context: Any) -> pb.GetReactionsResponse:
+        counts, own = await self._do.talk.counts(rpc.caller(), request.post_id)
+        return pb.GetReactionsResponse(
+            counts=[
+                pb.ReactionCount(reaction=wire.reaction_message(each), count=count) for each, count in counts.items()
+            ],
+            own=wire.reaction_message(own),
         )
 
     # To and from other programs
