@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - what the use cases stand on here has the parameters of their ports
 """What news costs at the size of the whole ministry: publishing, feeds, acknowledgements, and who has not.
 
 Milliseconds are CPU of our own process unless a row says otherwise; the store is the embedded one, a program of
