@@ -214,12 +214,16 @@ FOREIGN: dict[str, Call] = {
     "NewsService.ArchivePost": lambda c, t, _: c.news.ArchivePost(
         news.ArchivePostRequest(request_id=one(), post_id=t.post.post_id)
     ),
-    "NewsService.CheckPost": lambda c, t, _: c.news.CheckPost(news.CheckPostRequest(post_id=t.draft.post_id)),
+    "NewsService.GetFindings": lambda c, t, _: c.news.GetFindings(news.GetFindingsRequest(post_id=t.draft.post_id)),
     "NewsService.GetHistory": lambda c, t, _: c.news.GetHistory(news.GetHistoryRequest(post_id=t.draft.post_id)),
-    "NewsService.CountMissing": lambda c, t, _: c.news.CountMissing(news.CountMissingRequest(post_id=t.post.post_id)),
-    "NewsService.ExportRoll": lambda c, t, _: _drain(c.news.ExportRoll(news.ExportRollRequest(post_id=t.post.post_id))),
+    "NewsService.GetMissingCounts": lambda c, t, _: c.news.GetMissingCounts(
+        news.GetMissingCountsRequest(post_id=t.post.post_id)
+    ),
+    "NewsService.DownloadRoll": lambda c, t, _: _drain(
+        c.news.DownloadRoll(news.DownloadRollRequest(post_id=t.post.post_id))
+    ),
     "NewsService.GetReach": lambda c, t, _: c.news.GetReach(news.GetReachRequest(post_id=t.post.post_id)),
-    "NewsService.ExportAlert": lambda c, t, _: c.news.ExportAlert(news.ExportAlertRequest(post_id=t.post.post_id)),
+    "NewsService.GetAlert": lambda c, t, _: c.news.GetAlert(news.GetAlertRequest(post_id=t.post.post_id)),
     "NewsService.AddComment": lambda c, t, _: c.news.AddComment(
         news.AddCommentRequest(request_id=one(), post_id=t.post.post_id, text="x")
     ),

@@ -139,7 +139,7 @@ async def archive(post: str, caller: As = None) -> None:
 async def check(post: str, caller: As = None) -> None:
     """Shows what keeps people from reading a post."""
     async with connect(caller) as client:
-        found = (await client.news.CheckPost(service_pb2.CheckPostRequest(post_id=post))).findings
+        found = (await client.news.GetFindings(service_pb2.GetFindingsRequest(post_id=post))).findings
     table(
         ("", "language", "rule", "what"),
         (("error" if each.error else "advice", each.locale, each.rule, each.message) for each in found),
@@ -244,7 +244,7 @@ async def missing(
     """Shows who has not acknowledged a post, or how many by entity and unit."""
     async with connect(caller) as client:
         if by_unit:
-            counted = await client.news.CountMissing(service_pb2.CountMissingRequest(post_id=post))
+            counted = await client.news.GetMissingCounts(service_pb2.GetMissingCountsRequest(post_id=post))
             rows = (*counted.entities, *counted.units)
             table(
                 ("entity", "unit", "missing", "of"),
@@ -352,7 +352,7 @@ async def roll(
     if file.exists():
         raise Invalid(f"{file} is there already")
     async with connect(caller) as client:
-        parts = [part.content async for part in client.news.ExportRoll(service_pb2.ExportRollRequest(post_id=post))]
+        parts = [part.content async for part in client.news.DownloadRoll(service_pb2.DownloadRollRequest(post_id=post))]
     file.write_bytes(b"".join(parts))
 
 

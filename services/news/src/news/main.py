@@ -13,10 +13,10 @@ from news.application.acknowledge import Acknowledge
 from news.application.audiences import Audiences
 from news.application.create_post import CreatePost
 from news.application.delegate import Delegate
+from news.application.download_roll import DownloadRoll
 from news.application.editing import Editing
 from news.application.end_post import EndPost
 from news.application.exchange_alerts import ExchangeAlerts
-from news.application.export_roll import ExportRoll
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
 from news.application.keep_time import KeepTime
@@ -82,7 +82,7 @@ def build(app: service.App[Settings]) -> None:
         acknowledge=Acknowledge(reading, delegations),
         delegate=Delegate(reading, delegations),
         missing=ListMissing(posts, marks, audiences, view),
-        roll=ExportRoll(posts, marks, audiences, view, RollKey(_roll_seed(settings))),
+        roll=DownloadRoll(posts, marks, audiences, view, RollKey(_roll_seed(settings))),
         reach=GetReach(posts, marks, audiences, view),
         alerts=ExchangeAlerts(posts, edit, get, audiences, settings.alert_sender),
         syndicate=syndicate,

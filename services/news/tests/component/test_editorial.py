@@ -119,5 +119,5 @@ async def test_the_check_says_what_keeps_people_from_reading(start_service, call
     editor = caller(news, "news-rui")
     body = '## a\n\n#### b\n\n<span style="color:#999">c</span>'
     post = await editor.draft(variants=[news_pb2.Variant(locale="pt", title="t", body=body)])
-    found = (await editor.stub.CheckPost(pb.CheckPostRequest(post_id=post.post_id))).findings
+    found = (await editor.stub.GetFindings(pb.GetFindingsRequest(post_id=post.post_id))).findings
     assert [(each.rule, each.error) for each in found] == [("HEADING_ORDER", True), ("CONTRAST", True)]

@@ -67,12 +67,12 @@ async def test_an_alert_goes_out_and_comes_in_as_cap(start_service, caller, refu
         caller(news, "news-eva", ""),
     )
     post = await editor.publish(await editor.draft(NURSES, options=news_pb2.PostOptions(alert=ALERT)))
-    out = (await nurse.stub.ExportAlert(pb.ExportAlertRequest(post_id=post.post_id))).cap
+    out = (await nurse.stub.GetAlert(pb.GetAlertRequest(post_id=post.post_id))).cap
     sent = ET.fromstring(out)
     assert (sent.findtext(f"{CAP}msgType"), sent.findtext(f"{CAP}info/{CAP}headline")) == ("Alert", "Higiene das mãos")
     with refused("INVALID_ARGUMENT", "NO_ALERT"):
         plain = await editor.publish(await editor.draft(NURSES))
-        await editor.stub.ExportAlert(pb.ExportAlertRequest(post_id=plain.post_id))
+        await editor.stub.GetAlert(pb.GetAlertRequest(post_id=plain.post_id))
 
     taken = (await alerter.stub.ImportAlert(coming_in(out))).post
     assert (taken.state, taken.entity_id) == (news_pb2.POST_STATE_PUBLISHED, "news-b")
@@ -83,7 +83,7 @@ async def test_an_alert_goes_out_and_comes_in_as_cap(start_service, caller, refu
     assert published.post.options.alert.severity == "Severe"
 
     edited = await editor.publish(await editor.update(post))
-    update = (await nurse.stub.ExportAlert(pb.ExportAlertRequest(post_id=edited.post_id))).cap
+    update = (await nurse.stub.GetAlert(pb.GetAlertRequest(post_id=edited.post_id))).cap
     second = (await alerter.stub.ImportAlert(coming_in(update))).post
     feed = await nurse.feed()
     assert second.post_id in feed

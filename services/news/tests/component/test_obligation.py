@@ -42,20 +42,22 @@ async def test_who_has_not_is_told_by_entity_and_unit_and_in_a_roll(start_servic
     post = await editor.publish(await editor.draft(ALL, mandatory=True))
     for person in ("news-ana", "news-eva"):
         await caller(news, person, "").acknowledge(post.post_id)
-    counted = await editor.stub.CountMissing(pb.CountMissingRequest(post_id=post.post_id))
+    counted = await editor.stub.GetMissingCounts(pb.GetMissingCountsRequest(post_id=post.post_id))
     assert [(each.entity_id, each.missing, each.audience_size) for each in counted.entities] == [
         ("news-a", 1, 2),
         ("news-b", 1, 2),
     ]
     assert [(each.unit_id, each.missing) for each in counted.units] == [("u-news-a", 1), ("u-news-b", 1)]
-    own = await foreign.stub.CountMissing(pb.CountMissingRequest(post_id=post.post_id))
+    own = await foreign.stub.GetMissingCounts(pb.GetMissingCountsRequest(post_id=post.post_id))
     assert [each.entity_id for each in own.entities] == ["news-b"], "of another entity's post only one's own people"
 
-    roll = b"".join([part.content async for part in editor.stub.ExportRoll(pb.ExportRollRequest(post_id=post.post_id))])
+    roll = b"".join(
+        [part.content async for part in editor.stub.DownloadRoll(pb.DownloadRollRequest(post_id=post.post_id))]
+    )
     assert roll.count(b'"acknowledged":"') == 2
     assert roll.count(b"\n") == 1 + 4 + 1
     with refused("NOT_FOUND", "POST_NOT_FOUND"):
-        async for _ in foreign.stub.ExportRoll(pb.ExportRollRequest(post_id=post.post_id)):
+        async for _ in foreign.stub.DownloadRoll(pb.DownloadRollRequest(post_id=post.post_id)):
             pass
 
 

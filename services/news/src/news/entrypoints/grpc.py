@@ -14,9 +14,9 @@ from news.adapters import wire
 from news.application.acknowledge import Acknowledge
 from news.application.create_post import CreatePost
 from news.application.delegate import Delegate
+from news.application.download_roll import DownloadRoll
 from news.application.end_post import EndPost
 from news.application.exchange_alerts import ExchangeAlerts
-from news.application.export_roll import ExportRoll
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
 from news.application.list_feed import ListFeed
@@ -61,7 +61,7 @@ class UseCases:
     acknowledge: Acknowledge
     delegate: Delegate
     missing: ListMissing
-    roll: ExportRoll
+    roll: DownloadRoll
     reach: GetReach
     alerts: ExchangeAlerts
     syndicate: Syndicate
@@ -148,9 +148,9 @@ class NewsServicer(NewsServiceServicer):
         )
         return pb.ArchivePostResponse(post=wire.post_message(post))
 
-    async def CheckPost(self, request: pb.CheckPostRequest, context: Any) -> pb.CheckPostResponse:
+    async def GetFindings(self, request: pb.GetFindingsRequest, context: Any) -> pb.GetFindingsResponse:
         found = await self._do.look.check(rpc.caller(), request.post_id)
-        return pb.CheckPostResponse(findings=map(wire.finding, found))
+        return pb.GetFindingsResponse(findings=map(wire.finding, found))
 
     async def GetHistory(self, request: pb.GetHistoryRequest, context: Any) -> pb.GetHistoryResponse:
         deeds, texts = await self._do.look.history(rpc.caller(), request.post_id, request.etag)
@@ -229,18 +229,22 @@ class NewsServicer(NewsServiceServicer):
             audience_size=found.audience_size,
         )
 
-    async def CountMissing(self, request: pb.CountMissingRequest, context: Any) -> pb.CountMissingResponse:
+    async def GetMissingCounts(self, request: pb.GetMissingCountsRequest, context: Any) -> pb.GetMissingCountsResponse:
         entities, units = await self._do.missing.cells(rpc.caller(), request.post_id)
-        return pb.CountMissingResponse(entities=map(wire.missing_count, entities), units=map(wire.missing_count, units))
+        return pb.GetMissingCountsResponse(
+            entities=map(wire.missing_count, entities), units=map(wire.missing_count, units)
+        )
 
-    async def ExportRoll(self, request: pb.ExportRollRequest, context: Any) -> AsyncIterator[pb.ExportRollResponse]:
+    async def DownloadRoll(
+        self, request: pb.DownloadRollRequest, context: Any
+    ) -> AsyncIterator[pb.DownloadRollResponse]:
         part = bytearray()
         async for line in self._do.roll(rpc.caller(), request.post_id, now()):
             part += line
             if len(part) >= _PART_BYTES:
-                yield pb.ExportRollResponse(content=bytes(part))
+                yield pb.DownloadRollResponse(content=bytes(part))
                 part.clear()
-        yield pb.ExportRollResponse(content=bytes(part))
+        yield pb.DownloadRollResponse(content=bytes(part))
 
     async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
         reach = await self._do.reach(rpc.caller(), request.post_id)
@@ -299,8 +303,8 @@ class NewsServicer(NewsServiceServicer):
         await self._do.syndicate.close(rpc.caller())
         return pb.RevokeFeedTokenResponse()
 
-    async def ExportAlert(self, request: pb.ExportAlertRequest, context: Any) -> pb.ExportAlertResponse:
-        return pb.ExportAlertResponse(cap=await self._do.alerts.export(rpc.caller(), request.post_id))
+    async def GetAlert(self, request: pb.GetAlertRequest, context: Any) -> pb.GetAlertResponse:
+        return pb.GetAlertResponse(cap=await self._do.alerts.export(rpc.caller(), request.post_id))
 
     async def ImportAlert(self, request: pb.ImportAlertRequest, context: Any) -> pb.ImportAlertResponse:
         post = await self._do.alerts.take(

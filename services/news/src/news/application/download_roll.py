@@ -16,7 +16,7 @@ from news.domain.post import Post
 
 
 @dataclass(frozen=True, slots=True)
-class ExportRoll:
+class DownloadRoll:
     posts: Posts
     marks: Marks
     audiences: Audiences
