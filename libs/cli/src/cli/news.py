@@ -332,7 +332,12 @@ async def reach(post: str, caller: As = None) -> None:
     """Shows how many have read a post, by entity, role and profession; small groups are not told."""
     async with connect(caller) as client:
         answer = await client.news.GetReach(service_pb2.GetReachRequest(post_id=post))
-    parts = (("", [answer.whole]), ("entity", answer.entities), ("role", answer.roles), ("", answer.professions))
+    parts = (
+        ("all", [answer.whole]),
+        ("entity", answer.entities),
+        ("role", answer.roles),
+        ("profession", answer.professions),
+    )
     table(
         ("by", "", "audience", "read", "acknowledged"),
         (

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -55,3 +56,24 @@ async def say_all(caller, news, draft) -> bool:
             await caller(news, person).acknowledge(draft.post_id, request_id=f"acknowledge-{draft.post_id}")
         return True
     return False
+
+
+@pytest.mark.slow
+async def test_what_time_does_is_done_once(start_service, caller, told):
+    """The process dies between deciding, writing and telling; the next one decides anew on what it finds."""
+    news = start_service("news")
+    for point in ("news.time.decided", "news.time.written"):
+        news.stop()
+        news.settings["ROSSIO_KILL_AT"] = point
+        news.start()
+        editor = caller(news, "news-rui")
+        post = await editor.schedule(await editor.draft(EVERYBODY), datetime.now(UTC) + timedelta(seconds=8))
+        async with asyncio.timeout(120):
+            while news.exit_code is None:
+                await asyncio.sleep(0.05)
+        news.settings["ROSSIO_KILL_AT"] = ""
+        news.start()
+        kinds = Counter(getattr(event, "action", type(event).__name__) for event in await told.about(post.post_id, 4))
+        once = ("news.post.create", "news.post.schedule", "news.post.publish", "PostPublished")
+        assert kinds == dict.fromkeys(once, 1)
+        assert (await caller(news, "news-rui").get(post.post_id)).post.text_version == 1
