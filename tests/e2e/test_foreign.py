@@ -41,6 +41,7 @@ class Things:
     grant_id: str
     draft: news_pb2.Post
     post: news_pb2.Post
+    comment_id: str
     message_id: str
     prescription_id: str
     job_id: str
@@ -93,6 +94,8 @@ async def things(running: Running) -> Things:
     draft, post = posts
     publish = news.PublishPostRequest(request_id=one(), post_id=post.post_id, etag=post.etag)
     post = (await client.news.PublishPost(publish)).post
+    say = news.AddCommentRequest(request_id=one(), post_id=post.post_id, text="Só entre nós.")
+    comment = (await client.news.AddComment(say)).comment
     address = editor.addresses[0]
     content = f"From: {address}\r\nSubject: x\r\n\r\nx\r\n".encode()
     submit = mail.SubmitRequest(request_id=one(), sender=address, recipients=[doctor.addresses[0]], content=content)
@@ -113,6 +116,7 @@ async def things(running: Running) -> Things:
         grant.grant_id,
         draft,
         post,
+        comment.comment_id,
         (await client.mail.Submit(submit)).message_id,
         sent.notification_id,
         await bulk_job(running),
@@ -256,6 +260,42 @@ FOREIGN: dict[str, Call] = {
     "NewsService.PublishPost": lambda c, t, _: c.news.PublishPost(
         news.PublishPostRequest(request_id=one(), post_id=t.draft.post_id, etag=t.draft.etag)
     ),
+    "NewsService.SubmitPost": lambda c, t, _: c.news.SubmitPost(
+        news.SubmitPostRequest(request_id=one(), post_id=t.draft.post_id, etag=t.draft.etag)
+    ),
+    "NewsService.ReviewPost": lambda c, t, _: c.news.ReviewPost(
+        news.ReviewPostRequest(request_id=one(), post_id=t.draft.post_id, etag=t.draft.etag, approve=True)
+    ),
+    "NewsService.SchedulePost": lambda c, t, _: c.news.SchedulePost(
+        news.SchedulePostRequest(
+            request_id=one(), post_id=t.draft.post_id, etag=t.draft.etag, publish_at=t.draft.acknowledge_by
+        )
+    ),
+    "NewsService.ArchivePost": lambda c, t, _: c.news.ArchivePost(
+        news.ArchivePostRequest(request_id=one(), post_id=t.post.post_id)
+    ),
+    "NewsService.GetFindings": lambda c, t, _: c.news.GetFindings(news.GetFindingsRequest(post_id=t.draft.post_id)),
+    "NewsService.GetHistory": lambda c, t, _: c.news.GetHistory(news.GetHistoryRequest(post_id=t.draft.post_id)),
+    "NewsService.GetMissingCounts": lambda c, t, _: c.news.GetMissingCounts(
+        news.GetMissingCountsRequest(post_id=t.post.post_id)
+    ),
+    "NewsService.DownloadRoll": lambda c, t, _: _drain(
+        c.news.DownloadRoll(news.DownloadRollRequest(post_id=t.post.post_id))
+    ),
+    "NewsService.GetReach": lambda c, t, _: c.news.GetReach(news.GetReachRequest(post_id=t.post.post_id)),
+    "NewsService.GetAlert": lambda c, t, _: c.news.GetAlert(news.GetAlertRequest(post_id=t.post.post_id)),
+    "NewsService.AddComment": lambda c, t, _: c.news.AddComment(
+        news.AddCommentRequest(request_id=one(), post_id=t.post.post_id, text="x")
+    ),
+    "NewsService.ListComments": lambda c, t, _: c.news.ListComments(news.ListCommentsRequest(post_id=t.post.post_id)),
+    "NewsService.DeleteComment": lambda c, t, _: c.news.DeleteComment(
+        news.DeleteCommentRequest(request_id=one(), comment_id=t.comment_id)
+    ),
+    "NewsService.ModerateComment": lambda c, t, _: c.news.ModerateComment(
+        news.ModerateCommentRequest(request_id=one(), comment_id=t.comment_id, hide=True, reason="x")
+    ),
+    "NewsService.React": lambda c, t, _: c.news.React(news.ReactRequest(request_id=one(), post_id=t.post.post_id)),
+    "NewsService.GetReactions": lambda c, t, _: c.news.GetReactions(news.GetReactionsRequest(post_id=t.post.post_id)),
     "NewsService.RetractPost": lambda c, t, _: c.news.RetractPost(
         news.RetractPostRequest(request_id=one(), post_id=t.post.post_id, reason="x")
     ),
@@ -282,7 +322,17 @@ FOREIGN: dict[str, Call] = {
     ),
 }
 # One ministry, one address book: these name people, groups and entities, which everybody may look up.
-OPEN = {"ListPeople", "PutPerson", "PutGroup", "GetPerson", "GetGroup", "MarkRead", "WatchInbox", "SetEntityQuota"}
+OPEN = {
+    "ListPeople",
+    "PutPerson",
+    "PutGroup",
+    "GetPerson",
+    "GetGroup",
+    "MarkRead",
+    "WatchInbox",
+    "SetEntityQuota",
+    "SetDelegate",
+}
 
 
 def ids(method: MethodDescriptor) -> set[str]:
@@ -303,8 +353,8 @@ async def test_every_method_that_takes_an_id_has_a_row() -> None:
 async def test_what_another_entity_has_does_not_exist(running: Running, things: Things, row: str) -> None:
     """The caller has every role that the method asks for, in another entity."""
     roles = {
-        "news.editor", "document.admin", "document.keys", "mail.admin", "governance.auditor", "prescriber",
-        "notification.bulk",
+        "news.editor", "news.approver", "document.admin", "document.keys", "mail.admin", "governance.auditor",
+        "prescriber", "notification.bulk",
     }  # fmt: skip
     stranger = running.stage.cast.person("e02")
     token = running.suite.issuer.token(stranger.person_id, entity="e02", roles=roles)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from directory_view import View
-from rossio.directory.v1.directory_pb2 import Person
-from rossio.directory.v1.events_pb2 import PersonChanged
+from rossio.directory.v1.directory_pb2 import Group, Person
+from rossio.directory.v1.events_pb2 import GroupChanged, PersonChanged
 from testkit import ministry
 
 _T = TypeVar("_T")
@@ -37,7 +37,33 @@ def measure(people: int = ministry.FULL_SIZE) -> list[dict[str, Any]]:
         _row("view memory", memory, peer_memory, "MB", "", "the same"),
     ]
     view.apply(others)
-    return [*rows, *_expansions(view, by_id), _look_up(view, by_id, list(whole.people()))]
+    return [*rows, *_expansions(view, by_id), _groups_of(view), _look_up(view, by_id, list(whole.people()))]
+
+
+def _groups_of(view: View) -> dict[str, Any]:
+    """After a change nothing is expanded: the peer looks into every group."""
+    version = 0
+
+    def change() -> None:
+        nonlocal version
+        version += 1
+        view.apply([GroupChanged(group=Group(group_id="g-novo", version=version))])
+
+    def every_group() -> list[str]:
+        change()
+        return sorted(group_id for group_id in view._groups if number in view.members(group_id))
+
+    def indexed() -> list[str]:
+        change()
+        return view.groups_of("p000600")
+
+    person = view.person("p000600")
+    assert person is not None
+    number = person.number
+    ours, peer = _each(indexed, 10), _each(every_group, 2)
+    assert indexed() == every_group()
+    note = f"one person's of {len(view._groups)} groups after a change; peer: looking into each"
+    return _row("groups of a person", ours * 1e3, peer * 1e3, "ms CPU", "", note)
 
 
 def _expansions(view: View, by_id: dict[str, Person]) -> list[dict[str, Any]]:

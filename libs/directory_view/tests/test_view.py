@@ -384,3 +384,24 @@ def test_a_circle_of_thousands_and_a_chain_of_thousands_expand() -> None:
     assert len(view.members("g0")) == 0
     view.apply([GroupChanged(group=Group(group_id="g2999", version=2, members=[Member(person_id="p")]))])
     assert list(view.members("g0")) == [7]
+
+
+def test_the_groups_of_a_person_are_found_among_few(small: View) -> None:
+    """What a person is not in has no ground that the person has, so it need not be expanded."""
+    person = next(iter(small.people(small.members("g-e01-medicos"))))
+    candidates = small._memberships.candidates(small._attributes(person))
+    assert set(small.groups_of(person.person_id)) <= candidates
+    assert len(candidates) < len(small._groups) / 20
+
+
+def test_a_group_that_loses_somebody_is_no_longer_theirs() -> None:
+    view = View()
+    view.apply([PersonChanged(person=Person(person_id="p", number=7, version=1, state=PERSON_STATE_ACTIVE))])
+    view.apply(
+        [GroupChanged(group=Group(group_id="g", version=1, members=[Member(person_id="p"), Member(group_id="h")]))]
+    )
+    assert view.groups_of("p") == ["g"]
+    view.apply([GroupChanged(group=Group(group_id="g", version=2, members=[Member(group_id="h")]))])
+    assert view.groups_of("p") == []
+    view.apply([GroupChanged(group=Group(group_id="h", version=1, expression="all"))])
+    assert view.groups_of("p") == ["g", "h"]

@@ -55,7 +55,7 @@ SERVICES: Final = (
     Service("directory", 7101, 7201),
     Service("mail-routing", 7102, 7202, {"SMTP_ADDRESS": 2525}),
     Service("document", 7103, 7203, {"HTTP_ADDRESS": 7303}),
-    Service("news", 7104, 7204),
+    Service("news", 7104, 7204, {"HTTP_ADDRESS": 7304}),
     Service("notification", 7105, 7205),
     Service("governance", 7106, 7206),
 )

@@ -12,6 +12,7 @@ from rossio.directory.v1.events_pb2 import EntityChanged, GroupChanged, PersonCh
 from directory_view.audience import parse
 from directory_view.expansion import Expansion, GroupParts
 from directory_view.hash_index import HashIndex
+from directory_view.memberships import Memberships
 
 Change = EntityChanged | UnitChanged | PersonChanged | GroupChanged
 
@@ -41,6 +42,7 @@ class View:
         self._people_by_address = HashIndex()
         self._groups: dict[str, bytes] = {}
         self._groups_by_address: defaultdict[str, set[str]] = defaultdict(set)
+        self._memberships = Memberships()
         self._everybody = BitMap()
         self._holders: dict[str, defaultdict[str, BitMap]] = {name: defaultdict(BitMap) for name in _INDEXED}
         self._expansion: Expansion | None = None
@@ -119,15 +121,13 @@ class View:
         return number in self._expanded().members(group_id)
 
     def groups_of(self, person_id: str) -> list[str]:
-        """The ids, sorted, of the groups that the person is in: directly, by nesting or by an expression.
-
-        Looks into every group: for lists that people ask for, not for each request.
-        """
-        number = self._number(person_id)
-        if number is None:
+        """The ids, sorted, of the groups that the person is in: directly, by nesting or by an expression."""
+        person = self.person(person_id)
+        if person is None or person.number not in self._everybody:
             return []
         expanded = self._expanded()
-        return sorted(group_id for group_id in self._groups if number in expanded.members(group_id))
+        candidates = self._memberships.candidates(self._attributes(person))
+        return sorted(group_id for group_id in candidates if person.number in expanded.members(group_id))
 
     def external_members(self, group_id: str) -> tuple[str, ...]:
         """The addresses outside of the ministry in the group and the groups nested in it, sorted."""
@@ -151,6 +151,14 @@ class View:
             Invalid: the expression cannot be read; see `audience.parse`.
         """
         return self._expanded().audience(parse(expression))
+
+    def counts(self, attribute: str, people: BitMap) -> dict[str, int]:
+        """How many of the people have each value of an attribute; values that none of them has are left out.
+
+        `attribute` is "entity", "unit" (without the units below it), "profession", "locale" or "role".
+        """
+        found = ((value, have.intersection_cardinality(people)) for value, have in self._holders[attribute].items())
+        return {value: count for value, count in found if count}
 
     def may_send(self, group: Group, sender: Person | None) -> bool:
         """Whether the person, or somebody unknown (None), may write to the list."""
@@ -223,8 +231,8 @@ class View:
 
     def _put_group(self, group: Group) -> None:
         raw = self._groups.get(group.group_id)
-        if raw is not None:
-            held = Group.FromString(raw)
+        held = None if raw is None else Group.FromString(raw)
+        if held is not None:
             if held.version >= group.version:
                 return
             for address in held.addresses:
@@ -235,6 +243,7 @@ class View:
         if not group.removed:
             for address in group.addresses:
                 self._groups_by_address[address].add(group.group_id)
+        self._memberships.put(group, held)
         self._changed()
 
     def _put_unit(self, unit: Unit) -> None:
@@ -284,6 +293,28 @@ class View:
         if attribute == "unit":
             return BitMap.union(*(self._holders["unit"].get(unit, BitMap()) for unit in self._below(value)))
         return self._holders[attribute].get(value, BitMap())
+
+    def _attributes(self, person: Person) -> Iterator[tuple[str, str]]:
+        """What an expression can ask of the person, groups aside, with the units above theirs."""
+        yield from (
+            ("person", person.person_id),
+            ("entity", person.entity_id),
+            ("profession", person.profession),
+            ("locale", person.locale or DEFAULT_LOCALE),
+        )
+        yield from (("role", role) for role in person.roles)
+        yield from (("unit", unit_id) for unit_id in self._above(person.unit_id))
+
+    def _above(self, unit_id: str) -> set[str]:
+        """The unit and all above it; a circle ends where it began."""
+        units: set[str] = set()
+        while unit_id not in units:
+            units.add(unit_id)
+            unit = self.unit(unit_id)
+            if unit is None or not unit.parent_unit_id:
+                break
+            unit_id = unit.parent_unit_id
+        return units
 
     def _below(self, unit_id: str) -> set[str]:
         """The unit and all below it."""

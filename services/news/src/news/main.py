@@ -1,47 +1,101 @@
 """The composition root of news."""
 
+import blobs
 import service
 from rossio.news.v1.service_pb2_grpc import add_NewsServiceServicer_to_server
 
-from news.adapters.store import ACKNOWLEDGEMENT_INDEXES, POST_INDEXES, StoredAcknowledgements, StoredPosts
+from news.adapters.marks import MARK_INDEXES, GroupedMarks
+from news.adapters.readers import FEED_TOKEN_INDEXES, StoredDelegations, StoredFeedTokens, StoredTastes
+from news.adapters.roll_key import RollKey
+from news.adapters.store import POST_INDEXES, StoredPosts
+from news.adapters.talk import COMMENT_INDEXES, StoredComments, StoredReactions
 from news.application.acknowledge import Acknowledge
+from news.application.audiences import Audiences
 from news.application.create_post import CreatePost
+from news.application.delegate import Delegate
+from news.application.download_roll import DownloadRoll
+from news.application.editing import Editing
+from news.application.end_post import EndPost
+from news.application.exchange_alerts import ExchangeAlerts
 from news.application.get_post import GetPost
+from news.application.get_reach import GetReach
+from news.application.keep_time import KeepTime
 from news.application.list_feed import ListFeed
 from news.application.list_missing import ListMissing
+from news.application.look_at_posts import LookAtPosts
+from news.application.mark_read import MarkRead
 from news.application.preview_audience import PreviewAudience
 from news.application.publish_post import PublishPost
+from news.application.reading import Reading
 from news.application.refresh_feed import RefreshFeed
-from news.application.retract_post import RetractPost
+from news.application.review_post import ReviewPost
+from news.application.schedule_post import SchedulePost
+from news.application.set_taste import SetTaste
+from news.application.submit_post import SubmitPost
+from news.application.syndicate import Syndicate
+from news.application.talk import Talk
 from news.application.update_post import UpdatePost
+from news.application.watch_feed import WatchFeed
 from news.domain.feed import Feed
-from news.entrypoints.clock import FeedClock
+from news.entrypoints.clock import Clock, now
 from news.entrypoints.grpc import NewsServicer, UseCases
+from news.entrypoints.http import FeedServer
 from news.settings import Settings
 
 
 def build(app: service.App[Settings]) -> None:
     """Wires one process."""
+    settings = app.settings
     post_documents = app.collection("posts", POST_INDEXES)
-    acknowledgement_documents = app.collection("acknowledgements", ACKNOWLEDGEMENT_INDEXES)
-    posts = StoredPosts(post_documents)
-    acknowledgements = StoredAcknowledgements(acknowledgement_documents)
-    app.relay(post_documents, acknowledgement_documents)
+    mark_documents = app.collection("marks", MARK_INDEXES)
+    delegation_documents = app.collection("delegations")
+    comment_documents = app.collection("comments", COMMENT_INDEXES)
+    app.relay(post_documents, mark_documents, delegation_documents, comment_documents)
+    posts = StoredPosts(post_documents, settings.remind_before)
+    delegations = StoredDelegations(delegation_documents)
+    tastes = StoredTastes(app.collection("tastes"))
     view = app.feed().view
-    feed = Feed()
-    app.add(FeedClock(RefreshFeed(posts, feed)), "feed")
+    audiences = Audiences(view)
+    feed = Feed(audiences.of)
+    marks = app.add(GroupedMarks(mark_documents, now), "marks")
+    app.add(Clock("feed", RefreshFeed(posts, marks, feed)), "feed")
+    app.add(Clock("calendar", KeepTime(posts, marks, audiences, feed, settings.remind_before)), "calendar")
+    edit = Editing(posts, feed)
+    reading = Reading(posts, marks, view, feed)
+    get = GetPost(reading)
+    syndicate = Syndicate(reading, tastes, StoredFeedTokens(app.collection("feed_tokens", FEED_TOKEN_INDEXES)))
     use_cases = UseCases(
-        create=CreatePost(posts, view),
-        update=UpdatePost(posts, view),
-        preview=PreviewAudience(view),
-        publish=PublishPost(posts, view, feed),
-        retract=RetractPost(posts, feed),
-        get=GetPost(posts, acknowledgements, view),
-        feed=ListFeed(acknowledgements, view, feed),
-        acknowledge=Acknowledge(posts, acknowledgements, view, feed),
-        missing=ListMissing(posts, acknowledgements, view),
+        create=CreatePost(posts, audiences, settings.least_approvals),
+        update=UpdatePost(edit, audiences, settings.least_approvals),
+        preview=PreviewAudience(view, audiences),
+        submit=SubmitPost(edit),
+        review=ReviewPost(edit),
+        schedule=SchedulePost(edit, audiences),
+        publish=PublishPost(edit, audiences),
+        end=EndPost(edit),
+        look=LookAtPosts(posts),
+        get=get,
+        feed=ListFeed(reading, tastes),
+        watch=WatchFeed(reading, tastes),
+        mark_read=MarkRead(reading),
+        taste=SetTaste(reading, tastes),
+        acknowledge=Acknowledge(reading, delegations),
+        delegate=Delegate(reading, delegations),
+        missing=ListMissing(posts, marks, audiences, view),
+        roll=DownloadRoll(posts, marks, audiences, view, RollKey(_roll_seed(settings))),
+        reach=GetReach(posts, marks, audiences, view),
+        alerts=ExchangeAlerts(posts, edit, get, audiences, settings.alert_sender),
+        syndicate=syndicate,
+        talk=Talk(reading, StoredComments(comment_documents), StoredReactions(app.collection("reactions"))),
     )
     app.grpc(NewsServicer(use_cases), add_NewsServiceServicer_to_server, "rossio.news.v1.NewsService")
+    app.add(FeedServer(settings.http_address, syndicate), "feeds over HTTP", service.Stage.SERVER)
+
+
+def _roll_seed(settings: Settings) -> bytes:
+    if settings.roll_key is not None:
+        return blobs.master_key(settings.roll_key.get_secret_value())
+    return blobs.master_key_file(settings.data_path / "roll.key")
 
 
 def main() -> None:

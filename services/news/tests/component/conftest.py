@@ -24,8 +24,12 @@ PEOPLE = {
     "news-rui": ("news-a", "doctor", "en-GB"),
     "news-eva": ("news-b", "nurse", ""),
     "news-nuno": ("news-b", "doctor", "pt-PT"),
+    "news-zoe": ("news-z", "other", ""),
 }
-"""Person -> entity, profession and locale; the numbers are far from those of other tests on the same streams."""
+"""Person -> entity, profession and locale; the numbers are far from those of other tests on the same streams.
+
+The last one is in no audience of the tests, so that none of those is everybody.
+"""
 FIRST = 340_001
 VARIANTS = (
     news_pb2.Variant(locale="pt-PT", title="Higiene das mãos", body="Leitura **obrigatória**"),
@@ -41,16 +45,19 @@ def directory() -> Iterator[Message]:
         yield person(person_id, number, entity_id, profession, locale)
 
 
-def person(person_id: str, number: int, entity_id: str, profession: str, locale: str) -> Message:
+def person(
+    person_id: str, number: int, entity_id: str, profession: str, locale: str, *, version: int = 1, left: bool = False
+) -> Message:
     return events_pb2.PersonChanged(
         person=directory_pb2.Person(
             person_id=person_id,
             number=number,
             entity_id=entity_id,
+            unit_id=f"u-{entity_id}",
             profession=profession,
             locale=locale,
-            state=directory_pb2.PERSON_STATE_ACTIVE,
-            version=1,
+            state=directory_pb2.PERSON_STATE_LEFT if left else directory_pb2.PERSON_STATE_ACTIVE,
+            version=version,
         )
     )
 
@@ -69,17 +76,17 @@ async def ministry(streams: str) -> None:
     await publish(streams, directory())
 
 
-Joins = Callable[[str, int], Awaitable[None]]
+Works = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def joins(streams: str) -> Joins:
-    """`await joins(person_id, number)`: somebody comes to work at news-b."""
+def works(streams: str) -> Works:
+    """`await works(person_id, number, entity_id, version=..., left=...)`: a nurse joins, moves or leaves."""
 
-    async def join(person_id: str, number: int) -> None:
-        await publish(streams, [person(person_id, number, "news-b", "nurse", "")])
+    async def change(person_id: str, number: int, entity_id: str, **how: Any) -> None:
+        await publish(streams, [person(person_id, number, entity_id, "nurse", "", **how)])
 
-    return join
+    return change
 
 
 def new_id() -> str:
@@ -96,9 +103,37 @@ class Person:
         request = {"request_id": new_id(), "variants": VARIANTS, "audience": audience, **said}
         return (await self.stub.CreatePost(pb.CreatePostRequest(**request))).post
 
-    async def publish(self, post: news_pb2.Post, request_id: str = "") -> news_pb2.Post:
-        request = pb.PublishPostRequest(request_id=request_id or new_id(), post_id=post.post_id, etag=post.etag)
+    async def update(self, post: news_pb2.Post, request_id: str = "", **said: Any) -> news_pb2.Post:
+        """With the same content but for what is said."""
+        same = {name: getattr(post, name) for name in ("variants", "audience", "mandatory", "options")}
+        if post.HasField("acknowledge_by"):
+            same["acknowledge_by"] = post.acknowledge_by
+        request = {"request_id": request_id or new_id(), "post_id": post.post_id, "etag": post.etag, **same, **said}
+        return (await self.stub.UpdatePost(pb.UpdatePostRequest(**request))).post
+
+    async def publish(self, post: news_pb2.Post, request_id: str = "", *, confirm: bool = False) -> news_pb2.Post:
+        request = pb.PublishPostRequest(
+            request_id=request_id or new_id(), post_id=post.post_id, etag=post.etag, confirm_audience=confirm
+        )
         return (await self.stub.PublishPost(request)).post
+
+    async def submit(self, post: news_pb2.Post) -> news_pb2.Post:
+        request = pb.SubmitPostRequest(request_id=new_id(), post_id=post.post_id, etag=post.etag)
+        return (await self.stub.SubmitPost(request)).post
+
+    async def review(self, post: news_pb2.Post, *, approve: bool, reason: str = "") -> news_pb2.Post:
+        request = pb.ReviewPostRequest(
+            request_id=new_id(), post_id=post.post_id, etag=post.etag, approve=approve, reason=reason
+        )
+        return (await self.stub.ReviewPost(request)).post
+
+    async def schedule(self, post: news_pb2.Post, at: datetime) -> news_pb2.Post:
+        request = pb.SchedulePostRequest(request_id=new_id(), post_id=post.post_id, etag=post.etag)
+        request.publish_at.FromDatetime(at)
+        return (await self.stub.SchedulePost(request)).post
+
+    async def read(self, *post_ids: str) -> None:
+        await self.stub.MarkRead(pb.MarkReadRequest(request_id=new_id(), post_ids=post_ids))
 
     async def retract(self, post_id: str) -> news_pb2.Post:
         request = pb.RetractPostRequest(request_id=new_id(), post_id=post_id, reason="engano")
@@ -107,20 +142,20 @@ class Person:
     async def get(self, post_id: str) -> pb.GetPostResponse:
         return await self.stub.GetPost(pb.GetPostRequest(post_id=post_id))
 
-    async def feed(self) -> dict[str, pb.FeedItem]:
-        """All items of the feed by post id, newest first, read in pages of one."""
+    async def feed(self, **filters: Any) -> dict[str, pb.FeedItem]:
+        """All items of the feed by post id, in their order, read in pages of one."""
         items: dict[str, pb.FeedItem] = {}
         token = ""
         while True:
-            page = await self.stub.ListFeed(pb.ListFeedRequest(page_size=1, page_token=token))
+            page = await self.stub.ListFeed(pb.ListFeedRequest(page_size=1, page_token=token, **filters))
             items |= {item.post.post_id: item for item in page.items}
             token = page.next_page_token
             if not token:
                 return items
 
-    async def acknowledge(self, post_id: str, text_version: int = 1, request_id: str = "") -> None:
+    async def acknowledge(self, post_id: str, text_version: int = 1, request_id: str = "", **said: str) -> None:
         await self.stub.Acknowledge(
-            pb.AcknowledgeRequest(request_id=request_id or new_id(), post_id=post_id, text_version=text_version)
+            pb.AcknowledgeRequest(request_id=request_id or new_id(), post_id=post_id, text_version=text_version, **said)
         )
 
     async def missing(self, post_id: str, page_size: int = 0) -> tuple[list[str], int, int]:
@@ -145,7 +180,7 @@ async def caller(issuer: Issuer, ministry: None) -> AsyncIterator[As]:
     async with AsyncExitStack() as channels:
 
         def speak(program: ServiceProgram, person_id: str, role: str = "news.editor") -> Person:
-            token = issuer.token(person_id, entity=PEOPLE[person_id][0], roles=[role] if role else [])
+            token = issuer.token(person_id, entity=PEOPLE.get(person_id, ("news-c",))[0], roles=[role] if role else [])
             channel = rpc.channel(program.grpc, token=lambda: token)
             channels.push_async_callback(channel.close)
             return Person(NewsServiceStub(channel))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from news.domain.markup import to_html
 
-ALLOWED = {"a", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "strong", "ul"} | {
+ALLOWED = {"a", "blockquote", "br", "code", "em", "hr", "img", "li", "ol", "p", "pre", "span", "strong", "ul"} | {
     f"h{level}" for level in range(1, 7)
 }
 PIECES = [
@@ -30,6 +30,9 @@ PIECES = [
     "<style>",
     "<svg/onload=x>",
     "> q\n",
+    "![foto](document:n1)",
+    "<img src='document:n1' width=1>",
+    "<span style='color:red;background:url(http://t)'>",
 ]
 
 
@@ -53,7 +56,9 @@ def seen(html: str) -> list[tuple[str, dict]]:
 def test_whatever_is_written_only_harmless_tags_come_out(markdown):
     for tag, attributes in seen(to_html(markdown)):
         assert tag in ALLOWED
-        assert set(attributes) <= {"href", "rel", "start", "title"}
+        assert set(attributes) <= {"href", "rel", "start", "title", "alt", "src", "style"}
+        assert tag != "img" or re.fullmatch(r"document:[A-Za-z0-9._-]{1,64}", attributes["src"])
+        assert "url" not in attributes.get("style", "")
         scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):", attributes.get("href") or "", re.IGNORECASE)
         assert scheme is None or scheme[1].lower() in {"http", "https", "mailto"}
 
@@ -65,7 +70,11 @@ def test_whatever_is_written_only_harmless_tags_come_out(markdown):
             "# Aviso\n\n**já** [aqui](https://x.pt)",
             '<a href="https://x.pt" rel="noopener noreferrer nofollow">aqui</a>',
         ),
-        ("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"),
+        ("<b>x</b>", "<p>x</p>"),
+        ("a <script>alert(1)</script>", "<p>a </p>"),
+        ("<img src='https://t.pt/pixel.gif' width=1 height=1>a", "a"),
+        ("![um mapa](document:n1)", '<img src="document:n1" alt="um mapa">'),
+        ('<span style="color:#777;position:fixed">c</span>', '<span style="color:#777">c</span>'),
         ("![um mapa](https://t.pt/pixel.gif)", "<p>um mapa</p>"),
         ("1. a\n2. b", "<ol>\n<li>a</li>"),
     ],

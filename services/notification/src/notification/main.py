@@ -9,7 +9,7 @@ import service
 from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1.events_pb2 import DeliveryReported
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
-from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
+from rossio.news.v1.events_pb2 import AcknowledgementDue, PostArchived, PostExpired, PostPublished, PostRetracted
 from rossio.notification.v1.events_pb2 import NotificationReported, NotificationRequested
 from rossio.notification.v1.service_pb2_grpc import (
     add_BulkServiceServicer_to_server,
@@ -261,7 +261,16 @@ def react(app: service.App[Settings], parts: Parts) -> None:
     app.consumer("document.file.v1", {NodeShared: reactions.shared, LinkEnding: reactions.link_ending})
     call_back = CallBack(parts.notifications, parts.devices, parts.vault, periods, messaging.new_id)
     app.consumer("notification.message.v1", {NotificationReported: Reports(call_back).tell}, batch=200)
-    app.consumer("news.post.v1", {PostPublished: reactions.published, PostRetracted: reactions.retracted})
+    app.consumer(
+        "news.post.v1",
+        {
+            PostPublished: reactions.published,
+            AcknowledgementDue: reactions.acknowledgement_due,
+            PostRetracted: reactions.gone,
+            PostExpired: reactions.gone,
+            PostArchived: reactions.gone,
+        },
+    )
 
 
 def send(app: service.App[Settings], parts: Parts) -> None:

@@ -112,7 +112,7 @@ def link_ending(link_id: str, name: str = "Escala.pdf", **maker: str) -> Message
     )
 
 
-def published(post_id: str, people: Bitmap, title: str = "Aviso") -> Message:
+def published(post_id: str, people: Bitmap, title: str = "Aviso") -> news_events.PostPublished:
     variants = [news_pb2.Variant(locale="pt-PT", title=title), news_pb2.Variant(locale="en", title=f"{title} (en)")]
     post = news_pb2.Post(post_id=post_id, entity_id="nt-a", variants=variants)
     return news_events.PostPublished(post_id=post_id, post=post, audience=people.serialize())

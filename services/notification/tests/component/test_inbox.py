@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import messaging
 import rpc
+from directory_view import Bitmap
+from google.protobuf.message import Message
+from rossio.news.v1 import events_pb2 as news_events
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
 
@@ -103,6 +106,32 @@ async def test_what_is_retracted_leaves_the_inboxes_and_does_not_come_back(stage
     late = stage.notification()
     late.start()
     assert await stage.caller(late, "nt-rui").titles() == ["Último"]
+
+
+async def test_an_alert_goes_to_all_by_the_emergency_lane_and_reminders_to_those_who_are_late(stage, until):
+    stage.mail_routing()
+    program = stage.notification()
+    program.start()
+    rui, eva = stage.caller(program, "nt-rui"), stage.caller(program, "nt-eva")
+    alert = published("p1", numbers("nt-rui", "nt-eva"), "Cheia")
+    alert.post.options.alert.event = "cheia"
+    await stage.tell(alert, reminder("p2", numbers("nt-rui")))
+    (letter,) = await until(lambda: stage.letters("nt-rui"))
+    assert letter["Subject"] == "Cheia"
+    await until(lambda: stage.letters("nt-eva"))
+    pushed = [document async for document in stage.database().collection("notifications").find({})]
+    assert {document["lane"] for document in pushed} == {"emergency"}
+    await until(lambda: _count(rui, 2))
+    assert sorted(await rui.titles()) == ["Cheia", "Falta confirmar a leitura: Aviso"]
+    assert await eva.titles() == ["Cheia (en)"]
+    await stage.tell(news_events.PostExpired(post_id="p1", entity_id="nt-a"))
+    await until(lambda: _count(eva, 0))
+
+
+def reminder(post_id: str, people: Bitmap) -> Message:
+    post = published(post_id, people).post
+    post.text_version = 1
+    return news_events.AcknowledgementDue(post_id=post_id, post=post, missing=people.serialize(), reminder=1)
 
 
 async def test_preferences_are_respected_and_own_mails_are_not_told_of(stage, until, refused):

@@ -1,39 +1,29 @@
 """Use case: somebody opens a post."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from directory_view import View
 from rpc import Caller
 
-from news.application.ports import Acknowledgements, Posts
-from news.application.reading import must_be_readable, reader
-from news.domain.post import Post
+from news.application.reading import Opened, Reading
 
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A post, and whether the caller has acknowledged its current version."""
-
-    post: Post
-    acknowledged: bool
+_MAY_EDIT: Final = frozenset({"news.editor", "news.approver"})
 
 
 @dataclass(frozen=True, slots=True)
 class GetPost:
-    posts: Posts
-    acknowledgements: Acknowledgements
-    view: View
+    reading: Reading
 
     async def __call__(self, caller: Caller, post_id: str) -> Opened:
-        """An editor of its entity sees it whole and in every state, its audience in their own language.
+        """Editors and approvers of its entity see it whole and in every state, its audience in their own language.
 
         Raises:
             NotFound: the caller is neither.
         """
-        post = await self.posts.get(post_id)
-        if not (caller.has("news.editor") and caller.may_act_for(post.entity_id)):
-            person = reader(self.view, caller)
-            must_be_readable(post, person)
-            post = post.for_reader(person.locale)
-        acknowledged = await self.acknowledgements.of(caller.subject, [(post.post_id, post.text_version)])
-        return Opened(post, acknowledged=post_id in acknowledged)
+        post = await self.reading.posts.get(post_id)
+        if _MAY_EDIT & caller.roles and caller.may_act_for(post.entity_id):
+            person = self.reading.view.person(caller.subject)
+            done = self.reading.opened(post, person) if person is not None and post.live is not None else None
+            return Opened(post, bool(done and done.acknowledged), bool(done and done.read))
+        person = self.reading.person(caller)
+        return self.reading.opened(await self.reading.post(person, post_id), person)

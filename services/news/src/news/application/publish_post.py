@@ -1,15 +1,14 @@
-"""Use case: an editor puts a draft into the feeds of its audience."""
+"""Use case: an editor puts a post into the feeds of its audience."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import telemetry
-from directory_view import View
 from rpc import Caller
 
-from news.application.editing import editable, must_be_current
-from news.application.ports import Change, Posts
-from news.domain.feed import Feed
+from news.application.audiences import Audiences
+from news.application.editing import Editing
+from news.application.ports import Change
 from news.domain.post import Post
 
 _published = telemetry.names.NEWS_PUBLISHED.bind()
@@ -17,25 +16,23 @@ _published = telemetry.names.NEWS_PUBLISHED.bind()
 
 @dataclass(frozen=True, slots=True)
 class PublishPost:
-    posts: Posts
-    view: View
-    feed: Feed
+    edit: Editing
+    audiences: Audiences
 
-    async def __call__(self, caller: Caller, post_id: str, *, etag: str, request: str, at: datetime) -> Post:
-        """Evaluates the audience on the directory as it is now and freezes it; one write, whoever many read it.
+    async def __call__(
+        self, caller: Caller, post_id: str, *, confirmed: bool, etag: str, request: str, at: datetime
+    ) -> Post:
+        """Evaluates the audience on the directory as it is now; one write, whoever many read it.
 
         Raises:
-            NotFound: no such post in the caller's entity.
-            Conflict: the etag is old, or the post is not a draft.
-            Invalid: the audience is empty, or the date to acknowledge by has passed.
+            NotFound, Conflict, Invalid: as `Editing` and `Post.published` do.
         """
-        post = await editable(self.posts, caller, post_id)
-        if post.request == request:
-            return post
-        must_be_current(post, etag)
-        published = replace(post.published(self.view.audience(post.content.audience), at), request=request)
-        saved = await self.posts.replace(published, Change("publish", caller, at), version=post.version)
+
+        def act(post: Post) -> Post:
+            people = self.audiences.evaluate(post.content.audience)
+            return post.published(people, self.audiences.everybody, at, confirmed=confirmed)
+
+        saved = await self.edit(post_id, Change("publish", caller, at), act, request=request, etag=etag)
         telemetry.points.reached("news.post.published")
-        self.feed.put(saved)
         _published.inc()
         return saved

@@ -1,35 +1,37 @@
-"""Use case: an editor changes a draft."""
+"""Use case: an editor changes the text in hand."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from directory_view import View
 from rpc import Caller
 
-from news.application.editing import editable, must_be_current
-from news.application.ports import Change, Posts
-from news.domain.post import Content, Post
+from news.application.audiences import Audiences
+from news.application.create_post import settled
+from news.application.editing import Editing
+from news.application.ports import Change
+from news.domain.content import Content
+from news.domain.post import Post
 
 
 @dataclass(frozen=True, slots=True)
 class UpdatePost:
-    posts: Posts
-    view: View
+    edit: Editing
+    audiences: Audiences
+    least_approvals: int
 
     async def __call__(
         self, caller: Caller, post_id: str, content: Content, *, etag: str, request: str, at: datetime
     ) -> Post:
-        """Replaces the content of a draft.
+        """Replaces the content; what is published stays as it is, and approvals are for the text before.
 
         Raises:
             NotFound: no such post in the caller's entity.
-            Conflict: the etag is old, or the post is not a draft.
+            Conflict: the etag is old, or the post is out of the feeds for good.
             Invalid: the audience cannot be understood.
         """
-        post = await editable(self.posts, caller, post_id)
-        if post.request == request:
-            return post
-        must_be_current(post, etag)
-        self.view.audience(content.audience)
-        revised = replace(post.revised(content), request=request)
-        return await self.posts.replace(revised, Change("update", caller, at), version=post.version)
+        content, size = settled(self.audiences, content, self.least_approvals)
+
+        def act(post: Post) -> Post:
+            return replace(post.revised(content, caller.subject), audience_size=size)
+
+        return await self.edit(post_id, Change("update", caller, at), act, request=request, etag=etag)

@@ -1,36 +1,46 @@
 """CommonMark to clean HTML: what an editor writes can neither run nor call home in a reader's browser."""
 
-from collections.abc import Sequence
+import re
+from typing import Final
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererProtocol
-from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
 
-_TAGS = {
-    "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "strong",
-    "ul",
+_TAGS: Final = {
+    "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre",
+    "span", "strong", "ul",
 }  # fmt: skip
+DOCUMENT: Final = "document:"
+"""The scheme of images: one of our own documents by its id, which the reader's program fetches as the reader."""
+_NODE_ID: Final = re.compile(re.escape(DOCUMENT) + r"[A-Za-z0-9._-]{1,64}")
+_RENDERER: Final = MarkdownIt("commonmark", {"html": True})
+# markdown-it leaves out links of schemes that it does not know; which are harmless is decided here alone.
+_RENDERER.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
+# What is left of an image without a source.
+_IMAGE: Final = re.compile(r'<img(?: alt="([^"]*)")?>')
 
 
 def to_html(markdown: str) -> str:
-    """Renders CommonMark; raw HTML in it becomes text, and only harmless tags and links are left."""
-    return nh3.clean(
+    """Renders CommonMark; of raw HTML in it harmless tags, links and colours are left.
+
+    An image from elsewhere tells who reads when (a tracking pixel), so it becomes its alternative text.
+    """
+    clean = nh3.clean(
         _RENDERER.render(markdown),
         tags=_TAGS,
-        attributes={"a": {"href"}, "ol": {"start"}},
-        url_schemes={"http", "https", "mailto"},
+        clean_content_tags={"script", "style"},
+        attributes={"a": {"href"}, "ol": {"start"}, "img": {"src", "alt"}, "span": {"style"}},
+        attribute_filter=_attribute,
+        filter_style_properties={"color", "background-color"},
+        url_schemes={"http", "https", "mailto", "document"},
         link_rel="noopener noreferrer nofollow",
     )
+    return _IMAGE.sub(lambda image: image[1] or "", clean)
 
 
-def _alternative_text(
-    _renderer: RendererProtocol, tokens: Sequence[Token], at: int, _options: OptionsDict, _env: EnvType
-) -> str:
-    """Stands in for an image, which would be fetched from elsewhere and tell who reads (a tracking pixel)."""
-    return nh3.clean_text(tokens[at].content)
-
-
-_RENDERER = MarkdownIt("commonmark", {"html": False})
-_RENDERER.add_render_rule("image", _alternative_text)
+def _attribute(_tag: str, name: str, value: str) -> str | None:
+    if name == "src":
+        return value if _NODE_ID.fullmatch(value) else None
+    if name == "href" and value.strip().lower().startswith(DOCUMENT):
+        return None
+    return value

@@ -1,12 +1,11 @@
 """What is done because time passes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import telemetry
 from errors import Transient
-
-from news.application.refresh_feed import RefreshFeed
 
 _log = telemetry.logger(__name__)
 
@@ -17,17 +16,18 @@ def now() -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-class FeedClock:
-    """Refreshes the feed once before the process is ready, then each second."""
+class Clock:
+    """Does something once before the process is ready, then each second."""
 
-    def __init__(self, refresh: RefreshFeed, *, seconds: float = 1.0) -> None:
-        self._refresh = refresh
+    def __init__(self, name: str, do: Callable[[datetime], Awaitable[None]], *, seconds: float = 1.0) -> None:
+        self._name = name
+        self._do = do
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await self._refresh(now())
-        self._task = asyncio.create_task(self._run())
+        await self._do(now())
+        self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -38,6 +38,6 @@ class FeedClock:
         while True:
             await asyncio.sleep(self._seconds)
             try:
-                await self._refresh(now())
+                await self._do(now())
             except Transient as error:
-                _log.warning("feed is not refreshed", reason=error.reason)
+                _log.warning("the clock waits", clock=self._name, reason=error.reason)

@@ -10,6 +10,7 @@ from errors import Invalid
 from rossio.document.v1 import events_pb2 as document_pb2
 from rossio.mail.v1 import events_pb2 as mail_pb2
 from rossio.news.v1 import events_pb2 as news_pb2
+from rossio.news.v1.news_pb2 import Post
 from rossio.notification.v1 import events_pb2, notification_pb2
 from rpc import Caller
 from store import OutboxRecord
@@ -194,21 +195,32 @@ def post_published(event: news_pb2.PostPublished, at: datetime) -> tuple[Notice,
     Raises:
         Invalid: the event has no text, or its audience is no bitmap.
     """
-    if not event.post.variants:
+    topic = Topic.ALERT if event.post.options.HasField("alert") else Topic.NEWS
+    return _of_post(event.post, post_key(event.post_id), topic, _titles(event.post), at), _people(event.audience)
+
+
+def acknowledgement_due(event: news_pb2.AcknowledgementDue, at: datetime) -> tuple[Notice, Bitmap]:
+    """What those are told who have not acknowledged a post; raises as `post_published` does."""
+    key = f"{post_key(event.post_id)}/due/{event.post.text_version}/{event.reminder}"
+    titles = texts.acknowledgement_due(_titles(event.post))
+    return _of_post(event.post, key, Topic.NEWS, titles, at), _people(event.missing)
+
+
+def _of_post(post: Post, key: str, topic: Topic, titles: Mapping[str, str], at: datetime) -> Notice:
+    return Notice(key=key, topic=topic, entity_id=post.entity_id, titles=titles, subject_id=post.post_id, at=at)
+
+
+def _titles(post: Post) -> dict[str, str]:
+    if not post.variants:
         raise Invalid("the post has no text", reason="TEXT_MISSING")
+    return {variant.locale: variant.title for variant in post.variants}
+
+
+def _people(serialised: bytes) -> Bitmap:
     try:
-        people = Bitmap.deserialize(event.audience)
+        return Bitmap.deserialize(serialised)
     except (ValueError, IndexError) as error:  # cut off, or empty
         raise Invalid("the audience is no bitmap", reason="AUDIENCE_UNREADABLE") from error
-    notice = Notice(
-        key=post_key(event.post_id),
-        topic=Topic.NEWS,
-        entity_id=event.post.entity_id,
-        titles={variant.locale: variant.title for variant in event.post.variants},
-        subject_id=event.post_id,
-        at=at,
-    )
-    return notice, people
 
 
 def post_key(post_id: str) -> str:

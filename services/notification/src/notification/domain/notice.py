@@ -41,5 +41,7 @@ class Periods:
 
 
 def lane_of(topic: Topic, *, broadcast: bool = False) -> Lane:
-    """The lane of what is sent about a topic; what goes to many at once waits behind what does not."""
+    """The lane of what is sent about a topic; what goes to many at once waits behind what does not, alerts excepted."""
+    if topic is Topic.ALERT:
+        return Lane.EMERGENCY
     return Lane.BULK if broadcast or topic is Topic.NEWS else Lane.TRANSACTIONAL

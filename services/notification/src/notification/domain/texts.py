@@ -54,6 +54,12 @@ def link_ending(name: str) -> dict[str, str]:
     return {"pt": f"Uma ligação sua vai expirar: {name}", "en": f"A link of yours will expire: {name}"}
 
 
+def acknowledgement_due(titles: Mapping[str, str]) -> dict[str, str]:
+    """A reminder of a post, by the locales of its titles."""
+    words = {"pt": "Falta confirmar a leitura: {}", "en": "Not acknowledged yet: {}"}
+    return {locale: in_locale(words, locale).format(title) for locale, title in titles.items()}
+
+
 def best_locale(locales: Iterable[str], locale: str) -> str:
     """Of the locales `locale` itself, else one of its language, else the first (RFC 4647, lookup)."""
     offered = list(locales)

@@ -13,7 +13,7 @@ from rossio.directory.v1.directory_pb2 import Person
 from rossio.document.v1.events_pb2 import LinkEnding, NodeShared
 from rossio.mail.v1 import events_pb2 as mail_pb2
 from rossio.mail.v1.events_pb2 import DeliveryReported
-from rossio.news.v1.events_pb2 import PostPublished, PostRetracted
+from rossio.news.v1.events_pb2 import AcknowledgementDue, PostArchived, PostExpired, PostPublished, PostRetracted
 from rossio.notification.v1.events_pb2 import NotificationReported, NotificationRequested
 
 from notification.adapters import wire
@@ -116,11 +116,19 @@ class Reactions:
             assert isinstance(delivery.message, PostPublished)
             notice, people = wire.post_published(delivery.message, delivery.time)
             await self.announce(notice, people)
+            if notice.topic is Topic.ALERT:
+                # It stands in their inboxes; beside that it goes to all of them on every channel.
+                await self.notify_people(notice, list(self.view.people(people)), broadcast=True)
 
-    async def retracted(self, deliveries: Sequence[Delivery]) -> None:
+    async def acknowledgement_due(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            assert isinstance(delivery.message, AcknowledgementDue)
+            await self.announce(*wire.acknowledgement_due(delivery.message, delivery.time))
+
+    async def gone(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             event = delivery.message
-            assert isinstance(event, PostRetracted)
+            assert isinstance(event, PostRetracted | PostExpired | PostArchived)
             await self.withdraw(wire.post_key(event.post_id), Topic.NEWS, event.entity_id, delivery.time)
 
     def _people(self, person_ids: Iterable[str]) -> tuple[list[Person], bool]:
