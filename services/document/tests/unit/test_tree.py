@@ -9,7 +9,7 @@ from document.domain import quota, versions
 from document.domain.content import Stored
 from document.domain.node import Act, Node
 from document.domain.permissions import GranteeKind, Label, Subject
-from document.domain.tree import copied, copy_id, moved, renamed, restored, trashed
+from document.domain.tree import copied, copy_id, emptied, moved, purged, renamed, restored, trashed
 from errors import Conflict, Invalid, NotAllowed, RossioError
 
 ANA, RUI = (Subject(GranteeKind.PERSON, person, "e01") for person in ("p-ana", "p-rui"))
@@ -85,8 +85,14 @@ def test_a_copy_is_another_node_with_the_current_content_alone():
     assert (copy.grants, copy.lock, copy.place) == ((), None, (NEW.node_id, "b.txt"))
 
 
-def test_what_arrives_is_nowhere_yet():
-    assert replace(FOLDER, arriving=True).place == ("arriving:a0", FOLDER.node_id)
+def test_what_arrives_is_nowhere_yet_and_what_is_purged_no_longer():
+    assert replace(FOLDER, arriving=True).place == (nodes.ARRIVING, FOLDER.node_id)
+    gone = purged(trashed(FILE, act(5)), act(6))
+    assert gone.place == (nodes.PURGED, FILE.node_id)
+    assert (quota.size_of(gone), quota.size_of(emptied(gone)), emptied(gone).revision) == (10, 0, gone.revision + 1)
+    with pytest.raises(Conflict) as refused:
+        purged(FILE, act(6))
+    assert reason(refused) == "NOT_TRASHED"
 
 
 def test_what_was_trashed_is_restored_with_its_name_or_another():
