@@ -146,7 +146,7 @@ async def poison(stage, until, program: ServiceProgram) -> str:
         found = await letters.list()
         return found if len(found) == 2 else None
 
-    by_reason = {letter.reason: letter.number for letter in await until(both)}
+    by_reason = {letter.reason: letter.number for letter in await until(both, 180)}
     assert set(by_reason) == {"GRANTEE_MISSING", "PERSON_UNKNOWN"}
     await stage.tell(person(stranger, 77))
     newcomer = stage.caller(program, stranger)
