@@ -39,8 +39,9 @@ async def test_a_draft_goes_on_where_it_ended_whoever_goes_on(bench: Any, cuts: 
             await incoming.write(whole[incoming.size : end])
             assert incoming.size == end
             if end == len(whole):
-                blob = await incoming.keep()
                 break
+    async with blobs.resume(draft) as incoming:
+        blob = await incoming.keep()
     assert (blob.size, blob.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
     assert await read(blobs, blob.ref) == whole
     assert await blobs.put("e01", pieces(whole)) == blob

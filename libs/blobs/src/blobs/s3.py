@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import obstore
 from errors import Conflict, Invalid, NotFound, Transient
@@ -49,14 +49,15 @@ class Bucket(NamedTuple):
     secret_key: str = ""
 
     def opened(self) -> S3Store:
-        keys = {"access_key_id": self.access_key, "secret_access_key": self.secret_key} if self.access_key else {}
+        given: dict[str, Any] = {"endpoint": self.endpoint} if self.endpoint else {}
+        if self.access_key:
+            given |= {"access_key_id": self.access_key, "secret_access_key": self.secret_key}
         return S3Store(
             self.name,
-            endpoint=self.endpoint or None,
             region=self.region,
             conditional_put="etag",
             client_options={"allow_http": self.endpoint.startswith("http://"), "timeout": _SECONDS},
-            **keys,  # type: ignore[arg-type]  # typed dictionaries cannot be unpacked with the others
+            **given,
         )
 
 
@@ -230,7 +231,7 @@ class _Draft:
         self._scope = scope
         self._etag = "create"
         self._parts = 0
-        self._rest = list[Sealed]()
+        self._rest: list[Sealed] = []
         self._tail: Sealed | None = None
 
     def opened(self, etag: str, parts: int, held_parts: int, held: bytes, rest: int) -> None:
@@ -238,8 +239,8 @@ class _Draft:
         self._etag = etag
         self._parts = parts
         if parts == held_parts:
-            chunks = list(_split(memoryview(held)))
-            self._rest, self._tail = [*chunks[:rest]], chunks[rest] if rest < len(chunks) else None
+            chunks: list[Sealed] = list(_split(memoryview(held)))
+            self._rest, self._tail = chunks[:rest], chunks[rest] if rest < len(chunks) else None
 
     async def chunks(self) -> AsyncGenerator[Sealed, None]:
         for number in range(self._parts):

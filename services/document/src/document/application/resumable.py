@@ -93,7 +93,7 @@ class ResumableUpload:
                 if digest is not None:
                     digest.update(chunk)
             points.reached("document.upload.taken")
-            if checksum is not None and digest.digest() != checksum.digest:
+            if checksum is not None and digest is not None and digest.digest() != checksum.digest:
                 await incoming.rewind()
                 raise Invalid("the part has another checksum than was said", reason="CHECKSUM_MISMATCH")
             if incoming.size < uploading.announced.size:
