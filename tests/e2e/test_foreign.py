@@ -17,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as doc
 from rossio.governance.v1 import service_pb2 as governance
+from rossio.mail.v1 import access_pb2 as mail_access
 from rossio.mail.v1 import service_pb2 as mail
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as news
@@ -39,6 +40,7 @@ class Things:
     post: news_pb2.Post
     message_id: str
     prescription_id: str
+    password_id: str
 
 
 def one() -> str:
@@ -88,6 +90,7 @@ async def things(running: Running) -> Things:
     address = editor.addresses[0]
     content = f"From: {address}\r\nSubject: x\r\n\r\nx\r\n".encode()
     submit = mail.SubmitRequest(request_id=one(), sender=address, recipients=[doctor.addresses[0]], content=content)
+    new_password = mail_access.CreateAppPasswordRequest(request_id=one(), name="phone")
     sent = await prescribing.notification.SendPrescription(
         notification.SendPrescriptionRequest(
             request_id=one(),
@@ -105,6 +108,7 @@ async def things(running: Running) -> Things:
         post,
         (await client.mail.Submit(submit)).message_id,
         sent.notification_id,
+        (await client.mail.CreateAppPassword(new_password)).app_password.password_id,
     )
 
 
@@ -208,6 +212,9 @@ FOREIGN: dict[str, Call] = {
         notification.WhyRequest(notification_id=t.prescription_id)
     ),
     "MailService.Trace": lambda c, t, _: _drain(c.mail.Trace(mail.TraceRequest(message_id=t.message_id))),
+    "MailService.RevokeAppPassword": lambda c, t, _: c.mail.RevokeAppPassword(
+        mail_access.RevokeAppPasswordRequest(request_id=one(), password_id=t.password_id)
+    ),
     "GovernanceService.ListAuditRecords": lambda c, _, __: _drain(
         c.governance.ListAuditRecords(governance.ListAuditRecordsRequest(entity_id="e01"))
     ),

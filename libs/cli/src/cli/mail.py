@@ -1,4 +1,4 @@
-"""`rossio mail`: send, resolve, trace; `mail_queue` has the queue."""
+"""`rossio mail`: send, resolve, trace; what else there is stands in the modules beside it."""
 
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -11,12 +11,14 @@ from errors import Invalid
 from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.mail.v1 import events_pb2, service_pb2
 
-from cli import mail_queue
+from cli import mail_access, mail_queue
 from cli.client import connect
 from cli.command import As, console, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
 app.add_typer(mail_queue.app, name="queue")
+app.add_typer(mail_access.password, name="password")
+app.add_typer(mail_access.delegate, name="delegate")
 
 
 @app.command()

@@ -33,7 +33,7 @@ DELIVERED, DEFERRED = events_pb2.DELIVERY_STATE_DELIVERED, events_pb2.DELIVERY_S
 
 
 def request(sender: str, to: list[str], mark: bytes, **more: Any) -> pb.SubmitRequest:
-    content = b"From: me\r\nSubject: by gRPC\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
+    content = b"From: " + sender.encode() + b"\r\nSubject: by gRPC\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
     said: dict[str, Any] = {"request_id": uuid4().hex, "content": content, **more}
     return pb.SubmitRequest(sender=sender, recipients=to, **said)
 

@@ -5,11 +5,13 @@ from datetime import UTC
 from typing import Final
 
 import errors
-from rossio.mail.v1 import events_pb2, service_pb2
+from rossio.mail.v1 import access_pb2, events_pb2, service_pb2
 
+from mail_routing.domain.app_password import AppPassword
 from mail_routing.domain.delivery import Delivery, Shard, State
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Step
+from mail_routing.domain.sending import Delegation, Right
 
 STREAMS: Final = {
     MessageClass.NORMAL: "mail.message.v1",
@@ -36,6 +38,12 @@ _STATES: Final = {
     State.QUARANTINED: events_pb2.DELIVERY_STATE_QUARANTINED,
     State.DROPPED: events_pb2.DELIVERY_STATE_DROPPED,
 }
+
+_RIGHTS: Final = {
+    Right.SEND_AS: access_pb2.SENDING_RIGHT_SEND_AS,
+    Right.ON_BEHALF: access_pb2.SENDING_RIGHT_ON_BEHALF,
+}
+_WIRE_RIGHTS: Final[Mapping[int, Right]] = {number: right for right, number in _RIGHTS.items()}
 
 
 def message_class(wire: int) -> MessageClass:
@@ -126,6 +134,32 @@ def step(step: Step) -> service_pb2.ResolveStep:
 
 def destination(destination: Destination) -> service_pb2.Destination:
     return service_pb2.Destination(address=destination.address, kind=destination.kind.value, target=destination.target)
+
+
+def app_password(password: AppPassword) -> access_pb2.AppPassword:
+    wire = access_pb2.AppPassword(password_id=password.password_id, name=password.name)
+    wire.created_at.FromDatetime(password.created_at)
+    if password.expires_at is not None:
+        wire.expires_at.FromDatetime(password.expires_at)
+    if password.revoked_at is not None:
+        wire.revoked_at.FromDatetime(password.revoked_at)
+    return wire
+
+
+def right(wire: int) -> Right:
+    found = _WIRE_RIGHTS.get(wire)
+    if found is None:
+        raise errors.Invalid("the right is not known", reason="RIGHT_UNKNOWN")
+    return found
+
+
+def delegation(delegation: Delegation) -> access_pb2.Delegation:
+    return access_pb2.Delegation(
+        owner=delegation.owner,
+        right=_RIGHTS[delegation.right],
+        person_id=delegation.person_id,
+        group_id=delegation.group_id,
+    )
 
 
 def _outcome(delivery: Delivery) -> events_pb2.Outcome:

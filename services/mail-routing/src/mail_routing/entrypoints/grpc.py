@@ -6,21 +6,22 @@ from typing import Any
 
 import rpc
 from rossio.mail.v1 import service_pb2 as pb
-from rossio.mail.v1 import service_pb2_grpc
 
 from mail_routing.adapters import wire
 from mail_routing.application.resolve import resolve
 from mail_routing.application.submit import Submission, Submit
 from mail_routing.application.trace import Question, Trace
 from mail_routing.domain.route import Route
+from mail_routing.entrypoints.grpc_access import AccessApi, AccessCases
 
 SERVICE = "rossio.mail.v1.MailService"
 
 
-class MailApi(service_pb2_grpc.MailServiceServicer):
-    """The servicer."""
+class MailApi(AccessApi):
+    """The servicer: mail itself; who may send it is beside it."""
 
-    def __init__(self, the_route: Route, submit: Submit, trace: Trace) -> None:
+    def __init__(self, the_route: Route, submit: Submit, trace: Trace, access: AccessCases) -> None:
+        super().__init__(access)
         self._route = the_route
         self._submit = submit
         self._trace = trace
