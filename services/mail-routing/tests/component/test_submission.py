@@ -9,12 +9,14 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiosmtplib
 import pytest
 from cryptography import x509
 from devstack.issuer import Issuer
+from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.mail.v1 import access_pb2 as pb
 
 from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
@@ -46,7 +48,8 @@ def connected(mail: Mail, *, implicit: bool = False) -> smtplib.SMTP:
     if implicit:
         host, port = mail.submissions
         return smtplib.SMTP_SSL(host, port, local_hostname="c.test", timeout=30, context=trusting(mail))
-    client = smtplib.SMTP(*mail.submission, local_hostname="c.test", timeout=30)
+    host, port = mail.submission
+    client = smtplib.SMTP(host, port, local_hostname="c.test", timeout=30)
     client.starttls(context=trusting(mail))
     return client
 
@@ -131,10 +134,11 @@ async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: 
     ]
 
 
-async def until_told(bootstrap: str, resource: str, count: int) -> list:
+async def until_told(bootstrap: str, resource: str, count: int) -> list[ActionAudited]:
+    told: list[ActionAudited] = []
     async with asyncio.timeout(60):
-        while len(told := await looks(bootstrap, resource)) < count:
-            await asyncio.sleep(0.2)
+        while len(told) < count:
+            told = await looks(bootstrap, resource)
     return told
 
 
@@ -161,21 +165,20 @@ async def test_in_the_name_of_others_only_with_their_leave(mail: Mail, caller: A
             client.login(RUI, password)
             client.sendmail(author, [address(NUNO)], content(author, mark))
 
-    async def grant(owner: str, right: int, to: str = address(RUI), who: str = EVA, **more: object) -> None:
-        wanted = pb.GrantDelegationRequest(request_id=uuid4().hex, owner=owner, right=right, to=to)
-        await caller(who, **more).GrantDelegation(wanted)
+    async def grant(stub: Any, owner: str, right: pb.SendingRight.ValueType, to: str = address(RUI)) -> None:
+        await stub.GrantDelegation(pb.GrantDelegationRequest(request_id=uuid4().hex, owner=owner, right=right, to=to))
 
     with pytest.raises(smtplib.SMTPDataError, match=r"5\.7\.1"):
         await asyncio.to_thread(hand_in, address(EVA), marker())
     with refused("NOT_FOUND"):
-        await grant(address(EVA), pb.SENDING_RIGHT_SEND_AS, who=ANA)
-    await grant(address(EVA), pb.SENDING_RIGHT_ON_BEHALF)
+        await grant(caller(ANA), address(EVA), pb.SENDING_RIGHT_SEND_AS)
+    await grant(caller(EVA), address(EVA), pb.SENDING_RIGHT_ON_BEHALF)
     await asyncio.to_thread(hand_in, address(EVA), behalf := marker())
     letter = await mail.letter(NUNO, behalf)
     assert f"Sender: <{address(RUI)}>\r\n".encode() in letter
     # To the group that Rui is in by nesting, by the administrators of the list's entity.
-    boss = {"who": "boss", "entity": "mr-a", "roles": ["mail.admin"]}
-    await grant("mr-board@mr-a.test", pb.SENDING_RIGHT_SEND_AS, "mr-team@mr-a.test", **boss)
+    boss = caller("boss", entity="mr-a", roles=["mail.admin"])
+    await grant(boss, "mr-board@mr-a.test", pb.SENDING_RIGHT_SEND_AS, "mr-team@mr-a.test")
     await asyncio.to_thread(hand_in, "mr-board@mr-a.test", sent_as := marker())
     assert b"Sender:" not in await mail.letter(NUNO, sent_as)
     found = await caller(EVA).GetDelegations(pb.GetDelegationsRequest(owner=address(EVA)))
@@ -218,9 +221,12 @@ async def test_a_renewed_certificate_holds_for_the_next_connection(mail: Mail) -
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
 
     def shown() -> int:
-        with smtplib.SMTP_SSL(*mail.submissions, timeout=30, context=unverified) as client:
+        host, port = mail.submissions
+        with smtplib.SMTP_SSL(host, port, timeout=30, context=unverified) as client:
             assert isinstance(client.sock, ssl.SSLSocket)
-            return x509.load_der_x509_certificate(client.sock.getpeercert(binary_form=True)).serial_number  # type: ignore[arg-type]
+            presented = client.sock.getpeercert(binary_form=True)
+            assert presented is not None
+            return x509.load_der_x509_certificate(presented).serial_number
 
     before = await asyncio.to_thread(shown)
     with connected(mail, implicit=True) as lasting:

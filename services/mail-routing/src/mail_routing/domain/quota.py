@@ -26,7 +26,7 @@ class Quotas:
     """Counts what was handed in. The last mail or recipient may go a little beyond: octets are known afterwards."""
 
     def __init__(self, rates: Mapping[RateOf, Rate]) -> None:
-        self._paces = {
+        self._paces: dict[tuple[RateOf, str], Pace] = {
             (of, field.name): Pace(allowed)
             for of, rate in rates.items()
             for field in fields(rate)

@@ -73,7 +73,8 @@ AuthenticateClient = Callable[[Credentials, Client], Awaitable[Admitted | Reply]
 class SmtpServer:
     """Listens; a connection is given a session, and each mail that comes in is handed to `take`.
 
-    With `tls` STARTTLS is offered, or with `implicit_tls` a connection begins with TLS (RFC 8314). With `authenticate` AUTH is offered, once TLS is up.
+    With `tls` STARTTLS is offered, or with `implicit_tls` a connection begins with TLS (RFC 8314). With
+    `authenticate` AUTH is offered, once TLS is up.
     """
 
     def __init__(
