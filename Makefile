@@ -17,7 +17,7 @@ PROTOS := $(shell find protos -name '*.proto') protos/topics.yaml protos/generat
 # What `make test` hands to pytest besides: make test ARGS="services/news -x"
 ARGS ?=
 
-.PHONY: bench-mail bench-telemetry dashboards help env dev tools lock run demo test verify lint types contracts protos-check bench clean
+.PHONY: bench-mail bench-telemetry dashboards help env dev tools fuzz-smtp lock run demo test verify lint types contracts protos-check bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,19 @@ bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/teleme
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
 
+# Seconds that fuzzing takes: make fuzz-smtp FUZZ=3600
+FUZZ ?= 120
+SMTP_CORPUS := services/mail-routing/tests/unit/corpus/smtp
+
+fuzz-smtp: .venv/.dev ## looks for octets that the SMTP session does not stand; what it finds is kept in the corpus
+	@$(UV) pip install --python $(VENV)/python -q "atheris==3.0.0"
+	@mkdir -p .fuzz/smtp
+	@$(VENV)/python services/mail-routing/tests/unit/fuzz_smtp.py -max_total_time=$(FUZZ) -max_len=1024 \
+	  -artifact_prefix=.fuzz/ .fuzz/smtp $(SMTP_CORPUS)
+	@# A merge starts the program by its name.
+	@PATH="$(CURDIR)/$(VENV):$$PATH" services/mail-routing/tests/unit/fuzz_smtp.py \
+	  -merge=1 -max_len=1024 $(SMTP_CORPUS) .fuzz/smtp
+
 lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
 	@$(UV) lock
 	@$(UV) export -q --frozen --no-header --no-annotate --format requirements.txt --no-emit-workspace \
@@ -77,7 +90,7 @@ lock: $(UV) ## resolves what the pyproject files ask for and writes the two requ
 	  --output-file requirements-dev.lock
 
 clean: ## removes what was made: environment, generated code, state, caches
-	rm -rf .venv .cache .rossio .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache .rossio .bench .fuzz .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find protos/rossio -name '*.py' -delete -o -name '*.pyi' -delete -o -name py.typed -delete
 
 # How the environment comes to be. A stamp file says that a step is done; it is made anew when what it rests on changes.

@@ -98,6 +98,7 @@ class Mail:
     program: ServiceProgram
     sink_port: int
     certificate: Path
+    postfix_port: int
 
     @property
     def smtp(self) -> tuple[str, int]:
@@ -193,7 +194,7 @@ def make_certificate(folder: Path, number: int = 1) -> Path:
     return folder / "cert.pem"
 
 
-def settings(sink_port: int, certificate: Path) -> dict[str, str]:
+def settings(sink_port: int, certificate: Path, postfix_port: int) -> dict[str, str]:
     return {
         "SMTP_HOSTNAME": HOSTNAME,
         "SMTP_TLS_CERTIFICATE": str(certificate),
@@ -202,16 +203,22 @@ def settings(sink_port: int, certificate: Path) -> dict[str, str]:
         "SUBMISSIONS_ADDRESS": f"127.0.0.1:{free_port()}",
         "SMTP_RATES": json.dumps({"sender": {"mails": 5000}, "principal": {"recipients": 50}}),
         "TRUSTED_NETWORKS": json.dumps([f"{TRUSTED}/32"]),
-        "NEXT_HOPS": json.dumps({"sink.test": f"127.0.0.1:{sink_port}", "dead.test": "127.0.0.1:1"}),
+        "NEXT_HOPS": json.dumps(
+            {
+                "sink.test": f"127.0.0.1:{sink_port}",
+                "dead.test": "127.0.0.1:1",
+                "postfix.test": f"127.0.0.1:{postfix_port}",
+            }
+        ),
         "SERVICE_SENDERS": json.dumps({"notification": ["no-reply@*"]}),
     }
 
 
 def mail_routing(folder: Path, surroundings: Surroundings, certificate: Path) -> Mail:
     (kind,) = (service for service in SERVICES if service.name == "mail-routing")
-    sink_port = free_port()
-    program = ServiceProgram(kind, folder, surroundings, settings=settings(sink_port, certificate))
-    return Mail(program, sink_port, certificate)
+    sink_port, postfix_port = free_port(), free_port()
+    program = ServiceProgram(kind, folder, surroundings, settings=settings(sink_port, certificate, postfix_port))
+    return Mail(program, sink_port, certificate, postfix_port)
 
 
 @pytest.fixture(scope="module")
