@@ -73,14 +73,11 @@ dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the chart
 FUZZ ?= 120
 SMTP_CORPUS := services/mail-routing/tests/unit/corpus/smtp
 
-fuzz-smtp: .venv/.dev ## looks for octets that the SMTP session does not stand; what it finds is kept in the corpus
+fuzz-smtp: .venv/.dev ## looks for octets that the SMTP session does not stand; the suite tries what it finds ever after
 	@$(UV) pip install --python $(VENV)/python -q "atheris==3.0.0"
 	@mkdir -p .fuzz/smtp
 	@$(VENV)/python services/mail-routing/tests/unit/fuzz_smtp.py -max_total_time=$(FUZZ) -max_len=1024 \
-	  -artifact_prefix=.fuzz/ .fuzz/smtp $(SMTP_CORPUS)
-	@# A merge starts the program by its name.
-	@PATH="$(CURDIR)/$(VENV):$$PATH" services/mail-routing/tests/unit/fuzz_smtp.py \
-	  -merge=1 -max_len=1024 $(SMTP_CORPUS) .fuzz/smtp
+	  -artifact_prefix=$(SMTP_CORPUS)/ .fuzz/smtp $(SMTP_CORPUS)
 
 lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
 	@$(UV) lock

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What has to hold for any octets that a client may send; `make fuzz-smtp` looks for those for which it does not.
 
 The suite runs this on the corpus that is kept beside (`corpus/smtp`), and on what hypothesis makes up.
@@ -92,7 +91,7 @@ def one_input(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    import atheris
+    import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]  # `make fuzz-smtp` installs it
 
     atheris.instrument_all()
     atheris.Setup(sys.argv, one_input)

@@ -15,7 +15,7 @@ CORPUS = sorted((Path(__file__).parent / "corpus" / "smtp").iterdir())
 
 
 def test_there_is_a_corpus() -> None:
-    assert len(CORPUS) >= 19
+    assert len(CORPUS) >= 50
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name[:12])

@@ -11,7 +11,7 @@ import messaging
 import telemetry
 from store import Collection, Document, Index, OutboxRecord
 
-from mail_routing.application.ports import Act
+from mail_routing.application.ports import Deed
 from mail_routing.domain.app_password import AppPassword
 from mail_routing.domain.sending import Delegation, Right
 
@@ -19,19 +19,19 @@ APP_PASSWORD_INDEXES: Final = (Index(["person_id", "_id"]),)
 DELEGATION_INDEXES: Final = (Index(["owner"]),)
 
 
-def audited(action: str, entity_id: str, resource: str, act: Act, **details: str) -> OutboxRecord:
+def audited(action: str, entity_id: str, resource: str, deed: Deed, **details: str) -> OutboxRecord:
     """The record that somebody did something, to be written with it."""
     record = telemetry.audit.action(
         action,
         id=messaging.new_id(),
-        at=act.at,
+        at=deed.at,
         entity_id=entity_id,
-        actor=act.by.subject,
-        actor_entity_id=act.by.entity_id,
+        actor=deed.by.subject,
+        actor_entity_id=deed.by.entity_id,
         resource=resource,
         details=details,
     )
-    return messaging.fact(record, id=record.audit_id, at=act.at)
+    return messaging.fact(record, id=record.audit_id, at=deed.at)
 
 
 class StoredAppPasswords:
@@ -44,7 +44,7 @@ class StoredAppPasswords:
         found = await self._passwords.get(password_id)
         return _password(found) if found else None
 
-    async def put(self, password: AppPassword, verb: str, act: Act) -> None:
+    async def put(self, password: AppPassword, verb: str, deed: Deed) -> None:
         change = {
             "person_id": password.person_id,
             "entity_id": password.entity_id,
@@ -54,7 +54,7 @@ class StoredAppPasswords:
             "expires_at": password.expires_at,
             "revoked_at": password.revoked_at,
         }
-        fact = audited(f"mail.app_password.{verb}", password.entity_id, password.password_id, act)
+        fact = audited(f"mail.app_password.{verb}", password.entity_id, password.password_id, deed)
         await self._passwords.update(password.password_id, {"$set": change}, upsert=True, facts=[fact])
 
     async def page(self, person_id: str, after: str, limit: int) -> tuple[Sequence[AppPassword], str]:
@@ -73,14 +73,14 @@ class StoredDelegations:
         found = self._delegations.find({"owner": owner})
         return [_delegation(document) async for document in found if not document["removed"]]
 
-    async def put(self, delegation: Delegation, act: Act) -> None:
-        await self._write(delegation, act, "grant", removed=False)
+    async def put(self, delegation: Delegation, deed: Deed) -> None:
+        await self._write(delegation, deed, "grant", removed=False)
 
-    async def remove(self, delegation: Delegation, act: Act) -> None:
+    async def remove(self, delegation: Delegation, deed: Deed) -> None:
         if await self._delegations.get(delegation.delegation_id, projection={"_id": True}):
-            await self._write(delegation, act, "revoke", removed=True)
+            await self._write(delegation, deed, "revoke", removed=True)
 
-    async def _write(self, delegation: Delegation, act: Act, verb: str, *, removed: bool) -> None:
+    async def _write(self, delegation: Delegation, deed: Deed, verb: str, *, removed: bool) -> None:
         change = {
             "owner": delegation.owner,
             "entity_id": delegation.entity_id,
@@ -91,7 +91,7 @@ class StoredDelegations:
         }
         to = delegation.person_id or delegation.group_id
         fact = audited(
-            f"mail.delegation.{verb}", delegation.entity_id, delegation.owner, act, to=to, right=delegation.right.value
+            f"mail.delegation.{verb}", delegation.entity_id, delegation.owner, deed, to=to, right=delegation.right.value
         )
         await self._delegations.update(delegation.delegation_id, {"$set": change}, upsert=True, facts=[fact])
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from rpc import Caller
 
 from mail_routing.application.authenticate import Hasher
-from mail_routing.application.ports import Act, AppPasswords
+from mail_routing.application.ports import AppPasswords, Deed
 from mail_routing.domain import app_password
 from mail_routing.domain.app_password import AppPassword
 
@@ -28,5 +28,5 @@ class CreateAppPassword:
         shown = app_password.assembled(password_id, self.new_secret())
         hashed = await self.hasher.hash(shown)
         made = AppPassword(password_id, caller.subject, caller.entity_id, name, hashed, at, expires_at)
-        await self.app_passwords.put(made, "create", Act(caller, at))
+        await self.app_passwords.put(made, "create", Deed(caller, at))
         return made, shown

@@ -7,7 +7,7 @@ from datetime import datetime
 import errors
 from rpc import Caller
 
-from mail_routing.application.ports import Act, Delegations, People
+from mail_routing.application.ports import Deed, Delegations, People
 from mail_routing.application.trace import ADMIN
 from mail_routing.domain import address
 from mail_routing.domain.sending import Delegation, Right
@@ -26,11 +26,11 @@ class Delegate:
         `NotFound` also for an address that is not the caller's to give.
         """
         made = self._delegation(caller, owner, right, to)
-        await self.delegations.put(made, Act(caller, at))
+        await self.delegations.put(made, Deed(caller, at))
         return made
 
     async def revoke(self, caller: Caller, owner: str, to: str, *, at: datetime) -> None:
-        await self.delegations.remove(self._delegation(caller, owner, Right.ON_BEHALF, to), Act(caller, at))
+        await self.delegations.remove(self._delegation(caller, owner, Right.ON_BEHALF, to), Deed(caller, at))
 
     async def list(self, caller: Caller, owner: str) -> Sequence[Delegation]:
         wanted, _ = self._own(caller, owner)

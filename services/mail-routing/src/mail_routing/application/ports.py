@@ -24,7 +24,7 @@ class People(Directory, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Deed:
     """Who did it and when, for the audit record that goes into the same write."""
 
     by: Caller
@@ -35,7 +35,7 @@ class AppPasswords(Protocol):
     """The app passwords of all people."""
 
     async def get(self, password_id: str) -> AppPassword | None: ...
-    async def put(self, password: AppPassword, verb: str, act: Act) -> None:
+    async def put(self, password: AppPassword, verb: str, deed: Deed) -> None:
         """Record it in the place of what was known under its id; `verb` names what was done to it."""
 
     async def page(self, person_id: str, after: str, limit: int) -> tuple[Sequence[AppPassword], str]:
@@ -47,8 +47,8 @@ class Delegations(Protocol):
     """Who may send in whose name."""
 
     async def of(self, owner: str) -> Sequence[Delegation]: ...
-    async def put(self, delegation: Delegation, act: Act) -> None: ...
-    async def remove(self, delegation: Delegation, act: Act) -> None:
+    async def put(self, delegation: Delegation, deed: Deed) -> None: ...
+    async def remove(self, delegation: Delegation, deed: Deed) -> None:
         """Nothing when it is not there."""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import errors
 from rpc import Caller
 
-from mail_routing.application.ports import Act, AppPasswords
+from mail_routing.application.ports import AppPasswords, Deed
 from mail_routing.application.trace import ADMIN
 
 
@@ -20,7 +20,7 @@ class RevokeAppPassword:
         if found is None or not self._may(caller, found.person_id, found.entity_id):
             raise errors.NotFound("there is no such app password")
         if found.revoked_at is None:
-            await self.app_passwords.put(replace(found, revoked_at=at), "revoke", Act(caller, at))
+            await self.app_passwords.put(replace(found, revoked_at=at), "revoke", Deed(caller, at))
 
     def _may(self, caller: Caller, person_id: str, entity_id: str) -> bool:
         own = caller.kind == "person" and caller.subject == person_id
