@@ -98,7 +98,7 @@ class Mail:
     program: ServiceProgram
     sink_port: int
     certificate: Path
-    postfix_port: int
+    postfix_port: int = 0
 
     @property
     def smtp(self) -> tuple[str, int]:

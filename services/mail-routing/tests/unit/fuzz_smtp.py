@@ -3,6 +3,7 @@
 The suite runs this on the corpus that is kept beside (`corpus/smtp`), and on what hypothesis makes up.
 """
 
+import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -91,8 +92,7 @@ def one_input(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]  # `make fuzz-smtp` installs it
-
+    atheris = importlib.import_module("atheris")  # `make fuzz-smtp` installs it
     atheris.instrument_all()
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
