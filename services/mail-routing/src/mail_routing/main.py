@@ -26,19 +26,24 @@ from mail_routing.adapters.hasher import Argon2Hasher
 from mail_routing.adapters.maildir import Maildir
 from mail_routing.adapters.mx import MailExchangers, resolver
 from mail_routing.adapters.queue_store import StoredQueue
+from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
-from mail_routing.adapters.store import INDEXES, StoredDeliveries
+from mail_routing.adapters.store import INDEXES, StoredDeliveries, StoredQuarantine
 from mail_routing.application.accept import Accept, AcceptLimits
+from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.authenticate import Authenticate
 from mail_routing.application.authorise import Authorise
 from mail_routing.application.change_queue import ChangeQueue
 from mail_routing.application.create_app_password import CreateAppPassword
+from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
 from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
 from mail_routing.application.list_app_passwords import ListAppPasswords
+from mail_routing.application.resolve import Resolve
 from mail_routing.application.resume import Resume
 from mail_routing.application.revoke_app_password import RevokeAppPassword
+from mail_routing.application.rule_changes import GetRules, PutRule, RemoveRule
 from mail_routing.application.submit import Submit
 from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.application.trace import Parties, Trace
@@ -48,6 +53,7 @@ from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc, grpc_queue
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
+from mail_routing.entrypoints.grpc_rules import RuleCases
 from mail_routing.entrypoints.smtp.certificate import following
 from mail_routing.entrypoints.smtp.reception import Doors, Reception
 from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
@@ -81,6 +87,10 @@ def build(app: service.App[Settings]) -> None:
     app_passwords, hasher = StoredAppPasswords(passwords), Argon2Hasher()
     authorise = Authorise(people, StoredDelegations(delegations), settings.service_senders)
 
+    shelves = app.collection("rules")
+    books = app.add(LiveBooks(shelves), "transport rules")
+    apply_rules = ApplyRules(the_route, books, contents)
+
     if app.plays("smtp") or app.plays("submission"):
         tokens = app.add(rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience), "token keys")
         authenticate = Authenticate(tokens.verify, app_passwords, people, hasher, now=now)
@@ -89,7 +99,16 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("api"):
         submit = Submit(the_route, accept, authorise, now=now)
         parties = Parties(documents.address_party, documents.entity_party, documents.principal_party)
-        trace = Trace(deliveries, people, parties, PublishedAudit(app.producer, now=now))
+        audit = PublishedAudit(app.producer, now=now)
+        trace = Trace(deliveries, people, parties, audit)
+        rule_cases = RuleCases(
+            PutRule(StoredShelves(shelves)),
+            RemoveRule(StoredShelves(shelves)),
+            GetRules(StoredShelves(shelves)),
+            ListQuarantine(StoredQuarantine(deliveries.collection), audit),
+            DecideQuarantined(StoredQuarantine(deliveries.collection)),
+            now,
+        )
         access = AccessCases(
             CreateAppPassword(app_passwords, hasher, new_secret),
             ListAppPasswords(app_passwords),
@@ -98,7 +117,7 @@ def build(app: service.App[Settings]) -> None:
             now,
         )
         app.grpc(
-            grpc.MailApi(the_route, submit, trace, access),
+            grpc.MailApi(Resolve(the_route, books, apply_rules), submit, trace, access, rule_cases),
             service_pb2_grpc.add_MailServiceServicer_to_server,
             grpc.SERVICE,
         )
@@ -106,7 +125,7 @@ def build(app: service.App[Settings]) -> None:
         waiting = StoredQueue(deliveries.collection)
         queue_api = grpc_queue.QueueApi(waiting, ChangeQueue(waiting, now=now), looked)
         app.grpc(queue_api, queue_pb2_grpc.add_QueueServiceServicer_to_server, grpc_queue.SERVICE)
-    app.relay(deliveries.collection, passwords, delegations)
+    app.relay(deliveries.collection, passwords, delegations, shelves)
 
     if app.plays("worker") or app.plays("retry"):
         next_hop = app.add(smtp_client(settings), "SMTP client")
@@ -115,7 +134,9 @@ def build(app: service.App[Settings]) -> None:
         attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
         if app.plays("worker"):
             take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
-            deliver = Deliver(the_route, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id)
+            deliver = Deliver(
+                the_route, apply_rules, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id
+            )
             for stream in wire.STREAMS.values():
                 app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
         if app.plays("retry"):

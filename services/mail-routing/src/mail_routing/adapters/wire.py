@@ -5,12 +5,13 @@ from datetime import UTC
 from typing import Final
 
 import errors
-from rossio.mail.v1 import access_pb2, events_pb2, service_pb2
+from rossio.mail.v1 import access_pb2, events_pb2, rules_pb2, service_pb2
 
 from mail_routing.domain.app_password import AppPassword
-from mail_routing.domain.delivery import Delivery, Shard, State
+from mail_routing.domain.delivery import Delivery, Shard, State, with_last
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Step
+from mail_routing.domain.rules import Decision
 from mail_routing.domain.sending import Delegation, Right
 
 STREAMS: Final = {
@@ -121,11 +122,37 @@ def traced(shard: Shard) -> service_pb2.TraceResponse:
         sender=shard.message.sender,
         size=shard.message.size,
         origin=shard.message.origin.value,
-        outcomes=map(_outcome, shard.deliveries),
+        outcomes=(_with_history(delivery) for delivery in shard.deliveries),
+        decisions=map(decision, shard.treatment.decisions),
     )
     setattr(wire, "class", WIRE_CLASSES[shard.message.message_class])
     wire.accepted_at.FromDatetime(shard.message.accepted_at)
     return wire
+
+
+def kept_back(shard: Shard) -> rules_pb2.QuarantinedMail:
+    held = (delivery for delivery in shard.deliveries if delivery.state is State.QUARANTINED)
+    wire = rules_pb2.QuarantinedMail(
+        quarantine_id=shard.id,
+        message_id=shard.message.message_id,
+        sender=shard.message.sender,
+        size=shard.message.size,
+        reason=shard.treatment.kept_back,
+        outcomes=map(_outcome, held),
+        decisions=map(decision, shard.treatment.decisions),
+    )
+    wire.accepted_at.FromDatetime(shard.message.accepted_at)
+    return wire
+
+
+def decision(decision: Decision) -> rules_pb2.RuleDecision:
+    return rules_pb2.RuleDecision(
+        scope=decision.scope,
+        rule_id=decision.rule_id,
+        version=decision.version,
+        name=decision.name,
+        actions=decision.actions,
+    )
 
 
 def step(step: Step) -> service_pb2.ResolveStep:
@@ -177,4 +204,20 @@ def _outcome(delivery: Delivery) -> events_pb2.Outcome:
     )
     if delivery.at is not None:
         wire.at.FromDatetime(delivery.at)
+    return wire
+
+
+def _with_history(delivery: Delivery) -> events_pb2.Outcome:
+    """An outcome with each attempt that led to it, the last one too."""
+    wire = _outcome(delivery)
+    if delivery.at is None:
+        return wire
+    for attempt in with_last(delivery):
+        said = wire.history.add(
+            state=_STATES[attempt.state],
+            status=attempt.status,
+            reply=attempt.reply,
+            target=delivery.destination.target,
+        )
+        said.at.FromDatetime(attempt.at)
     return wire
