@@ -92,6 +92,16 @@ test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real J
 test-alerts: .venv/.dev tools ## chaos: what breaks in a running suite is alerted by Prometheus, and is silent when mended
 	@$(VENV)/pytest tests/apart/test_alerts.py
 
+# Seconds that fuzzing takes: make fuzz-smtp FUZZ=3600
+FUZZ ?= 120
+SMTP_CORPUS := services/mail-routing/tests/unit/corpus/smtp
+
+fuzz-smtp: .venv/.dev ## looks for octets that the SMTP session does not stand; the suite tries what it finds ever after
+	@$(UV) pip install --python $(VENV)/python -q "atheris==3.0.0"
+	@mkdir -p .fuzz/smtp
+	@$(VENV)/python services/mail-routing/tests/unit/fuzz_smtp.py -max_total_time=$(FUZZ) -max_len=1024 \
+	  -artifact_prefix=$(SMTP_CORPUS)/ .fuzz/smtp $(SMTP_CORPUS)
+
 lock: $(UV) ## resolves what the pyproject files ask for and writes the two requirements files
 	@$(UV) lock
 	@$(UV) export -q --frozen --no-header --no-annotate --format requirements.txt --no-emit-workspace \
@@ -113,7 +123,7 @@ test-cluster: images charts ## a real Kubernetes on this machine (root, Go): ins
 	@ROSSIO_CLUSTER=1 $(VENV)/pytest -p no:xdist -x -v tests/cluster --timeout 1200
 
 clean: ## removes what was made: environment, generated code, state, caches
-	rm -rf .venv .cache .rossio .bench .charts .images .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache .rossio .bench .charts .fuzz .images .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find protos/rossio -name '*.py' -delete -o -name '*.pyi' -delete -o -name py.typed -delete
 
 # How the environment comes to be. A stamp file says that a step is done; it is made anew when what it rests on changes.

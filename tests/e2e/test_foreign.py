@@ -17,6 +17,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as doc
 from rossio.governance.v1 import service_pb2 as governance
+from rossio.mail.v1 import access_pb2 as mail_access
+from rossio.mail.v1 import rules_pb2 as mail_rules
 from rossio.mail.v1 import service_pb2 as mail
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as news
@@ -46,6 +48,8 @@ class Things:
     prescription_id: str
     job_id: str
     device_id: str
+    password_id: str
+    rule_id: str
 
 
 def one() -> str:
@@ -99,6 +103,7 @@ async def things(running: Running) -> Things:
     address = editor.addresses[0]
     content = f"From: {address}\r\nSubject: x\r\n\r\nx\r\n".encode()
     submit = mail.SubmitRequest(request_id=one(), sender=address, recipients=[doctor.addresses[0]], content=content)
+    new_password = mail_access.CreateAppPasswordRequest(request_id=one(), name="phone")
     sent = await prescribing.notification.SendPrescription(
         notification.SendPrescriptionRequest(
             request_id=one(),
@@ -121,6 +126,8 @@ async def things(running: Running) -> Things:
         sent.notification_id,
         await bulk_job(running),
         (await client.notification.RegisterDevice(webhook)).device_id,
+        (await client.mail.CreateAppPassword(new_password)).app_password.password_id,
+        await mail_rule(running, editor.person_id),
     )
 
 
@@ -146,6 +153,16 @@ async def bulk_job(running: Running) -> str:
         return (
             await client.bulk.StartBulk(bulk.StartBulkRequest(request_id=one(), template=name, table=table))
         ).job.job_id
+
+
+async def mail_rule(running: Running, person_id: str) -> str:
+    """A rule of e01 that holds for no mail."""
+    token = running.suite.issuer.token(person_id, entity="e01", roles=["mail.admin"])
+    nobody = mail_rules.RuleCondition(field="sender", values=["nobody@nowhere.test"])
+    rule = mail_rules.Rule(name="x", conditions=[nobody], actions=[mail_rules.RuleAction(verb="stop")])
+    async with Client(running.stage.stack.endpoints, lambda: token) as client:
+        made = await client.mail.PutRule(mail_rules.PutRuleRequest(request_id=one(), rule=rule))
+    return made.rule.rule_id
 
 
 async def _upload_into(client: Client, **header: str) -> None:
@@ -317,6 +334,18 @@ FOREIGN: dict[str, Call] = {
         notification.RemoveDeviceRequest(request_id=one(), device_id=t.device_id)
     ),
     "MailService.Trace": lambda c, t, _: _drain(c.mail.Trace(mail.TraceRequest(message_id=t.message_id))),
+    "MailService.RevokeAppPassword": lambda c, t, _: c.mail.RevokeAppPassword(
+        mail_access.RevokeAppPasswordRequest(request_id=one(), password_id=t.password_id)
+    ),
+    "MailService.RemoveRule": lambda c, t, _: c.mail.RemoveRule(
+        mail_rules.RemoveRuleRequest(request_id=one(), rule_id=t.rule_id)
+    ),
+    "MailService.ReleaseQuarantined": lambda c, t, _: c.mail.ReleaseQuarantined(
+        mail_rules.ReleaseQuarantinedRequest(request_id=one(), quarantine_id=f"{t.message_id}/0")
+    ),
+    "MailService.DropQuarantined": lambda c, t, _: c.mail.DropQuarantined(
+        mail_rules.DropQuarantinedRequest(request_id=one(), quarantine_id=f"{t.message_id}/0")
+    ),
     "GovernanceService.ListAuditRecords": lambda c, _, __: _drain(
         c.governance.ListAuditRecords(governance.ListAuditRecordsRequest(entity_id="e01"))
     ),

@@ -1,5 +1,6 @@
-"""`rossio mail`: send, resolve, trace; `mail_queue` has the queue."""
+"""`rossio mail`: send, resolve, trace; what else there is stands in the modules beside it."""
 
+from collections.abc import Iterator
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
@@ -11,12 +12,16 @@ from errors import Invalid
 from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.mail.v1 import events_pb2, service_pb2
 
-from cli import mail_queue
+from cli import mail_access, mail_queue, mail_rules
 from cli.client import connect
 from cli.command import As, console, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
 app.add_typer(mail_queue.app, name="queue")
+app.add_typer(mail_access.password, name="password")
+app.add_typer(mail_access.delegate, name="delegate")
+app.add_typer(mail_rules.rules, name="rules")
+app.add_typer(mail_rules.quarantine, name="quarantine")
 
 
 @app.command()
@@ -61,11 +66,23 @@ def with_crlf(content: bytes) -> bytes:
 async def resolve(
     recipient: Annotated[str, typer.Argument(help="The address that a mail would be sent to.")],
     sender: Annotated[str, typer.Option(help="The address that it would come from.")] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The mail (RFC 5322), for rules that look into it.", exists=True, dir_okay=False),
+    ] = None,
+    rule: Annotated[
+        Path | None,
+        typer.Option(help="A rule as JSON that is not in force, asked as if it were.", exists=True, dir_okay=False),
+    ] = None,
     caller: As = None,
 ) -> None:
-    """Explains where a mail would go, step by step."""
+    """Explains where a mail would go and why, step by step, transport rules among them for mail administrators."""
+    content = with_crlf(file.read_bytes()) if file else b""
+    request = service_pb2.ResolveRequest(sender=sender, recipient=recipient, content=content)
+    if rule:
+        request.draft.CopyFrom(mail_rules.read_rule(rule))
     async with connect(caller) as client:
-        answer = await client.mail.Resolve(service_pb2.ResolveRequest(sender=sender, recipient=recipient))
+        answer = await client.mail.Resolve(request)
     table(("step", "of", "result"), ((step.kind, step.subject, step.result) for step in answer.steps))
     table(("to", "by", "target"), ((to.address, to.kind, to.target) for to in answer.destinations[:20]))
     note(f"{answer.destination_count} destination(s)")
@@ -76,7 +93,7 @@ async def resolve(
 async def trace(
     message: Annotated[str, typer.Option(help="One message, by the id that Submit or the 250 gave.")] = "",
     sender: Annotated[str, typer.Option()] = "",
-    recipient: Annotated[str, typer.Option()] = "",
+    recipient: Annotated[str, typer.Option(help="Of a person, or of a list that it was sent to.")] = "",
     limit: Annotated[int, typer.Option()] = 20,
     caller: As = None,
 ) -> None:
@@ -87,9 +104,22 @@ async def trace(
     async with connect(caller) as client:
         async for found in client.mail.Trace(request):
             console.print(f"[bold]{found.message_id}[/] from <{found.sender}> {found.accepted_at.ToJsonString()}")
-            table(("to", "state", "status", "attempts", "reply"), map(_outcome, found.outcomes))
+            table(
+                ("at", "to", "by", "attempt", "state", "status", "reply"),
+                (row for outcome in found.outcomes for row in _attempts(outcome)),
+            )
+            for decision in found.decisions:
+                console.print(f"  rule {decision.name!r} ({decision.scope or 'ministry'}): {decision.actions}")
 
 
-def _outcome(outcome: events_pb2.Outcome) -> tuple[object, ...]:
-    state = events_pb2.DeliveryState.Name(outcome.state).removeprefix("DELIVERY_STATE_").lower()
-    return outcome.address, state, outcome.status, outcome.attempts, outcome.reply
+def _attempts(outcome: events_pb2.Outcome) -> Iterator[tuple[object, ...]]:
+    """A line for each attempt that is known; one for what has had none yet."""
+    if not outcome.history:
+        yield "-", outcome.address, "-", 0, _state(outcome.state), outcome.status, outcome.reply
+    for number, attempt in enumerate(outcome.history, outcome.attempts - len(outcome.history) + 1):
+        at = attempt.at.ToJsonString()
+        yield at, outcome.address, attempt.target, number, _state(attempt.state), attempt.status, attempt.reply
+
+
+def _state(state: events_pb2.DeliveryState.ValueType) -> str:
+    return events_pb2.DeliveryState.Name(state).removeprefix("DELIVERY_STATE_").lower()

@@ -1,47 +1,77 @@
-"""mail-routing: settings -> adapters -> use cases -> entrypoints. Roles: smtp, api, worker, retry."""
+"""mail-routing: settings -> adapters -> use cases -> entrypoints. Roles: smtp, submission, api, worker, retry."""
 
+import base64
 import random
-import ssl
+import secrets
+import time
 from datetime import UTC, datetime
 
 import messaging
+import rpc
 import service
 from rossio.mail.v1 import events_pb2, queue_pb2_grpc, service_pb2_grpc
 
 from mail_routing.adapters import documents, hops, wire
 from mail_routing.adapters.accepted_log import KafkaAcceptedLog
+from mail_routing.adapters.access import (
+    APP_PASSWORD_INDEXES,
+    DELEGATION_INDEXES,
+    StoredAppPasswords,
+    StoredDelegations,
+)
 from mail_routing.adapters.audit import PublishedAudit
 from mail_routing.adapters.contents import BlobContents
 from mail_routing.adapters.directory import ViewDirectory
+from mail_routing.adapters.hasher import Argon2Hasher
 from mail_routing.adapters.maildir import Maildir
 from mail_routing.adapters.mx import MailExchangers, resolver
 from mail_routing.adapters.queue_store import StoredQueue
+from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
-from mail_routing.adapters.store import INDEXES, StoredDeliveries
+from mail_routing.adapters.store import INDEXES, StoredDeliveries, StoredQuarantine
 from mail_routing.application.accept import Accept, AcceptLimits
+from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.attempt import Attempt
+from mail_routing.application.authenticate import Authenticate
+from mail_routing.application.authorise import Authorise
 from mail_routing.application.change_queue import ChangeQueue
+from mail_routing.application.create_app_password import CreateAppPassword
+from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
+from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
+from mail_routing.application.list_app_passwords import ListAppPasswords
+from mail_routing.application.resolve import Resolve
 from mail_routing.application.resume import Resume
+from mail_routing.application.revoke_app_password import RevokeAppPassword
+from mail_routing.application.rule_changes import GetRules, PutRule, RemoveRule
 from mail_routing.application.submit import Submit
 from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.application.trace import Parties, Trace
 from mail_routing.domain.next_hop import NextHops
+from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc, grpc_queue
 from mail_routing.entrypoints.consumers import deliver_accepted
-from mail_routing.entrypoints.smtp.reception import Reception
+from mail_routing.entrypoints.grpc_access import AccessCases
+from mail_routing.entrypoints.grpc_rules import RuleCases
+from mail_routing.entrypoints.smtp.certificate import following
+from mail_routing.entrypoints.smtp.reception import Doors, Reception
 from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
 from mail_routing.entrypoints.smtp.session import Limits
 from mail_routing.settings import ConnectorSettings, Settings
 
-ROLES = ("smtp", "api", "worker", "retry")
+ROLES = ("smtp", "submission", "api", "worker", "retry")
 
 
 def now() -> datetime:
     """The time in whole milliseconds, as the store keeps it."""
     at = datetime.now(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def new_secret() -> str:
+    """130 bits, in letters and digits that are not mistaken for each other."""
+    return base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]
 
 
 def build(app: service.App[Settings]) -> None:
@@ -52,32 +82,61 @@ def build(app: service.App[Settings]) -> None:
     deliveries = StoredDeliveries(app.collection("deliveries", INDEXES))
     contents = BlobContents(app.blobs())
     accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))
+    passwords = app.collection("app_passwords", APP_PASSWORD_INDEXES)
+    delegations = app.collection("delegations", DELEGATION_INDEXES)
+    app_passwords, hasher = StoredAppPasswords(passwords), Argon2Hasher()
+    authorise = Authorise(people, StoredDelegations(delegations), settings.service_senders)
 
-    if app.plays("smtp"):
-        reception = Reception(the_route, accept, settings.trusted_networks, now=now, new_id=messaging.new_id)
-        app.add(smtp_server(settings, reception), "SMTP", service.Stage.SERVER)
+    shelves = app.collection("rules")
+    books = app.add(LiveBooks(shelves), "transport rules")
+    apply_rules = ApplyRules(the_route, books, contents)
+
+    if app.plays("smtp") or app.plays("submission"):
+        tokens = app.add(rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience), "token keys")
+        authenticate = Authenticate(tokens.verify, app_passwords, people, hasher, now=now)
+        smtp(app, the_route, accept, authenticate, authorise)
 
     if app.plays("api"):
-        submit = Submit(the_route, people, accept, settings.service_senders, now=now)
+        submit = Submit(the_route, accept, authorise, now=now)
         parties = Parties(documents.address_party, documents.entity_party, documents.principal_party)
-        trace = Trace(deliveries, people, parties, PublishedAudit(app.producer, now=now))
+        audit = PublishedAudit(app.producer, now=now)
+        trace = Trace(deliveries, people, parties, audit)
+        rule_cases = RuleCases(
+            PutRule(StoredShelves(shelves)),
+            RemoveRule(StoredShelves(shelves)),
+            GetRules(StoredShelves(shelves)),
+            ListQuarantine(StoredQuarantine(deliveries.collection), audit),
+            DecideQuarantined(StoredQuarantine(deliveries.collection)),
+            now,
+        )
+        access = AccessCases(
+            CreateAppPassword(app_passwords, hasher, new_secret),
+            ListAppPasswords(app_passwords),
+            RevokeAppPassword(app_passwords),
+            Delegate(people, StoredDelegations(delegations)),
+            now,
+        )
         app.grpc(
-            grpc.MailApi(the_route, submit, trace), service_pb2_grpc.add_MailServiceServicer_to_server, grpc.SERVICE
+            grpc.MailApi(Resolve(the_route, books, apply_rules), submit, trace, access, rule_cases),
+            service_pb2_grpc.add_MailServiceServicer_to_server,
+            grpc.SERVICE,
         )
         looked = PublishedAudit(app.producer, now=now, action="mail.queue.list")
         waiting = StoredQueue(deliveries.collection)
         queue_api = grpc_queue.QueueApi(waiting, ChangeQueue(waiting, now=now), looked)
         app.grpc(queue_api, queue_pb2_grpc.add_QueueServiceServicer_to_server, grpc_queue.SERVICE)
+    app.relay(deliveries.collection, passwords, delegations, shelves)
 
     if app.plays("worker") or app.plays("retry"):
         next_hop = app.add(smtp_client(settings), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
         jitter = random.SystemRandom().random
         attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
-        app.relay(deliveries.collection)
         if app.plays("worker"):
             take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
-            deliver = Deliver(the_route, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id)
+            deliver = Deliver(
+                the_route, apply_rules, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id
+            )
             for stream in wire.STREAMS.values():
                 app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
         if app.plays("retry"):
@@ -115,20 +174,60 @@ def connector(settings: ConnectorSettings) -> hops.Connector:
     )
 
 
-def smtp_server(settings: Settings, reception: Reception) -> SmtpServer:
+def smtp(
+    app: service.App[Settings], the_route: Route, accept: Accept, authenticate: Authenticate, authorise: Authorise
+) -> None:
+    """The ports for other servers and for people; what they take is counted together."""
+    settings = app.settings
+    quotas = Quotas(settings.smtp_rates)
+    tls = None
+    if settings.smtp_tls_certificate is not None:
+        tls = following(settings.smtp_tls_certificate, settings.smtp_tls_key)
     limits = ServerLimits(
         connections=settings.smtp_max_connections,
         connections_per_address=settings.smtp_max_connections_per_address,
+        connections_a_minute=settings.smtp_max_connections_a_minute,
         idle_seconds=settings.smtp_idle_seconds,
-        session=Limits(mail_octets=settings.smtp_max_octets),
+        session=Limits(
+            mail_octets=settings.smtp_max_octets,
+            recipients=settings.smtp_max_recipients,
+            mistakes=settings.smtp_max_mistakes,
+            mails=settings.smtp_max_mails_a_connection,
+        ),
     )
-    tls = None
-    if settings.smtp_tls_certificate is not None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(settings.smtp_tls_certificate, settings.smtp_tls_key)
-    return SmtpServer(
-        settings.smtp_address, settings.smtp_hostname, reception.take, reception.judge_of, limits=limits, tls=tls
-    )
+
+    def port(setting: str, *, submission: bool, implicit_tls: bool = False) -> None:
+        address = getattr(settings, setting)
+        if address is None or not app.plays("submission" if submission else "smtp"):
+            return
+        doors = Doors(settings.trusted_networks, submission)
+        reception = Reception(
+            the_route,
+            accept,
+            doors,
+            quotas,
+            authenticate,
+            authorise,
+            now=now,
+            clock=time.monotonic,
+            new_id=messaging.new_id,
+        )
+        server = SmtpServer(
+            address,
+            settings.smtp_hostname,
+            reception.take,
+            reception.judge_of,
+            limits=limits,
+            tls=tls,
+            implicit_tls=implicit_tls,
+            authenticate=reception.authenticate if submission else None,
+            setting=setting.upper(),
+        )
+        app.add(server, setting.upper(), service.Stage.SERVER)
+
+    port("smtp_address", submission=False)
+    port("submission_address", submission=True)
+    port("submissions_address", submission=True, implicit_tls=True)
 
 
 def main() -> None:

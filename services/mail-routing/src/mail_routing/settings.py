@@ -3,10 +3,12 @@
 import socket
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import service
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mail_routing.domain.quota import Rate, RateOf
 
 Table = dict[str, str]
 Security = Literal["none", "opportunistic", "required", "implicit"]
@@ -55,12 +57,25 @@ class Settings(service.Settings):
     smtp_hostname: str = socket.getfqdn()
     """The name of this server in greetings, Received fields and reports."""
     smtp_tls_certificate: Path | None = None
-    """PEM with the chain; with `smtp_tls_key` STARTTLS is offered."""
+    """PEM with the chain; with `smtp_tls_key` STARTTLS is offered. Renewed files hold for the next connection."""
     smtp_tls_key: Path | None = None
+    submission_address: service.Address | None = None
+    """Where people and services hand mail in, after STARTTLS and AUTH (587); needs a certificate."""
+    submissions_address: service.Address | None = None
+    """The same with TLS from the first octet (465, RFC 8314)."""
     smtp_max_octets: int = 35 * 1024 * 1024
     smtp_max_connections: int = 1000
     smtp_max_connections_per_address: int = 100
+    smtp_max_connections_a_minute: int = 0
+    """Of one address; 0: any number."""
+    smtp_max_mails_a_connection: int = 1000
+    smtp_max_recipients: int = 1000
+    smtp_max_mistakes: int = 10
+    """Commands of a connection that are wrong, between two mails."""
     smtp_idle_seconds: float = 300.0
+    smtp_rates: dict[RateOf, Rate] = {"principal": Rate(mails=120, recipients=5000)}  # noqa: RUF012 - copied by pydantic
+    """What one client address, reverse path, authenticated principal and sending entity may hand in a minute, in
+    each process by itself: {"client": {"mails": 600, "recipients": 6000, "octets": 1000000000}}; 0: any number."""
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Clients that may relay and whose senders are believed, for example ["10.1.0.0/16"]."""
 
@@ -96,3 +111,9 @@ class Settings(service.Settings):
     """The addresses that services may submit from, as patterns, by the subject of their tokens."""
 
     grpc_max_message_bytes: int = 36 * 1024 * 1024
+
+    @model_validator(mode="after")
+    def _submission_has_tls(self) -> Self:
+        if (self.submission_address or self.submissions_address) and self.smtp_tls_certificate is None:
+            raise ValueError("submission needs SMTP_TLS_CERTIFICATE: AUTH is offered under TLS alone")
+        return self

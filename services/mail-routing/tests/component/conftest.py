@@ -98,10 +98,21 @@ class Mail:
     program: ServiceProgram
     sink_port: int
     certificate: Path
+    postfix_port: int = 0
 
     @property
     def smtp(self) -> tuple[str, int]:
         host, _, port = self.program.addresses["SMTP_ADDRESS"].rpartition(":")
+        return host, int(port)
+
+    @property
+    def submission(self) -> tuple[str, int]:
+        host, _, port = self.program.settings["SUBMISSION_ADDRESS"].rpartition(":")
+        return host, int(port)
+
+    @property
+    def submissions(self) -> tuple[str, int]:
+        host, _, port = self.program.settings["SUBMISSIONS_ADDRESS"].rpartition(":")
         return host, int(port)
 
     @property
@@ -159,7 +170,10 @@ def marker() -> bytes:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 in cert.pem, its key in key.pem beside it."""
-    folder = tmp_path_factory.mktemp("tls")
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def make_certificate(folder: Path, number: int = 1) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOSTNAME)])
     now = datetime.now(UTC)
@@ -168,7 +182,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(1)
+        .serial_number(number)
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOSTNAME)]), critical=False)
@@ -180,22 +194,31 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "cert.pem"
 
 
-def settings(sink_port: int, certificate: Path) -> dict[str, str]:
+def settings(sink_port: int, certificate: Path, postfix_port: int) -> dict[str, str]:
     return {
         "SMTP_HOSTNAME": HOSTNAME,
         "SMTP_TLS_CERTIFICATE": str(certificate),
         "SMTP_TLS_KEY": str(certificate.with_name("key.pem")),
+        "SUBMISSION_ADDRESS": f"127.0.0.1:{free_port()}",
+        "SUBMISSIONS_ADDRESS": f"127.0.0.1:{free_port()}",
+        "SMTP_RATES": json.dumps({"sender": {"mails": 5000}, "principal": {"recipients": 50}}),
         "TRUSTED_NETWORKS": json.dumps([f"{TRUSTED}/32"]),
-        "NEXT_HOPS": json.dumps({"sink.test": f"127.0.0.1:{sink_port}", "dead.test": "127.0.0.1:1"}),
+        "NEXT_HOPS": json.dumps(
+            {
+                "sink.test": f"127.0.0.1:{sink_port}",
+                "dead.test": "127.0.0.1:1",
+                "postfix.test": f"127.0.0.1:{postfix_port}",
+            }
+        ),
         "SERVICE_SENDERS": json.dumps({"notification": ["no-reply@*"]}),
     }
 
 
 def mail_routing(folder: Path, surroundings: Surroundings, certificate: Path) -> Mail:
     (kind,) = (service for service in SERVICES if service.name == "mail-routing")
-    sink_port = free_port()
-    program = ServiceProgram(kind, folder, surroundings, settings=settings(sink_port, certificate))
-    return Mail(program, sink_port, certificate)
+    sink_port, postfix_port = free_port(), free_port()
+    program = ServiceProgram(kind, folder, surroundings, settings=settings(sink_port, certificate, postfix_port))
+    return Mail(program, sink_port, certificate, postfix_port)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ DELIVERED, DEFERRED = events_pb2.DELIVERY_STATE_DELIVERED, events_pb2.DELIVERY_S
 
 
 def request(sender: str, to: list[str], mark: bytes, **more: Any) -> pb.SubmitRequest:
-    content = b"From: me\r\nSubject: by gRPC\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
+    content = b"From: " + sender.encode() + b"\r\nSubject: by gRPC\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
     said: dict[str, Any] = {"request_id": uuid4().hex, "content": content, **more}
     return pb.SubmitRequest(sender=sender, recipients=to, **said)
 
@@ -160,6 +160,21 @@ async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, module
         ("mr-nuno", "mr-b", "mail.message.trace"),
         ("boss", "mr-a", "mail.message.trace"),
     ]
+
+
+async def test_what_went_to_a_list_is_found_by_the_list(mail: Mail, caller: As) -> None:
+    message_id = (await caller(ANA).Submit(request(address(ANA), ["mr-team@mr-a.test"], marker()))).message_id
+    await found(caller(ANA), message_id)
+    (whole,) = await trace(caller(ANA), recipient="mr-team@mr-a.test", sender=address(ANA), limit=1)
+    assert whole.message_id == message_id
+    assert {(o.address, o.original) for o in whole.outcomes} == {
+        (address(RUI), "mr-team@mr-a.test"),
+        (address(EVA), "mr-team@mr-a.test"),
+    }
+    (attempt,) = whole.outcomes[0].history
+    assert (attempt.state, attempt.target, bool(attempt.at.seconds)) == (DELIVERED, "mr-a/mr-rui", True)
+    mine = await trace(caller(EVA), recipient="mr-team@mr-a.test")
+    assert [o.address for o in mine[0].outcomes] == [address(EVA)]
 
 
 async def looks(bootstrap: str, message_id: str) -> list[ActionAudited]:

@@ -189,7 +189,7 @@ def _lacking(program: str) -> None:
     pytest.skip(f"{program} is not installed")
 
 
-async def _run(*command: str, data: bytes = b"") -> str:
+async def run_program(*command: str, data: bytes = b"") -> str:
     path = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin")
     if path is None:
         _lacking(command[0] if command[0] == "swaks" else "postfix")
@@ -213,7 +213,7 @@ async def test_swaks_over_tls_with_pipelining(mail: Mail) -> None:
     host, port = mail.smtp
     to = ",".join((address(ANA), address(RUI)))
     arguments = ["--server", f"{host}:{port}", "--from", "swaks@else.test", "--to", to, "--pipeline", "--tls"]
-    output = await _run("swaks", *arguments, "--header", f"X-Mark: {mark}", "--body", "from swaks")
+    output = await run_program("swaks", *arguments, "--header", f"X-Mark: {mark}", "--body", "from swaks")
     assert f"220 {HOSTNAME} ESMTP" in output
     for person in (ANA, RUI):
         assert b"from swaks" in await mail.letter(person, mark.encode())
@@ -223,7 +223,7 @@ async def test_smtp_source_of_postfix_with_many_sessions(mail: Mail) -> None:
     host, port = mail.smtp
     mark = marker().decode()[:12]
     arguments = ["-s", "10", "-m", "200", "-l", "2048", "-f", f"{mark}@else.test", "-t", address("mr-nuno")]
-    await _run("smtp-source", *arguments, f"inet:{host}:{port}")
+    await run_program("smtp-source", *arguments, f"inet:{host}:{port}")
     sender = f"Return-Path: <{mark}@else.test>".encode()
     await until(lambda: len(mail.letters("mr-nuno", sender)) >= 200)
     assert len(mail.letters("mr-nuno", sender)) == 200

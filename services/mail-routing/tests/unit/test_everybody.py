@@ -7,10 +7,12 @@ from typing import Any
 
 from directory_view import View
 from mail_routing.adapters.directory import ViewDirectory
+from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.deliver import Deliver
 from mail_routing.domain.delivery import Shard
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Route
+from mail_routing.domain.rules import Book
 from rossio.directory.v1 import directory_pb2, events_pb2
 
 PEOPLE, ENTITIES = 126_683, 62
@@ -35,6 +37,13 @@ def ministry() -> Iterator[Any]:
         group_id="all", entity_id="e0", addresses=["all@e0.test"], expression=f"entity in ({entities})", version=1
     )
     yield events_pb2.GroupChanged(group=group)
+
+
+class NoRules:
+    empty = True
+
+    def of(self, scope: str) -> Book:
+        return Book(scope)
 
 
 class Shards:
@@ -67,9 +76,9 @@ async def test_a_mail_to_everybody_is_cut_into_shards_with_each_person_once() ->
     nothing: Any = None
     passed_over: Any = no_report
     kept: Any = shards
-    deliver = Deliver(
-        Route(ViewDirectory(view)), nothing, kept, kept, passed_over, now=lambda: now, new_id=lambda: "plan"
-    )
+    the_route = Route(ViewDirectory(view))
+    unruled = ApplyRules(the_route, NoRules(), kept)
+    deliver = Deliver(the_route, unruled, nothing, kept, kept, passed_over, now=lambda: now, new_id=lambda: "plan")
     to = (Recipient("all@e0.test"),)
     content = b"Subject: x\r\n\r\n"
     await deliver(

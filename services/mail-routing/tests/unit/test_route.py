@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import pytest
-from mail_routing.application.resolve import resolve as explain
-from mail_routing.domain.message import Recipient
+from mail_routing.application.apply_rules import ApplyRules
+from mail_routing.application.resolve import Explanation, Question, Resolve
+from mail_routing.domain import rules
+from mail_routing.domain.message import Message, Recipient
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.route import Destination, Kind, MailList, Person, Route, Sender, resolve
+from rpc import Caller
 
 
 @dataclass
@@ -69,6 +73,27 @@ class Book:
 
     def may_send(self, person: Person | None, group_id: str) -> bool:
         return person is not None and person.address in self.senders[group_id]
+
+
+class NoRules:
+    empty = True
+
+    def of(self, scope: str) -> rules.Book:
+        return rules.Book(scope)
+
+
+class Nowhere:
+    async def kept_outside(self, message: Message) -> Message:
+        raise NotImplementedError
+
+    async def read(self, message: Message) -> bytes:
+        raise NotImplementedError
+
+
+def explain(the_route: Route, sender: str, recipient: str) -> Explanation:
+    asked = Resolve(the_route, NoRules(), ApplyRules(the_route, NoRules(), Nowhere()))
+    caller = Caller("ana", "person", "ea", frozenset())
+    return asked(caller, Question(sender, recipient), now=datetime(2026, 11, 26, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -232,6 +232,12 @@ def test_recipients_are_judged_counted_and_kept_once() -> None:
         (b"MAIL FROM:<a@x.test> FUTURE=1", "555 5.5.4"),
         (b"EHLO bad(name)", "501 5.5.4"),
         (b"BDAT x", "501 5.5.4"),
+        (b"MAIL FROM:<a@x.test> RET=HDRS ENVID=QQ314+2B159", "250 2.1.0"),
+        (b"MAIL FROM:<a@x.test> RET=ALL", "501 5.5.4"),
+        (b"MAIL FROM:<a@x.test> ENVID=", "501 5.5.4"),
+        (b"MAIL FROM:<a@x.test> ENVID=a+0Db", "501 5.5.4"),
+        (b"MAIL FROM:<a@x.test> ENVID=a+2", "501 5.5.4"),
+        (b"MAIL FROM:<a@x.test> AUTH=someone+3Delse", "250 2.1.0"),
         (b"WHAT", "500 5.5.1"),
         (b"DATA", "503 5.5.1"),
         (b"VRFY someone", "252 2.1.5"),
@@ -245,6 +251,42 @@ def test_grammar(command: bytes, code: str) -> None:
 def test_postmaster_needs_no_domain() -> None:
     peer = Peer().send(HELLO + b"MAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\nDATA\r\nx\r\n.\r\n")
     assert peer.mails[0][1] == ["postmaster@mx.test"]
+
+
+DSN = [
+    (b"", ("", ())),
+    (b" NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Btag@Y.test", ("Bob+tag@Y.test", ("SUCCESS", "DELAY"))),
+    (b" notify=never", ("", ("NEVER",))),
+    (rb" ORCPT=utf-8;jos\x{E9}@y.test", ("josé@y.test", ())),
+    (b" ORCPT=x400;/PN=Bob", None),
+    (b" ORCPT=x400;/PN+3DBob", ("x400;/PN=Bob", ())),
+    (b" NOTIFY=NEVER,SUCCESS", None),
+    (b" NOTIFY=", None),
+    (b" ORCPT=bob", None),
+    (b" ORCPT=rfc822;a+0A+0Db", None),
+]
+
+
+@pytest.mark.parametrize(("parameters", "kept"), DSN)
+def test_dsn_parameters_are_kept(parameters: bytes, kept: tuple[str, tuple[str, ...]] | None) -> None:
+    session = Peer().send(HELLO + b"MAIL FROM:<a@x.test> RET=HDRS ENVID=QQ314+2B159\r\n").session
+    actions = session.receive(b"RCPT TO:<b@y.test>" + parameters + b"\r\nDATA\r\nx: y\r\n.\r\n")
+    taken = [action.transaction for action in actions if isinstance(action, Accept)]
+    if kept is None:
+        assert taken == []
+        return
+    (transaction,) = taken
+    assert (transaction.mail.envelope_id, transaction.mail.returned) == ("QQ314+159", "HDRS")
+    (recipient,) = transaction.recipients.values()
+    assert (recipient.address, (recipient.original, recipient.notify)) == ("b@y.test", kept)
+
+
+def test_one_connection_has_so_many_mails_and_refused_recipients() -> None:
+    again = b"MAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\nx: y\r\n.\r\n"
+    peer = Peer(Limits(mails=2)).send(HELLO + again * 3)
+    assert (len(peer.mails), peer.codes[-1], peer.closed) == (2, "421 4.7.0", True)
+    guessing = Peer(Limits(refused_recipients=3)).send(OPEN + b"RCPT TO:<unknown@y.test>\r\n" * 3)
+    assert (guessing.codes[-2:], guessing.closed) == (["550 5.1.1", "421 4.7.0"], True)
 
 
 def test_too_many_mistakes_end_the_connection() -> None:

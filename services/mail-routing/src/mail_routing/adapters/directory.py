@@ -47,6 +47,14 @@ class ViewDirectory:
         sender = self._view.person(person.person_id) if person else None
         return group is not None and self._view.may_send(group, sender)
 
+    def entity_of(self, person_id: str) -> str:
+        person = self._view.person(person_id)
+        return person.entity_id if person else ""
+
+    def in_group(self, person_id: str, group_id: str) -> bool:
+        person = self._view.person(person_id)
+        return person is not None and person.number in self._view.members(group_id)
+
     def addresses_of(self, person_id: str) -> tuple[str, ...]:
         """All addresses of a person who works in the ministry, the primary one first; none for others."""
         person = self._view.person(person_id)

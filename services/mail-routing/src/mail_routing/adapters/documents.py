@@ -1,23 +1,27 @@
 """Shards as documents.
 
     {_id, version, message_id, number, plan: {id, shards}, traceparent, due, parties: [...], accepted_at,
-     message: {...}, content: bytes | blob: ref, deliveries: [{...}], queued: [...], queued_at, sites: [...],
-     held, urged, claimed, outbox: [...]}
+     message: {...}, content: bytes | blob: ref, treatment: {...}, quarantined: entity, deliveries: [{...}],
+     queued: [...], queued_at, sites: [...], held, urged, claimed, outbox: [...]}
 
 `due` stands only while a recipient waits and is not held, so that its sparse index holds nothing else; urgent and
-bulk mail have a field of their own for it. The content of a small mail stands as long as a recipient waits, and so
-does `queued`, the keys by which administrators find it. `parties` are the addresses, entities and principals that
+bulk mail have a field of their own for it. The content of a small mail stands as long as a recipient waits or some of
+it is quarantined, and `queued`, the keys by which administrators find it, while a recipient waits. `parties` are the
+addresses, entities and principals that
 may ask what became of the mail.
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
-from mail_routing.domain import queue
+from mail_routing.domain import quarantine, queue
 from mail_routing.domain.address import canonical
-from mail_routing.domain.delivery import Delivery, Plan, Shard, State
+from mail_routing.domain.delivery import Delivery, Plan, Shard, State, Try
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind
+from mail_routing.domain.rules import Decision
+from mail_routing.domain.treatment import NONE, Treatment
 
 Document = dict[str, Any]
 
@@ -58,8 +62,12 @@ def shard_document(shard: Shard) -> Document:
         document |= _queue_fields(shard)
     if isinstance(message.content, BlobContent):
         document["blob"] = message.content.ref
-    elif shard.waiting:
+    elif shard.waiting or shard.kept_back:
         document["content"] = message.content
+    if shard.treatment != NONE:
+        document["treatment"] = _treatment_document(shard.treatment)
+    if shard.kept_back:
+        document["quarantined"] = quarantine.owner(shard)
     return document
 
 
@@ -71,8 +79,10 @@ def progress_change(shard: Shard) -> dict[str, Document]:
         wanted[due] = shard.due
     if shard.waiting:
         wanted |= _queue_fields(shard)
-    optional = {due, "content", "queued", "queued_at", "sites", *_FLAGS}
-    kept = {*wanted, *(("content",) if shard.waiting else ())}
+    if shard.kept_back:
+        wanted["quarantined"] = quarantine.owner(shard)
+    optional = {due, "content", "quarantined", "queued", "queued_at", "sites", *_FLAGS}
+    kept = {*wanted, *(("content",) if shard.waiting or shard.kept_back else ())}
     return {"$set": wanted, "$unset": dict.fromkeys(sorted(optional - kept), "")}
 
 
@@ -80,6 +90,26 @@ def _queue_fields(shard: Shard) -> Document:
     flags = {name: True for name in _FLAGS if getattr(shard, name)}
     keys = {"queued": list(queue.keys(shard)), "queued_at": shard.message.accepted_at}
     return {**flags, **keys, "sites": list(queue.sites(shard))}
+
+
+def _treatment_document(treatment: Treatment) -> Document:
+    return {
+        "fields": [list(field) for field in treatment.fields],
+        "disclaimers": list(treatment.disclaimers),
+        "require_tls": treatment.require_tls,
+        "kept_back": treatment.kept_back,
+        "decisions": [asdict(decision) for decision in treatment.decisions],
+    }
+
+
+def _treatment(document: Document) -> Treatment:
+    return Treatment(
+        fields=tuple((name, value) for name, value in document["fields"]),
+        disclaimers=tuple(document["disclaimers"]),
+        require_tls=document["require_tls"],
+        kept_back=document["kept_back"],
+        decisions=tuple(Decision(**decision) for decision in document["decisions"]),
+    )
 
 
 def shard(document: Document) -> Shard:
@@ -94,6 +124,7 @@ def shard(document: Document) -> Shard:
         plan=Plan(plan["id"], plan["shards"]) if plan else None,
         traceparent=document.get("traceparent", ""),
         **{name: document.get(name, False) for name in _FLAGS},
+        treatment=_treatment(document["treatment"]) if "treatment" in document else NONE,
     )
 
 
@@ -116,6 +147,7 @@ def delivery_document(delivery: Delivery) -> Document:
         "at": delivery.at,
         "remote": delivery.remote,
         "told": list(delivery.told),
+        "tries": [[each.at, each.state.value, each.status, each.reply] for each in delivery.tries],
     }
     return {name: value for name, value in document.items() if value not in ("", [], None)}
 
@@ -142,6 +174,7 @@ def _delivery(document: Document) -> Delivery:
         at=document.get("at"),
         remote=text("remote", ""),
         told=tuple(document.get("told", ())),
+        tries=tuple(Try(at, State(state), status, reply) for at, state, status, reply in document.get("tries", ())),
     )
 
 

@@ -10,8 +10,10 @@ from store import Change, Collection, Index, Insert, OutboxRecord
 
 from mail_routing.adapters import documents, wire
 from mail_routing.adapters.accepted_log import accepted_fact
+from mail_routing.adapters.access import audited
 from mail_routing.adapters.grouped import Grouped
-from mail_routing.application.ports import Due
+from mail_routing.application.ports import Deed, Due
+from mail_routing.domain import quarantine
 from mail_routing.domain.delivery import Progress, Shard, shard_id
 from mail_routing.domain.message import Message, MessageClass
 
@@ -20,6 +22,7 @@ INDEXES = (
     Index(["queued", "queued_at", "_id"]),
     Index(["parties", "-accepted_at"]),
     Index(["message_id", "number"]),
+    Index(["quarantined", "_id"], sparse=True),
 )
 
 # Their replies may be long, and a record has room for a megabyte.
@@ -115,3 +118,28 @@ def facts_of(progress: Progress, report: Message | None = None) -> list[OutboxRe
     if report is not None:
         facts.append(accepted_fact(report))
     return facts
+
+
+class StoredQuarantine:
+    """`Quarantine`: the shards of which something is kept back, in the collection of all deliveries."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def get(self, quarantine_id: str) -> Shard | None:
+        found = await self._collection.get(quarantine_id)
+        return documents.shard(found) if found else None
+
+    async def page(self, entity_id: str, after: str, limit: int) -> tuple[Sequence[Shard], str]:
+        position = (after, after) if after else None
+        hidden = {"outbox": False, "content": False}
+        query = {"quarantined": entity_id}
+        page = await self._collection.page(query, "_id", position, limit, projection=hidden)
+        return [documents.shard(found) for found in page.documents], str(page.after[1]) if page.after else ""
+
+    async def decide(self, progress: Progress, verb: str, deed: Deed) -> None:
+        shard = progress.shard
+        audit = audited(f"mail.quarantine.{verb}", quarantine.owner(shard), shard.message.message_id, deed)
+        facts = [*facts_of(progress), audit]
+        change = documents.progress_change(shard)
+        await self._collection.update(shard.id, change, version=shard.version, facts=facts)

@@ -5,11 +5,14 @@ from datetime import UTC
 from typing import Final
 
 import errors
-from rossio.mail.v1 import events_pb2, service_pb2
+from rossio.mail.v1 import access_pb2, events_pb2, rules_pb2, service_pb2
 
-from mail_routing.domain.delivery import Delivery, Shard, State
+from mail_routing.domain.app_password import AppPassword
+from mail_routing.domain.delivery import Delivery, Shard, State, with_last
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Step
+from mail_routing.domain.rules import Decision
+from mail_routing.domain.sending import Delegation, Right
 
 STREAMS: Final = {
     MessageClass.NORMAL: "mail.message.v1",
@@ -36,6 +39,12 @@ _STATES: Final = {
     State.QUARANTINED: events_pb2.DELIVERY_STATE_QUARANTINED,
     State.DROPPED: events_pb2.DELIVERY_STATE_DROPPED,
 }
+
+_RIGHTS: Final = {
+    Right.SEND_AS: access_pb2.SENDING_RIGHT_SEND_AS,
+    Right.ON_BEHALF: access_pb2.SENDING_RIGHT_ON_BEHALF,
+}
+_WIRE_RIGHTS: Final[Mapping[int, Right]] = {number: right for right, number in _RIGHTS.items()}
 
 
 def message_class(wire: int) -> MessageClass:
@@ -113,11 +122,37 @@ def traced(shard: Shard) -> service_pb2.TraceResponse:
         sender=shard.message.sender,
         size=shard.message.size,
         origin=shard.message.origin.value,
-        outcomes=map(_outcome, shard.deliveries),
+        outcomes=(_with_history(delivery) for delivery in shard.deliveries),
+        decisions=map(decision, shard.treatment.decisions),
     )
     setattr(wire, "class", WIRE_CLASSES[shard.message.message_class])
     wire.accepted_at.FromDatetime(shard.message.accepted_at)
     return wire
+
+
+def kept_back(shard: Shard) -> rules_pb2.QuarantinedMail:
+    held = (delivery for delivery in shard.deliveries if delivery.state is State.QUARANTINED)
+    wire = rules_pb2.QuarantinedMail(
+        quarantine_id=shard.id,
+        message_id=shard.message.message_id,
+        sender=shard.message.sender,
+        size=shard.message.size,
+        reason=shard.treatment.kept_back,
+        outcomes=map(_outcome, held),
+        decisions=map(decision, shard.treatment.decisions),
+    )
+    wire.accepted_at.FromDatetime(shard.message.accepted_at)
+    return wire
+
+
+def decision(decision: Decision) -> rules_pb2.RuleDecision:
+    return rules_pb2.RuleDecision(
+        scope=decision.scope,
+        rule_id=decision.rule_id,
+        version=decision.version,
+        name=decision.name,
+        actions=decision.actions,
+    )
 
 
 def step(step: Step) -> service_pb2.ResolveStep:
@@ -126,6 +161,32 @@ def step(step: Step) -> service_pb2.ResolveStep:
 
 def destination(destination: Destination) -> service_pb2.Destination:
     return service_pb2.Destination(address=destination.address, kind=destination.kind.value, target=destination.target)
+
+
+def app_password(password: AppPassword) -> access_pb2.AppPassword:
+    wire = access_pb2.AppPassword(password_id=password.password_id, name=password.name)
+    wire.created_at.FromDatetime(password.created_at)
+    if password.expires_at is not None:
+        wire.expires_at.FromDatetime(password.expires_at)
+    if password.revoked_at is not None:
+        wire.revoked_at.FromDatetime(password.revoked_at)
+    return wire
+
+
+def right(wire: int) -> Right:
+    found = _WIRE_RIGHTS.get(wire)
+    if found is None:
+        raise errors.Invalid("the right is not known", reason="RIGHT_UNKNOWN")
+    return found
+
+
+def delegation(delegation: Delegation) -> access_pb2.Delegation:
+    return access_pb2.Delegation(
+        owner=delegation.owner,
+        right=_RIGHTS[delegation.right],
+        person_id=delegation.person_id,
+        group_id=delegation.group_id,
+    )
 
 
 def _outcome(delivery: Delivery) -> events_pb2.Outcome:
@@ -143,4 +204,20 @@ def _outcome(delivery: Delivery) -> events_pb2.Outcome:
     )
     if delivery.at is not None:
         wire.at.FromDatetime(delivery.at)
+    return wire
+
+
+def _with_history(delivery: Delivery) -> events_pb2.Outcome:
+    """An outcome with each attempt that led to it, the last one too."""
+    wire = _outcome(delivery)
+    if delivery.at is None:
+        return wire
+    for attempt in with_last(delivery):
+        said = wire.history.add(
+            state=_STATES[attempt.state],
+            status=attempt.status,
+            reply=attempt.reply,
+            target=delivery.destination.target,
+        )
+        said.at.FromDatetime(attempt.at)
     return wire

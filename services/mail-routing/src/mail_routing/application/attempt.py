@@ -48,7 +48,8 @@ class Attempt:
         content = await self._contents.read(shard.message)
         present = headers.read(content)
         trace = telemetry.current_traceparent()
-        mail = message.added_fields(shard.message, present, self._hostname, trace) + content
+        treated = shard.treatment.applied(content, present, f"=_{shard.message.message_id}.rules")
+        mail = message.added_fields(shard.message, present, self._hostname, trace) + treated
         had = message.delivered_to(present)
         by_hop: defaultdict[tuple[str, str], list[Destination]] = defaultdict(list)
         results: dict[Destination, Result] = {}
@@ -58,6 +59,8 @@ class Attempt:
                 results[destination] = _LOOPED
             elif destination.kind is Kind.REFUSED:
                 results[destination] = Result(State.BOUNCED, destination.status, destination.target)
+            elif shard.treatment.kept_back and not waiting.attempts:  # once: who releases it lets it go
+                results[destination] = Result(State.QUARANTINED, "4.7.1", shard.treatment.kept_back)
             else:
                 by_hop[destination.hop, destination.forwarded_by].append(destination)
         mailboxes = [one for key in list(by_hop) if not key[0] for one in by_hop.pop(key)]

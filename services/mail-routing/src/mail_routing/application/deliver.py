@@ -1,12 +1,14 @@
 """Bring an accepted mail to its recipients: resolve, try at once, record what became of it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 
 import errors
 import telemetry
 
+from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Contents, Deliveries
 from mail_routing.application.take_bounce import TakeBounce
@@ -14,18 +16,23 @@ from mail_routing.domain import delivery, route
 from mail_routing.domain.delivery import SHARD_RECIPIENTS, Delivery, Plan, Shard
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Route, Sender
+from mail_routing.domain.treatment import NONE, Treatment
+
+Part = tuple[Treatment, tuple[Delivery, ...]]
+"""Up to a thousand recipients for whom the rules do the same to the mail."""
 
 
 class Deliver:
     """Handles one accepted mail; a repeat of one that was recorded does nothing.
 
-    A mail of up to a thousand recipients is tried here and now. A larger one is cut into shards, which any
-    worker takes up as soon as all of them are recorded.
+    A mail of up to a thousand recipients is tried here and now. A larger one, or one that the rules treat in
+    several ways, is cut into shards, which any worker takes up as soon as all of them are recorded.
     """
 
     def __init__(
         self,
         the_route: Route,
+        apply_rules: ApplyRules,
         attempt: Attempt,
         contents: Contents,
         deliveries: Deliveries,
@@ -35,6 +42,7 @@ class Deliver:
         new_id: Callable[[], str],
     ) -> None:
         self._route = the_route
+        self._apply_rules = apply_rules
         self._attempt = attempt
         self._contents = contents
         self._deliveries = deliveries
@@ -50,31 +58,34 @@ class Deliver:
         await self._take_bounce(message)
         sender = Sender(message.sender, message.origin.trusted)
         destinations = route.resolve(self._route, sender, message.recipients)
-        first = list(islice(destinations, SHARD_RECIPIENTS + 1))
-        if len(first) > SHARD_RECIPIENTS:
-            await self._plan(message, chain(first, destinations))
+        parts = _parts(await self._apply_rules(message, destinations))
+        treatment, deliveries = next(parts, (NONE, ()))
+        second = next(parts, None)
+        if second is not None:
+            await self._plan(message, chain([(treatment, deliveries), second], parts))
             return
         trace = telemetry.current_traceparent()
-        shard = Shard(message, 0, tuple(map(Delivery, first)), self._now(), traceparent=trace)
+        shard = Shard(_treated(message, treatment), 0, deliveries, self._now(), traceparent=trace, treatment=treatment)
         progress, report = await self._attempt(shard)
         await self._deliveries.begin(progress, report)
         telemetry.points.reached("mail.deliver.recorded")
-        _recipients(message).inc(len(first))
+        _recipients(message).inc(len(deliveries))
 
-    async def _plan(self, message: Message, destinations: Iterator[Destination]) -> None:
-        message = delivery.as_plan(await self._contents.kept_outside(message))
-        plan_id, number, trace = self._new_id(), 0, telemetry.current_traceparent()
-        first = _next(destinations)
+    async def _plan(self, message: Message, parts: Iterator[Part]) -> None:
+        message = await self._contents.kept_outside(message)
+        treatment, first = next(parts)
+        if len(first) == SHARD_RECIPIENTS:  # the full parts come first
+            message = delivery.as_plan(message)
+        whole = Shard(message, 0, (), None, plan=Plan(self._new_id(), 0), traceparent=telemetry.current_traceparent())
+        number = 0
         recipients = len(first)
-        while part := _next(destinations):
-            number += 1
-            recipients += len(part)
-            plan = Plan(plan_id, number + 1)
-            await self._deliveries.plan(Shard(message, number, part, None, plan=plan, traceparent=trace))
+        for number, (treated, deliveries) in enumerate(parts, 1):
+            recipients += len(deliveries)
+            await self._deliveries.plan(_numbered(whole, number, treated, deliveries))
             telemetry.points.reached("mail.deliver.planned")
         # Written last and once: what makes this expansion the one that counts, and due at once.
-        plan = Plan(plan_id, number + 1)
-        await self._deliveries.plan(Shard(message, 0, first, self._now(), plan=plan, traceparent=trace))
+        last = replace(_numbered(whole, number, treatment, first), number=0, due=self._now())
+        await self._deliveries.plan(last)
         telemetry.points.reached("mail.deliver.recorded")
         _recipients(message).inc(recipients)
 
@@ -83,5 +94,24 @@ def _recipients(message: Message) -> telemetry.Count:
     return telemetry.names.MAIL_RECIPIENTS.bind(lane=message.message_class.value)
 
 
-def _next(destinations: Iterator[Destination]) -> tuple[Delivery, ...]:
-    return tuple(map(Delivery, islice(destinations, SHARD_RECIPIENTS)))
+def _numbered(whole: Shard, number: int, treatment: Treatment, deliveries: tuple[Delivery, ...]) -> Shard:
+    assert whole.plan is not None
+    plan = Plan(whole.plan.id, number + 1)
+    message = _treated(whole.message, treatment)
+    return replace(whole, message=message, number=number, deliveries=deliveries, plan=plan, treatment=treatment)
+
+
+def _treated(message: Message, treatment: Treatment) -> Message:
+    return replace(message, require_tls=True) if treatment.require_tls else message
+
+
+def _parts(treated: Iterator[tuple[Treatment, Destination]]) -> Iterator[Part]:
+    """The destinations by treatment, each part as soon as it is full, the rest at the end."""
+    open_parts: dict[Treatment, list[Delivery]] = {}
+    for treatment, destination in treated:
+        deliveries = open_parts.setdefault(treatment, [])
+        deliveries.append(Delivery(destination))
+        if len(deliveries) == SHARD_RECIPIENTS:
+            yield treatment, tuple(open_parts.pop(treatment))
+    for treatment, deliveries in open_parts.items():
+        yield treatment, tuple(deliveries)

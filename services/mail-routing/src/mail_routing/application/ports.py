@@ -5,16 +5,51 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from rpc import Caller
+
+from mail_routing.domain.app_password import AppPassword
 from mail_routing.domain.delivery import Progress, Result, Shard
 from mail_routing.domain.message import Message, MessageClass
 from mail_routing.domain.queue import Filter, QueueAction
 from mail_routing.domain.route import Destination, Directory
+from mail_routing.domain.sending import Delegation
 
 
 class People(Directory, Protocol):
     """The directory, as those who ask about people need it."""
 
     def addresses_of(self, person_id: str) -> tuple[str, ...]: ...
+    def entity_of(self, person_id: str) -> str: ...
+    def in_group(self, person_id: str, group_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who did it and when, for the audit record that goes into the same write."""
+
+    by: Caller
+    at: datetime
+
+
+class AppPasswords(Protocol):
+    """The app passwords of all people."""
+
+    async def get(self, password_id: str) -> AppPassword | None: ...
+    async def put(self, password: AppPassword, verb: str, deed: Deed) -> None:
+        """Record it in the place of what was known under its id; `verb` names what was done to it."""
+
+    async def page(self, person_id: str, after: str, limit: int) -> tuple[Sequence[AppPassword], str]:
+        """Those of a person behind the id `after`, and the id behind which it goes on; "" at either end."""
+        ...
+
+
+class Delegations(Protocol):
+    """Who may send in whose name."""
+
+    async def of(self, owner: str) -> Sequence[Delegation]: ...
+    async def put(self, delegation: Delegation, deed: Deed) -> None: ...
+    async def remove(self, delegation: Delegation, deed: Deed) -> None:
+        """Nothing when it is not there."""
 
 
 class AcceptedLog(Protocol):

@@ -1,13 +1,31 @@
-"""Resolve: where a mail would go, and why; the code of the route, told step by step."""
+"""Resolve: where a mail would go, and why; the code of the route and of its rules, told step by step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from mail_routing.domain import route
-from mail_routing.domain.message import Recipient
+import errors
+from rpc import Caller
+
+from mail_routing.application.apply_rules import ApplyRules, Books
+from mail_routing.application.trace import ADMIN
+from mail_routing.domain import address, headers, message, route, rule_grammar
+from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Route, Sender, Step
+from mail_routing.domain.rules import Book, Facts, Rule
+from mail_routing.domain.treatment import Treatment
 
 MOST_SHOWN = 1000
 _MOST_STEPS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A mail that somebody would hand in, authenticated; `draft` is asked as a rule of the caller's entity, too."""
+
+    sender: str
+    recipient: str
+    content: bytes = b""
+    draft: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +37,89 @@ class Explanation:
     count: int
 
 
-def resolve(the_route: Route, sender: str, recipient: str) -> Explanation:
-    """What would become of a mail that `sender` hands in, authenticated, for `recipient`."""
-    steps: list[Step] = []
+@dataclass(frozen=True, slots=True)
+class WithDraft:
+    """`Books` in which a rule that is not in force stands among those of a scope."""
 
-    def tell(step: Step) -> None:
-        if len(steps) < _MOST_STEPS:
-            steps.append(step)
+    books: Books
+    scope: str
+    draft: Rule
 
-    shown: list[Destination] = []
-    count = 0
-    for destination in route.resolve(the_route, Sender(sender, trusted=True), [Recipient(recipient)], tell):
-        count += 1
-        if count <= MOST_SHOWN:
-            shown.append(destination)
-    return Explanation(tuple(steps), tuple(shown), count)
+    @property
+    def empty(self) -> bool:
+        return False
+
+    def of(self, scope: str) -> Book:
+        book = self.books.of(scope)
+        if scope != self.scope:
+            return book
+        others = tuple(rule for rule in book.rules if rule.rule_id != self.draft.rule_id)
+        return replace(book, rules=(*others, self.draft)).in_order()
+
+
+class Resolve:
+    """Rules are told to those who administrate mail, since they may be nobody else's business; they count for all."""
+
+    def __init__(self, the_route: Route, books: Books, apply_rules: ApplyRules) -> None:
+        self._route = the_route
+        self._books = books
+        self._apply_rules = apply_rules
+
+    def __call__(self, caller: Caller, question: Question, *, now: datetime) -> Explanation:
+        """`Invalid` for content that cannot be read, or a draft that cannot be; `NotAllowed` for others' drafts."""
+        steps: list[Step] = []
+
+        def tell(step: Step) -> None:
+            if len(steps) < _MOST_STEPS:
+                steps.append(step)
+
+        def told(book: Book, rule: Rule, outcome: str) -> None:
+            if caller.has(ADMIN):
+                whose = f"entity {book.scope}" if book.scope else "ministry"
+                tell(Step("rule", f"{rule.name or rule.rule_id} ({whose}, version {rule.version})", outcome))
+
+        apply_rules = self._apply_rules
+        if question.draft is not None:
+            apply_rules = self._with_draft(caller, question.draft)
+        facts = self._facts(question, now)
+        found = route.resolve(self._route, Sender(question.sender, trusted=True), facts.message.recipients, tell)
+        shown: list[Destination] = []
+        count = 0
+        for treatment, destination in apply_rules.treated(facts, found, told):
+            count += 1
+            if count <= MOST_SHOWN:
+                shown.append(destination)
+                _tell_treatment(treatment, destination, tell)
+        return Explanation(tuple(steps), tuple(shown), count)
+
+    def _with_draft(self, caller: Caller, draft: Rule) -> ApplyRules:
+        if not caller.has(ADMIN):
+            raise errors.NotAllowed("rules are for mail administrators", reason="ROLE")
+        rule_grammar.check(draft)
+        return self._apply_rules.with_books(WithDraft(self._books, caller.entity_id, draft))
+
+    def _facts(self, question: Question, now: datetime) -> Facts:
+        content = question.content or b"\r\n"
+        if not message.sound(content):
+            raise errors.Invalid("the mail has a bare CR, a bare LF or a NUL", reason="BARE_LINE_END")
+        headers.read(content)
+        domain = address.split(question.sender)[1]
+        return Facts(
+            Message(
+                message_id="",
+                entity_id=self._route.directory.entity_of_domain(domain) or "",
+                sender=question.sender,
+                recipients=(Recipient(question.recipient),),
+                content=content,
+                size=len(content),
+                message_class=MessageClass.NORMAL,
+                accepted_at=now,
+                origin=Origin.GRPC,
+            ),
+            content,
+        )
+
+
+def _tell_treatment(treatment: Treatment, destination: Destination, tell: route.Tell) -> None:
+    for decision in treatment.decisions:
+        tell(Step("treated", destination.address, f"{decision.name}: {decision.actions}"))

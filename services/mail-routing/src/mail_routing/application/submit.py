@@ -1,15 +1,14 @@
 """Submit: a mail handed in over gRPC by a person or a service."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 import errors
 from rpc import Caller
 
 from mail_routing.application.accept import Accept
-from mail_routing.application.ports import People
+from mail_routing.application.authorise import Authorise
 from mail_routing.domain import address, message, route
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Refusal, Route, Sender
@@ -27,35 +26,29 @@ class Submission:
 
 
 class Submit:
-    """Takes the mail in, or none of it: every recipient has to be one that the route would take.
-
-    `service_senders` names the addresses that a service may send from, as patterns by its subject.
-    """
+    """Takes the mail in, or none of it: every recipient has to be one that the route would take."""
 
     def __init__(
         self,
         the_route: Route,
-        people: People,
         accept: Accept,
-        service_senders: Mapping[str, Sequence[str]],
+        authorise: Authorise,
         *,
         now: Callable[[], datetime],
     ) -> None:
         self._route = the_route
-        self._people = people
         self._accept = accept
-        self._service_senders = service_senders
+        self._authorise = authorise
         self._now = now
 
     async def __call__(self, caller: Caller, mail: Submission) -> None:
         sender = address.parse(mail.sender)
-        if not self._may_use(caller, sender):
-            raise errors.NotAllowed("the sender is no address of the caller", reason="SENDER_NOT_YOURS")
         if mail.message_class is MessageClass.URGENT and caller.kind != "service":
             raise errors.NotAllowed("urgent mail is for services", reason="CLASS_NOT_ALLOWED")
         if not message.sound(mail.content):
             raise errors.Invalid("the mail has a bare CR, a bare LF or a NUL", reason="BARE_LINE_END")
         content = mail.content if mail.content.endswith(b"\r\n") else mail.content + b"\r\n"
+        content = await self._authorise(caller, sender, content)
         recipients = tuple(map(address.parse, dict.fromkeys(mail.recipients)))
         for number, recipient in enumerate(recipients, 1):
             finding = route.find(self._route, Sender(sender, trusted=True), recipient)
@@ -66,7 +59,7 @@ class Submit:
         await self._accept(
             Message(
                 message_id=mail.message_id,
-                entity_id=self._people.entity_of_domain(address.split(sender)[1]) or "",
+                entity_id=self._route.directory.entity_of_domain(address.split(sender)[1]) or "",
                 sender=sender,
                 recipients=tuple(map(Recipient, recipients)),
                 content=content,
@@ -78,10 +71,3 @@ class Submit:
                 principal=caller.subject,
             )
         )
-
-    def _may_use(self, caller: Caller, sender: str) -> bool:
-        sender = address.canonical(sender)
-        if caller.kind == "person":
-            return sender in self._people.addresses_of(caller.subject)
-        patterns = self._service_senders.get(caller.subject, ()) if caller.kind == "service" else ()
-        return any(fnmatchcase(sender, pattern) for pattern in patterns)

@@ -12,8 +12,10 @@ from enum import Enum
 from mail_routing.domain import retry
 from mail_routing.domain.message import Message, MessageClass
 from mail_routing.domain.route import Destination, Kind
+from mail_routing.domain.treatment import NONE, Treatment
 
 SHARD_RECIPIENTS = 1000
+_TRIES_KEPT = 19
 DELAY_AFTER = timedelta(hours=4)
 """So long after it came in, the sender hears that a mail still waits."""
 
@@ -40,8 +42,18 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """A former attempt at a recipient."""
+
+    at: datetime
+    state: State
+    status: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
-    """One recipient's state."""
+    """One recipient's state; `tries` are the attempts before the last one, at most twenty."""
 
     destination: Destination
     state: State = State.DEFERRED
@@ -51,6 +63,7 @@ class Delivery:
     at: datetime | None = None
     remote: str = ""
     told: tuple[str, ...] = ()  # of "DELAY" and "SUCCESS", what the sender knows or hears from others
+    tries: tuple[Try, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ class Shard:
     version: int = 1
     plan: Plan | None = None
     traceparent: str = ""  # of the trace in which the mail came in
+    treatment: Treatment = NONE  # what the rules do to it
     held: bool = False  # by an administrator
     urged: bool = False  # by an administrator: the site's back-off is not minded
     claimed: bool = False  # until `due`, by whoever makes an attempt
@@ -89,6 +103,11 @@ class Shard:
     def being_tried(self, now: datetime) -> bool:
         """Whether somebody who claimed it makes an attempt, of which the outcome must not be lost."""
         return self.claimed and self.due is not None and self.due > now
+
+    @property
+    def kept_back(self) -> bool:
+        """Some of it is quarantined: it may be released, and so its content stays."""
+        return any(delivery.state is State.QUARANTINED for delivery in self.deliveries)
 
     @property
     def id(self) -> str:
@@ -174,7 +193,16 @@ def _after(delivery: Delivery, results: Mapping[Destination, Result], now: datet
         at=now,
         remote=result.remote,
         told=(*delivery.told, "SUCCESS") if result.informed and result.state is State.DELIVERED else delivery.told,
+        tries=with_last(delivery),
     )
+
+
+def with_last(delivery: Delivery) -> tuple[Try, ...]:
+    """The tries of a delivery of which something new is to be said."""
+    if delivery.at is None:
+        return delivery.tries
+    last = Try(delivery.at, delivery.state, delivery.status, delivery.reply)
+    return (*delivery.tries, last)[-_TRIES_KEPT:]
 
 
 def _expired(delivery: Delivery) -> Delivery:

@@ -6,24 +6,28 @@ from typing import Any
 
 import rpc
 from rossio.mail.v1 import service_pb2 as pb
-from rossio.mail.v1 import service_pb2_grpc
 
-from mail_routing.adapters import wire
-from mail_routing.application.resolve import resolve
+from mail_routing.adapters import wire, wire_rules
+from mail_routing.application.resolve import Question as Wanted
+from mail_routing.application.resolve import Resolve
 from mail_routing.application.submit import Submission, Submit
 from mail_routing.application.trace import Question, Trace
-from mail_routing.domain.route import Route
+from mail_routing.entrypoints.grpc_access import AccessApi, AccessCases
+from mail_routing.entrypoints.grpc_rules import RuleCases, RulesApi
 
 SERVICE = "rossio.mail.v1.MailService"
 
 
-class MailApi(service_pb2_grpc.MailServiceServicer):
-    """The servicer."""
+class MailApi(AccessApi, RulesApi):
+    """The servicer: mail itself; who may send it, and by which rules it goes, are beside it."""
 
-    def __init__(self, the_route: Route, submit: Submit, trace: Trace) -> None:
-        self._route = the_route
+    def __init__(self, resolve: Resolve, submit: Submit, trace: Trace, access: AccessCases, rules: RuleCases) -> None:
+        AccessApi.__init__(self, access)
+        RulesApi.__init__(self, rules)
+        self._resolve = resolve
         self._submit = submit
         self._trace = trace
+        self._now = rules.now
 
     async def Submit(self, request: pb.SubmitRequest, context: Any) -> pb.SubmitResponse:
         message_id = rpc.derived_id("mail")
@@ -34,7 +38,9 @@ class MailApi(service_pb2_grpc.MailServiceServicer):
         return pb.SubmitResponse(message_id=message_id)
 
     async def Resolve(self, request: pb.ResolveRequest, context: Any) -> pb.ResolveResponse:
-        explanation = resolve(self._route, request.sender, request.recipient)
+        draft = wire_rules.rule(request.draft) if request.HasField("draft") else None
+        wanted = Wanted(request.sender, request.recipient, request.content, draft)
+        explanation = self._resolve(rpc.caller(), wanted, now=self._now())
         return pb.ResolveResponse(
             steps=map(wire.step, explanation.steps),
             destinations=map(wire.destination, explanation.destinations),

@@ -9,9 +9,23 @@ from typing import cast
 
 import service
 import telemetry
+from rpc import Caller
 
+from mail_routing.application.authenticate import Credentials
+from mail_routing.domain.pace import Pace
 from mail_routing.entrypoints.smtp.grammar import Reply
-from mail_routing.entrypoints.smtp.session import Accept, Action, Close, Judge, Limits, Send, Session, Transaction
+from mail_routing.entrypoints.smtp.session import (
+    Accept,
+    Action,
+    Authenticate,
+    Close,
+    Judge,
+    Limits,
+    Send,
+    Session,
+    StartTls,
+    Transaction,
+)
 
 _log = telemetry.logger(__name__)
 
@@ -21,11 +35,22 @@ _READ_AHEAD = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who speaks at the other end: the address of the socket, the name it gave, what protects the connection."""
+    """Who speaks at the other end: the address of the socket, the name it gave, what protects the connection, and
+    as whom it has authenticated.
+    """
 
     address: str
     name: str
     secure: bool
+    caller: Caller | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A client that has authenticated, and what says from now on what is taken of it."""
+
+    caller: Caller
+    judge: Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +59,7 @@ class ServerLimits:
 
     connections: int = 1000
     connections_per_address: int = 100
+    connections_a_minute: int = 0  # of one address; 0: any number
     buffered_octets: int = 512 * 1024 * 1024
     idle_seconds: float = 300.0
     session: Limits = field(default_factory=Limits)
@@ -41,10 +67,15 @@ class ServerLimits:
 
 Take = Callable[[Transaction, Client], Awaitable[Reply]]
 JudgeOf = Callable[[str], Judge]
+AuthenticateClient = Callable[[Credentials, Client], Awaitable[Admitted | Reply]]
 
 
 class SmtpServer:
-    """Listens; a connection is given a session, and each mail that comes in is handed to `take`."""
+    """Listens; a connection is given a session, and each mail that comes in is handed to `take`.
+
+    With `tls` STARTTLS is offered, or with `implicit_tls` a connection begins with TLS (RFC 8314). With
+    `authenticate` AUTH is offered, once TLS is up.
+    """
 
     def __init__(
         self,
@@ -55,17 +86,24 @@ class SmtpServer:
         *,
         limits: ServerLimits | None = None,
         tls: ssl.SSLContext | None = None,
+        implicit_tls: bool = False,
+        authenticate: AuthenticateClient | None = None,
+        setting: str = "SMTP_ADDRESS",
     ) -> None:
         self.hostname = hostname
         self.take = take
         self.judge_of = judge_of
         self.limits = limits or ServerLimits()
         self.tls = tls
+        self.implicit_tls = implicit_tls
+        self.authenticate = authenticate
         self.connections: set[Connection] = set()
         self.by_address: Counter[str] = Counter()
         self.held = 0  # octets, of all sessions
         self.stopping = False
         self._address = address
+        self._setting = setting
+        self._coming = Pace(self.limits.connections_a_minute)
         self._listener: asyncio.Server | None = None
 
     @property
@@ -76,8 +114,9 @@ class SmtpServer:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         host, port = service.host_and_port(self._address)
-        with service.binding(self._address, "SMTP_ADDRESS"):
-            self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=512)
+        with service.binding(self._address, self._setting):
+            tls = self.tls if self.implicit_tls else None
+            self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=512, ssl=tls)
 
     async def stop(self) -> None:
         """Take no new connection, end the idle ones with 421, and see the mails in hand through."""
@@ -99,6 +138,10 @@ class SmtpServer:
             return Reply(421, "4.3.2", "Too many connections")
         if self.by_address[address] >= self.limits.connections_per_address:
             return Reply(421, "4.7.0", "Too many connections from you")
+        now = asyncio.get_running_loop().time()
+        if self._coming.over(address, now):
+            return Reply(421, "4.7.0", "Too many connections from you in a short time")
+        self._coming.spend(address, 1, now)
         return None
 
 
@@ -113,6 +156,7 @@ class Connection(asyncio.Protocol):
         self._last_heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._address = ""
+        self._caller: Caller | None = None
         self._counted = False
         self._held = 0
 
@@ -122,7 +166,12 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else "unknown"
         self.session = Session(
-            server.hostname, server.limits.session, server.judge_of(self._address), offer_tls=server.tls is not None
+            server.hostname,
+            server.limits.session,
+            server.judge_of(self._address),
+            offer_tls=server.tls is not None,
+            secure=server.implicit_tls,
+            offer_auth=server.authenticate is not None,
         )
         if refusal := server.refusal(self._address):
             writer.write(refusal.encode())
@@ -181,9 +230,11 @@ class Connection(asyncio.Protocol):
                     self._transport.write(data)
                 case Accept(transaction):
                     self._start(self._take(transaction))
+                case Authenticate(credentials):
+                    self._start(self._authenticate(credentials))
                 case Close():
                     self.close()
-                case _:
+                case StartTls():
                     self._start(self._start_tls())
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -198,17 +249,34 @@ class Connection(asyncio.Protocol):
             self._transport.write(Reply(421, "4.3.0", "A fault of ours; try again later").encode())
             self.close()
 
+    @property
+    def _client(self) -> Client:
+        return Client(self._address, self.session.client_name, self.session.secure, self._caller)
+
     async def _take(self, transaction: Transaction) -> None:
-        client = Client(self._address, self.session.client_name, self.session.secure)
         if self._server.held > self._server.limits.buffered_octets:
             reply = Reply(452, "4.3.1", "Too much in hand; try again later")
         else:
-            reply = await self._server.take(transaction, client)
+            reply = await self._server.take(transaction, self._client)
+        self._go_on(lambda: self.session.answered(reply))
+
+    async def _authenticate(self, credentials: Credentials) -> None:
+        assert self._server.authenticate is not None
+        answer = await self._server.authenticate(credentials, self._client)
+        if isinstance(answer, Admitted):
+            self._caller, judge = answer.caller, answer.judge
+            self._go_on(lambda: self.session.authenticated(judge))
+        else:
+            refusal = answer
+            self._go_on(lambda: self.session.refused(refusal))
+
+    def _go_on(self, told: Callable[[], list[Action]]) -> None:
+        """The session is told how something ended that it has waited for."""
         self.task = None
         self._heard()
         if self._transport.is_closing():
             return
-        self._carry_out(self.session.answered(reply))
+        self._carry_out(told())
         self._count_held(self.session.buffered)
         self._transport.resume_reading()
         if self._server.stopping and self.task is None:

@@ -7,8 +7,9 @@ needs the world (taking a mail in, starting TLS) it stops reading until it is to
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mail_routing.application.authenticate import Credentials
 from mail_routing.domain.message import Recipient, sound
-from mail_routing.entrypoints.smtp import grammar
+from mail_routing.entrypoints.smtp import grammar, sasl
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Refused, Reply
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one connection may ask for: octets of a mail and of a command line, recipients of a mail, mistakes."""
+    """What one connection may ask for: octets of a mail and of a command line, recipients of a mail, recipients
+    that were refused, mistakes, mails.
+    """
 
     mail_octets: int = 35 * 1024 * 1024
     command_octets: int = 2048
     recipients: int = 1000
+    refused_recipients: int = 100
     mistakes: int = 10
+    mails: int = 1000
 
 
 @dataclass(slots=True)
@@ -62,17 +67,25 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Look at the credentials, then call `Session.authenticated` or `Session.refused`."""
+
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the connection once everything is written."""
 
 
-Action = Send | Accept | StartTls | Close
+Action = Send | Accept | StartTls | Authenticate | Close
 
 _END = b"\r\n.\r\n"
 _OK = Reply(250, "2.0.0", "Ok")
 _ORDER = Reply(503, "5.5.1", "Commands came in the wrong order")
 _TOO_LONG = Reply(500, "5.5.2", "The line is too long")
 _TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than we take")
+_TOO_MANY_MAILS = Reply(421, "4.7.0", "Enough mails for one connection")
 _BAD_LINE = Reply(521, "5.5.2", "Lines end in CR LF; bare CR, bare LF and NUL are refused")
 _BAD_CONTENT = Reply(550, "5.6.0", "The mail has a bare CR, a bare LF or a NUL")
 
@@ -80,14 +93,26 @@ _BAD_CONTENT = Reply(550, "5.6.0", "The mail has a bare CR, a bare LF or a NUL")
 class Session:
     """Feed it with `receive` and carry out what it returns, in that order."""
 
-    def __init__(self, hostname: str, limits: Limits, judge: Judge, *, offer_tls: bool = False) -> None:
+    def __init__(
+        self,
+        hostname: str,
+        limits: Limits,
+        judge: Judge,
+        *,
+        offer_tls: bool = False,
+        secure: bool = False,
+        offer_auth: bool = False,
+    ) -> None:
         self.client_name = ""
         self.extended = False
-        self.secure = False
+        self.secure = secure
+        self.known = False  # who speaks has authenticated
         self._hostname = hostname
         self._limits = limits
         self._judge = judge
         self._offer_tls = offer_tls
+        self._offer_auth = offer_auth
+        self._mechanism: sasl.Mechanism | None = None
         self._buffer = bytearray()
         self._scanned = 0  # octets of the buffer known to hold no end of the line or of the data
         self._transaction: Transaction | None = None
@@ -95,6 +120,8 @@ class Session:
         self._chunk = 0  # octets of the BDAT chunk still to come
         self._last = False
         self._mistakes = 0
+        self._refused_recipients = 0
+        self._mails = 0
         self._actions: list[Action] = []
         self._mode: Callable[[], None] | None = self._read_command
         self._verbs: dict[str, Callable[[str], None]] = {
@@ -105,6 +132,7 @@ class Session:
             "DATA": self._data,
             "BDAT": self._bdat,
             "RSET": self._rset,
+            "AUTH": self._auth,
             "NOOP": lambda _: self._say(_OK),
             "VRFY": lambda _: self._say(Reply(252, "2.1.5", "Send some mail, and we shall see")),
             "HELP": lambda _: self._say(Reply(214, "2.0.0", "RFC 5321")),
@@ -133,8 +161,27 @@ class Session:
         """The mail of the last `Accept` was taken in, or not."""
         self._reset()
         self._mistakes = 0
+        self._mails += 1
         self._mode = self._read_command
         self._say(reply)
+        return self._run()
+
+    def authenticated(self, judge: Judge) -> list[Action]:
+        """The credentials of the last `Authenticate` are right; from now on `judge` says what is taken."""
+        self.known, self._judge = True, judge
+        self._mode = self._read_command
+        self._say(Reply(235, "2.7.0", "Welcome"))
+        return self._run()
+
+    def refused(self, reply: Reply) -> list[Action]:
+        """The credentials of the last `Authenticate` are not taken."""
+        assert self._mechanism is not None
+        if self._mechanism.says_why and reply.code == sasl.REFUSED.code:
+            self._say(sasl.WHY)  # the client answers with an empty message, and then hears the reply
+            self._mode = self._read_acknowledgement
+        else:
+            self._mode = self._read_command
+            self._mistake(reply)
         return self._run()
 
     def secured(self) -> None:
@@ -156,18 +203,36 @@ class Session:
     # Modes: each takes what it can from the buffer, and leaves it as it is when more octets are needed.
 
     def _read_command(self) -> None:
+        if (line := self._line()) is not None:
+            self._command(line)
+
+    def _read_response(self) -> None:
+        if (line := self._line()) is not None:
+            self._mode = self._read_command
+            self._try(lambda: self._credentials(line.decode("ascii", "replace")))
+
+    def _read_acknowledgement(self) -> None:
+        if self._line() is not None:
+            self._mode = self._read_command
+            self._mistake(sasl.REFUSED)
+
+    def _line(self) -> bytes | None:
+        """The next line without its end; None when it is not there yet, or will not be read."""
+        most = self._limits.command_octets
+        if self._offer_auth and self.secure and not self.known:
+            most = max(most, sasl.LONGEST_LINE)
         end = self._buffer.find(b"\n", self._scanned)
         self._scanned = len(self._buffer) if end < 0 else 0
-        if end < 0 or end >= self._limits.command_octets:
-            if len(self._buffer) > self._limits.command_octets:
+        if end < 0 or end >= most:
+            if len(self._buffer) > most:
                 self._end(_TOO_LONG)
-            return
+            return None
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
         if line.endswith(b"\r\n") and sound(line):
-            self._command(line[:-2])
-        else:  # whoever sends this disagrees with us on where commands end: nothing further is believed
-            self._end(_BAD_LINE)
+            return line[:-2]
+        self._end(_BAD_LINE)  # whoever sends this disagrees with us on where lines end: nothing further is believed
+        return None
 
     def _read_data(self) -> None:
         # `_data` has put a CR LF before the data: their first line begins as all others do.
@@ -227,9 +292,14 @@ class Session:
     def _command(self, line: bytes) -> None:
         try:
             verb, _, argument = line.decode().partition(" ")
-            self._verbs.get(verb.upper(), self._unknown)(argument)
         except UnicodeDecodeError:
             self._mistake(Reply(500, "5.5.2", "Not UTF-8"))
+            return
+        self._try(lambda: self._verbs.get(verb.upper(), self._unknown)(argument))
+
+    def _try(self, work: "Callable[[], None]") -> None:
+        try:
+            work()
         except Refused as refused:
             self._mistake(refused.reply)
 
@@ -245,14 +315,19 @@ class Session:
         self.client_name, self.extended = grammar.hello(argument), True
         self._reset()
         size = f"SIZE {self._limits.mail_octets}"
-        offers = [self._hostname, "PIPELINING", size, "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING"]
+        offers = [self._hostname, "PIPELINING", size, "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN"]
         if self._offer_tls and not self.secure:
             offers.append("STARTTLS")
+        if self._offer_auth and self.secure:
+            offers.append("AUTH " + " ".join(sasl.MECHANISMS))
         self._say(Reply(250, "", "\n".join(offers)))
 
     def _mail(self, argument: str) -> None:
         if not self.client_name or self._transaction is not None:
             raise Refused(_ORDER)
+        if self._mails >= self._limits.mails:
+            self._end(_TOO_MANY_MAILS)
+            return
         mail = grammar.mail(argument)
         refusal = _TOO_LARGE if mail.size > self._limits.mail_octets else self._judge.sender(mail)
         if refusal is None:
@@ -264,16 +339,20 @@ class Session:
         if transaction is None or transaction.chunked:
             raise Refused(_ORDER)
         mail, taken = transaction.mail, transaction.recipients
-        address = grammar.rcpt(argument, smtputf8=mail.smtputf8, postmaster=f"postmaster@{self._hostname}")
+        recipient = grammar.rcpt(argument, smtputf8=mail.smtputf8, postmaster=f"postmaster@{self._hostname}")
         refusal = None
-        if address not in taken:
+        if recipient.address not in taken:
             if len(taken) >= self._limits.recipients:
                 refusal = Reply(452, "4.5.3", "Too many recipients; send to these first")
             else:
-                refusal = self._judge.recipient(mail, address)
+                refusal = self._judge.recipient(mail, recipient.address)
         if refusal is None:
-            taken[address] = Recipient(address)
+            taken[recipient.address] = recipient
         self._say(refusal or Reply(250, "2.1.5", "Ok"))
+        if refusal is not None and refusal.code >= 500:
+            self._refused_recipients += 1
+            if self._refused_recipients >= self._limits.refused_recipients:
+                self._end(Reply(421, "4.7.0", "Too many recipients were refused"))
 
     def _data(self, argument: str) -> None:
         if argument:
@@ -310,6 +389,29 @@ class Session:
         self._mode = None
         self._say(Reply(220, "2.0.0", "Go ahead"))
         self._actions.append(StartTls())
+
+    def _auth(self, argument: str) -> None:
+        if not self._offer_auth:
+            raise Refused(Reply(502, "5.5.1", "Authentication is not offered here"))
+        if not self.secure:
+            raise Refused(Reply(538, "5.7.11", "Start TLS first"))
+        if not self.extended or self.known or self._transaction is not None:
+            raise Refused(_ORDER)
+        name, _, initial = argument.partition(" ")
+        self._mechanism = sasl.MECHANISMS.get(name.upper())
+        if self._mechanism is None:
+            raise Refused(Reply(504, "5.5.4", "The mechanism is not known"))
+        if initial:
+            self._credentials("" if initial == "=" else initial)
+        else:
+            self._mode = self._read_response
+            self._say(Reply(334, "", ""))
+
+    def _credentials(self, response: str) -> None:
+        assert self._mechanism is not None
+        credentials = self._mechanism.read(sasl.decoded(response))
+        self._mode = None
+        self._actions.append(Authenticate(credentials))
 
     # What they share.
 
