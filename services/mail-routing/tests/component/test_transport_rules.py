@@ -239,9 +239,11 @@ async def test_resolve_tells_each_rule_and_tries_a_draft_that_is_not_in_force(ma
     assert ("rule", "does not hold: attachment-name *.exe") in [(step.kind, step.result) for step in answer.steps]
     with refused("PERMISSION_DENIED", "ROLE"):
         await caller(ANA).Resolve(wanted)
-    with refused("INVALID_ARGUMENT", "RULE_WITHOUT_ACTION"):
+    with refused("INVALID_ARGUMENT", "RULE_ACTION"):
         await admin(caller).Resolve(
             service_pb2.ResolveRequest(
-                sender=address(ANA), recipient=address(RUI), draft=pb.Rule(name="x", actions=[pb.RuleAction(verb="")])
+                sender=address(ANA),
+                recipient=address(RUI),
+                draft=pb.Rule(name="x", actions=[pb.RuleAction(verb="fly")]),
             )
         )
