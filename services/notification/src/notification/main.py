@@ -82,7 +82,7 @@ from notification.application.watchers import Watchers
 from notification.application.why import Why
 from notification.application.withdraw import Withdraw
 from notification.domain.broadcast import Broadcasts
-from notification.domain.vocabulary import Channel
+from notification.domain.vocabulary import Channel, Lane
 from notification.entrypoints.bulk_grpc import BulkServicer, BulkUseCases
 from notification.entrypoints.clock import Regularly, now
 from notification.entrypoints.consumers import Reactions, Reports, Requests
@@ -91,8 +91,9 @@ from notification.entrypoints.grpc import NotificationServicer, UseCases
 from notification.entrypoints.send_grpc import SendServicer, SendUseCases
 from notification.settings import Settings
 
-# Slow providers hold up workers, and nobody else: they mostly wait.
-_CONCURRENCY = 256
+# Slow providers hold up workers, which mostly wait. A bulk takes fewer than a provider's window holds: what is behind
+# it in another lane finds room there.
+_CONCURRENCY = {Lane.EMERGENCY: 128, Lane.TRANSACTIONAL: 256, Lane.BULK: 16}
 ROLES = ("api", "react", "send", "receipts", "expire", "release", "bulk")
 
 
@@ -298,8 +299,8 @@ def send(app: service.App[Settings], parts: Parts) -> None:
         parts.links.of,
     )
     requests = Requests(send_message)
-    for stream in wire.REQUESTS.values():
-        app.consumer(stream, {NotificationRequested: requests.send}, concurrency=_CONCURRENCY)
+    for lane, stream in wire.REQUESTS.items():
+        app.consumer(stream, {NotificationRequested: requests.send}, concurrency=_CONCURRENCY[lane])
 
 
 def sms_providers(app: service.App[Settings], parts: Parts) -> list[Provider]:

@@ -40,7 +40,12 @@ class SmsProvider:
         self._client: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        self._client = aiohttp.ClientSession(timeout=_TIMEOUT, headers={"Authorization": f"Bearer {self._key}"})
+        # The lanes limit themselves: in a pool with a limit, an emergency would wait behind the others.
+        self._client = aiohttp.ClientSession(
+            timeout=_TIMEOUT,
+            headers={"Authorization": f"Bearer {self._key}"},
+            connector=aiohttp.TCPConnector(limit=0),
+        )
 
     async def stop(self) -> None:
         if self._client is not None:
