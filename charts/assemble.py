@@ -34,6 +34,7 @@ BY_TEMPLATE: Final = {
     "mongodb_uri", "oidc_audience", "oidc_issuer", "oidc_jwks", "otlp_endpoint", "roles", "service_token_file",
     "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "trace_sample_ratio",
     "workload_issuer", "workload_jwks", "workload_jwks_authority", "workload_jwks_token_file", "workload_subjects",
+    "http_address",
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ spec:
       {{- with $v.global.mongodb.peers }}
       to: {{- tpl (toYaml .) $.root | nindent 8 }}
       {{- end }}
-    {{- if has "grpc" .workload.serves }}
+    {{- if or (has "grpc" .workload.serves) (has "smtp" .workload.serves) }}
     - ports: # the keys of the issuer, and of the cluster
         {{- include "service.ports" (concat $v.global.oidc.ports (ternary $v.global.identity.ports list $v.global.identity.enabled) | uniq) | nindent 8 }}
     {{- end }}
@@ -76,7 +76,7 @@ spec:
 {{- define "service.ingress" -}}
 {{- $net := .values.global.network -}}
 {{- if has "grpc" .workload.serves }}
-- ports: [{protocol: TCP, port: grpc}]
+- ports: [{protocol: TCP, port: grpc}{{ if has "http" .workload.serves }}, {protocol: TCP, port: http}{{ end }}]
   from:
     - podSelector: {matchLabels: {rossio.io/client: "true", app.kubernetes.io/instance: {{ .root.Release.Name }}}}
     {{- range .workload.calledBy }}
