@@ -12,6 +12,12 @@ from rossio.directory.v1.events_pb2 import EntityChanged, PersonChanged
 STREAMS = ["directory.entity.v1", "directory.person.v1"]
 
 
+@pytest.fixture(scope="module")
+def kafka(streams):
+    """Here everybody writes to the module's own streams."""
+    return streams
+
+
 @pytest.fixture
 async def follow(streams):
     started = []

@@ -202,7 +202,7 @@ async def test_a_store_that_goes_is_told_and_taken_up_again(
 ) -> None:
     program = tiny(KAFKA_BOOTSTRAP=streams, MONGODB_URI=own_mongo.uri, ROLES="api")
     await asyncio.to_thread(program.start)
-    own_mongo.kill()
+    own_mongo.stop()  # not killed: this one cannot be opened again when it dies while it makes its tables
     await until(lambda: "store: " in program.ask("/readyz")[1])
     assert program.ask("/livez")[0] == 200
     await asyncio.to_thread(own_mongo.start)

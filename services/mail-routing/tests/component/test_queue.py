@@ -32,7 +32,7 @@ DEAD = "127.0.0.1:1"
 
 
 def content(mark: bytes) -> bytes:
-    return b"From: ana\r\nSubject: waits\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
+    return b"From: no-reply@mr-a.test\r\nSubject: waits\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
 
 
 @pytest.fixture

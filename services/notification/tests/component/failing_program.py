@@ -30,7 +30,7 @@ def failing(handle: Callable[[Any, Sequence[Delivery]], Awaitable[None]]) -> Cal
 
 if __name__ == "__main__":
     for kind, names in (
-        (Reactions, ("mail", "shared", "link_ending", "published", "retracted")),
+        (Reactions, ("mail", "shared", "link_ending", "published", "acknowledgement_due", "gone")),
         (Requests, ("send",)),
     ):
         for name in names:
