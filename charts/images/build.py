@@ -41,7 +41,9 @@ JAVA: Final = ("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "openjdk-17-jre-hea
 # What the images hold and nothing at run time asks for.
 LEFT_OUT: Final = (
     *(f"usr/share/{name}" for name in ("doc", "man", "lintian", "gdb", "gcc")),
-    *(f"usr/lib/python3.11/{name}" for name in ("lib2to3", "idlelib", "pydoc_data", "tkinter")),
+    *(f"usr/lib/python3.11/{name}" for name in ("lib2to3", "idlelib", "pydoc_data", "tkinter", "test", "distutils")),
+    *(f"usr/lib/python3.11/{name}" for name in ("curses", "turtle.py", "pydoc.py")),
+    *(f"usr/share/zoneinfo/{name}" for name in ("posix", "right")),  # the same zones once more
     "usr/lib/x86_64-linux-gnu/gconv",  # Python has its own codecs
 )
 MOST_MB: Final = 150
@@ -176,7 +178,10 @@ def lay_out_debian(packages: Sequence[tuple[str, str]], files: Sequence[tuple[Pa
             run("apt-get", "download", "-qq", f"{name}={release}", folder=archives)
         run("dpkg", "-x", str(next(archives.glob(pattern))), str(root))
     for left_out in LEFT_OUT:
-        shutil.rmtree(root / left_out, ignore_errors=True)
+        if (root / left_out).is_dir():
+            shutil.rmtree(root / left_out)
+        else:
+            (root / left_out).unlink(missing_ok=True)
     (root / "etc" / "passwd").write_text(f"root:x:0:0::/:/\nrossio:x:{NONROOT}:{NONROOT}::/data:/\n")
     (root / "etc" / "group").write_text(f"root:x:0:\nrossio:x:{NONROOT}:\n")
     (root / "etc" / "nsswitch.conf").write_text("hosts: files dns\n")
@@ -185,6 +190,7 @@ def lay_out_debian(packages: Sequence[tuple[str, str]], files: Sequence[tuple[Pa
         (root / "etc" / "ssl" / "certs").mkdir(parents=True, exist_ok=True)
         bundle = "".join(path.read_text() for path in trusted)
         (root / "etc" / "ssl" / "certs" / "ca-certificates.crt").write_text(bundle)
+        shutil.rmtree(root / "usr" / "share" / "ca-certificates")
     for folder in ("tmp", "data"):
         (root / folder).mkdir(exist_ok=True)
     for source_folder, place in files:

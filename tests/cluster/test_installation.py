@@ -168,9 +168,9 @@ def other(cluster: Cluster) -> None:
 @pytest.mark.usefixtures("other")
 def test_a_missing_secret_and_a_store_that_is_down_are_said_before_anything_is_made(cluster: Cluster) -> None:
     for name, content, said in (
-        ("keys", "vault-key=x", "the secret keys in namespace other has no key"),
-        ("keys", "blobs-master-key=x", "the secret keys in namespace other has no key"),
+        ("keys", "vault-key=x", "the secret keys in namespace other has no key vault-key"),
         ("mongodb", "uri=mongodb://127.0.0.1:2", "the secret mongodb in namespace other has no key uri"),
+        ("keys", "blobs-master-key=x", "the secret keys in namespace other has no key blobs-master-key"),
     ):
         assert said in refused(cluster)
         secret = cluster.kubectl("-n", "other", "create", "secret", "generic", name, f"--from-literal={content}",
