@@ -36,12 +36,17 @@ NONROOT: Final = 65532
 
 PYTHON: Final = ("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libexpat1", "libssl3", "libbz2-1.0", "libffi8",
                  "liblzma5", "libuuid1", "libcrypt1", "libpython3.11-minimal", "libpython3.11-stdlib",
-                 "python3.11-minimal", "ca-certificates")  # fmt: skip
+                 "python3.11-minimal", "ca-certificates", "tzdata")  # fmt: skip
 JAVA: Final = ("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "openjdk-17-jre-headless")
 # What the images hold and nothing at run time asks for.
-LEFT_OUT: Final = tuple(f"usr/share/{name}" for name in ("doc", "man", "lintian")) + tuple(
-    f"usr/lib/python3.11/{name}" for name in ("lib2to3", "idlelib", "pydoc_data", "tkinter")
+LEFT_OUT: Final = (
+    *(f"usr/share/{name}" for name in ("doc", "man", "lintian", "gdb", "gcc")),
+    *(f"usr/lib/python3.11/{name}" for name in ("lib2to3", "idlelib", "pydoc_data", "tkinter", "test", "distutils")),
+    *(f"usr/lib/python3.11/{name}" for name in ("curses", "turtle.py", "pydoc.py")),
+    *(f"usr/share/zoneinfo/{name}" for name in ("posix", "right")),  # the same zones once more
+    "usr/lib/x86_64-linux-gnu/gconv",  # Python has its own codecs
 )
+MOST_MB: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,10 @@ def lay_out_debian(packages: Sequence[tuple[str, str]], files: Sequence[tuple[Pa
             run("apt-get", "download", "-qq", f"{name}={release}", folder=archives)
         run("dpkg", "-x", str(next(archives.glob(pattern))), str(root))
     for left_out in LEFT_OUT:
-        shutil.rmtree(root / left_out, ignore_errors=True)
+        if (root / left_out).is_dir():
+            shutil.rmtree(root / left_out)
+        else:
+            (root / left_out).unlink(missing_ok=True)
     (root / "etc" / "passwd").write_text(f"root:x:0:0::/:/\nrossio:x:{NONROOT}:{NONROOT}::/data:/\n")
     (root / "etc" / "group").write_text(f"root:x:0:\nrossio:x:{NONROOT}:\n")
     (root / "etc" / "nsswitch.conf").write_text("hosts: files dns\n")
@@ -182,6 +190,7 @@ def lay_out_debian(packages: Sequence[tuple[str, str]], files: Sequence[tuple[Pa
         (root / "etc" / "ssl" / "certs").mkdir(parents=True, exist_ok=True)
         bundle = "".join(path.read_text() for path in trusted)
         (root / "etc" / "ssl" / "certs" / "ca-certificates.crt").write_text(bundle)
+        shutil.rmtree(root / "usr" / "share" / "ca-certificates")
     for folder in ("tmp", "data"):
         (root / folder).mkdir(exist_ok=True)
     for source_folder, place in files:
@@ -361,13 +370,19 @@ def manifests() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def report(wanted: Sequence[Image], tag: str) -> None:
-    names = {f"localhost/rossio/{image.name}:{tag}" for image in wanted}
-    for name, digest, manifest in manifests():
-        if name in names:
-            size = sum(path.stat().st_size for path in (OUT / "context" / name.split("/")[-1].split(":")[0]).rglob("*")
-                       if path.is_file() and not path.is_symlink())  # fmt: skip
-            packed = sum(layer["size"] for layer in manifest["layers"])
-            print(f"{name}  {size / 1e6:.0f} MB, {packed / 1e6:.0f} MB packed  {digest}")
+    """A line for each image; a service that has grown too large ends it."""
+    made = {name: (digest, manifest) for name, digest, manifest in manifests()}
+    too_large = []
+    for image in wanted:
+        digest, manifest = made[f"localhost/rossio/{image.name}:{tag}"]
+        files = (path.lstat() for path in (OUT / "context" / image.name).rglob("*") if path.is_file())
+        size = sum(file.st_size for file in files) / 1e6
+        packed = sum(layer["size"] for layer in manifest["layers"]) / 1e6
+        print(f"{image.name}:{tag}  {size:.0f} MB, {packed:.0f} MB packed  {digest}")
+        if size > MOST_MB and (ROOT / "services" / image.name).is_dir():
+            too_large.append(image.name)
+    if too_large:
+        raise SystemExit(f"larger than {MOST_MB} MB: {', '.join(too_large)}")
 
 
 def run(*command: str, folder: Path | None = None) -> str:
