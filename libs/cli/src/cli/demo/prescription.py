@@ -42,7 +42,9 @@ async def prescription(stage: Stage) -> Shown:
     check(json.loads(told[0])["to"] == MOBILE, "the SMS went to the citizen's mobile")
     letters = await until("the guide is in the mailbox", lambda: _letters(Path(stage.stack.maildirs), citizen))
     check(all(access.encode() not in letter for letter in letters), "no code is in the e-mail")
-    channels = ", ".join(notification_pb2.Channel.Name(d.channel).removeprefix("CHANNEL_").lower() for d in decisions)
+    channels = ", ".join(
+        notification_pb2.Channel.Name(d.channel).removeprefix("CHANNEL_").lower() for d in decisions if d.send
+    )
     return Shown(
         [
             f"prescription {number[:4]}…{number[-3:]} sent as {sent.notification_id} by {channels}",
