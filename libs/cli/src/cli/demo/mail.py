@@ -27,8 +27,10 @@ async def mail(stage: Stage) -> Shown:
     address = group.addresses[0]
     resolved = await client.mail.Resolve(service_pb2.ResolveRequest(sender=sender.addresses[0], recipient=address))
     expected = {person.addresses[0] for person in stage.cast.members(group).values()}
+    shown = {to.address for to in resolved.destinations}  # the first thousand of them
     check(
-        {to.address for to in resolved.destinations} == expected, f"{address} resolves to its {len(expected)} members"
+        shown <= expected and resolved.destination_count == len(expected),
+        f"{address} resolves to its {len(expected)} members",
     )
     content = compose(sender.addresses[0], [address], SUBJECT, BODY)
     message_id = await asyncio.to_thread(hand_over, stage.stack.smtp, sender.addresses[0], address, content)
