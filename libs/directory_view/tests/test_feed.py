@@ -15,9 +15,8 @@ from testkit import ministry
 
 
 @pytest.fixture
-async def producer(module_kafka: str) -> AsyncIterator[Producer]:
-    await messaging.ensure_topics(module_kafka)
-    producer = Producer(Kafka(module_kafka))
+async def producer(streams: str) -> AsyncIterator[Producer]:
+    producer = Producer(Kafka(streams))
     await producer.start()
     yield producer
     await producer.stop()
@@ -34,9 +33,9 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_feed_is_whole_at_its_start_and_then_live(module_kafka: str, producer: Producer) -> None:
+async def test_a_feed_is_whole_at_its_start_and_then_live(streams: str, producer: Producer) -> None:
     await publish(producer, *ministry.changes(ministry.Ministry(186)))
-    feed = DirectoryFeed(Kafka(module_kafka), "news")
+    feed = DirectoryFeed(Kafka(streams), "news")
     starting = asyncio.create_task(feed.start())
     await asyncio.sleep(0)
     assert telemetry.health.report()["directory_view"] is not None

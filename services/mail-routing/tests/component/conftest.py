@@ -223,12 +223,11 @@ def mail_routing(folder: Path, surroundings: Surroundings, certificate: Path) ->
 
 @pytest.fixture(scope="module")
 def mail(
-    module_kafka: str, mongo: str, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, certificate: Path
+    streams: str, mongo: str, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, certificate: Path
 ) -> Iterator[Mail]:
     """mail-routing for the tests of one module, in a database of its own; its ministry is on the streams."""
-    asyncio.run(messaging.ensure_topics(module_kafka))
-    asyncio.run(publish_directory(module_kafka))
-    surroundings = Surroundings(module_kafka, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
+    asyncio.run(publish_directory(streams))
+    surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
     made = mail_routing(tmp_path_factory.mktemp("mail"), surroundings, certificate)
     made.program.start()
     yield made

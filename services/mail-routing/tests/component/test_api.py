@@ -128,7 +128,7 @@ async def test_resolve_explains_with_the_code_of_the_route(mail: Mail, caller: A
     assert board.destinations[0].kind == "refused"
 
 
-async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, module_kafka: str) -> None:
+async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, streams: str) -> None:
     mark = marker()
     to = [address(RUI), "mr-eva+tag@mr-b.test"]
     message_id = (await caller(ANA).Submit(request(address(ANA), to, mark))).message_id
@@ -151,12 +151,12 @@ async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, module
         await trace(caller("stranger", entity="mr-c", roles=["mail.admin"]), message_id=message_id)
     with refused("NOT_FOUND"):
         await trace(caller("notification", kind="service"), message_id=message_id)
-    before = await looks(module_kafka, message_id)
+    before = await looks(streams, message_id)
     assert before == []
     (seen,) = await trace(caller("mr-nuno", roles=["mail.admin"]), message_id=message_id)
     assert [o.address for o in seen.outcomes] == [address(EVA)]
     assert message_id in [t.message_id for t in await trace(caller("boss", entity="mr-a", roles=["mail.admin"]))]
-    assert [(a.actor, a.actor_entity_id, a.action) for a in await looks(module_kafka, message_id)] == [
+    assert [(a.actor, a.actor_entity_id, a.action) for a in await looks(streams, message_id)] == [
         ("mr-nuno", "mr-b", "mail.message.trace"),
         ("boss", "mr-a", "mail.message.trace"),
     ]
@@ -223,7 +223,7 @@ async def test_what_is_deferred_is_taken_up_again_and_delivered_once(mail: Mail,
     assert len(mail.letters(RUI, mark)) == 1
 
 
-async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, module_kafka: str) -> None:
+async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, streams: str) -> None:
     message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], marker()))).message_id
     facts: dict[str, events_pb2.DeliveryReported] = {}
 
@@ -232,7 +232,7 @@ async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, mo
             if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.subject == message_id:
                 facts[delivery.id] = delivery.message
 
-    follower = messaging.Follower(messaging.Kafka(module_kafka), ["mail.delivery.v1"], take)
+    follower = messaging.Follower(messaging.Kafka(streams), ["mail.delivery.v1"], take)
     await follower.start()
     await until(lambda: facts)
     await follower.stop()

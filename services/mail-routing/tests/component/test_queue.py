@@ -112,7 +112,7 @@ async def test_what_waits_is_listed_to_its_entity_page_by_page_and_to_nobody_els
 
 
 async def test_held_mail_waits_until_it_is_released_and_each_act_is_audited(
-    mail: Mail, boss: Any, module_kafka: str
+    mail: Mail, boss: Any, streams: str
 ) -> None:
     mark = marker()
     await asyncio.to_thread(mail.send, address(ANA), ["later@sink.test", address(RUI)], content(mark), TRUSTED)
@@ -134,7 +134,7 @@ async def test_held_mail_waits_until_it_is_released_and_each_act_is_audited(
                 await asyncio.sleep(0.5)
         await until(lambda: sink.with_marker(mark))
     assert len(sink.with_marker(mark)) == 1
-    actions = [record.action for record in await audited(module_kafka, entry.queue_id)]
+    actions = [record.action for record in await audited(streams, entry.queue_id)]
     assert actions[:2] == ["mail.queue.hold", "mail.queue.release"]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import messaging
 import pytest
 from devstack.issuer import Issuer
 from devstack.program import Missing, free_port
@@ -52,16 +51,15 @@ def dovecot() -> Iterator[Dovecot]:
 
 @pytest.fixture(scope="module")
 def mail(
-    module_kafka: str,
+    streams: str,
     mongo: str,
     issuer: Issuer,
     tmp_path_factory: pytest.TempPathFactory,
     certificate: Path,
     dovecot: Dovecot,
 ) -> Iterator[Mail]:
-    asyncio.run(messaging.ensure_topics(module_kafka))
-    asyncio.run(publish_directory(module_kafka))
-    surroundings = Surroundings(module_kafka, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
+    asyncio.run(publish_directory(streams))
+    surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
     made = mail_routing(tmp_path_factory.mktemp("mail"), surroundings, certificate)
     sink = f"127.0.0.1:{made.sink_port}"
     made.program.settings |= {

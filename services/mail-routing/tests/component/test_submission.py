@@ -103,7 +103,7 @@ async def test_a_token_that_does_not_count_opens_nothing(mail: Mail, issuer: Iss
     await asyncio.to_thread(talk)
 
 
-async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: As, module_kafka: str) -> None:
+async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: As, streams: str) -> None:
     password_id, password = await app_password(caller, ANA)
     mark = marker()
 
@@ -127,7 +127,7 @@ async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: 
     await caller("boss", entity="mr-a", roles=["mail.admin"]).RevokeAppPassword(revoke)
     with pytest.raises(smtplib.SMTPAuthenticationError):
         await asyncio.to_thread(hand_in, password)
-    told = await until_told(module_kafka, password_id, 2)
+    told = await until_told(streams, password_id, 2)
     assert [(each.actor, each.action) for each in told] == [
         (ANA, "mail.app_password.create"),
         ("boss", "mail.app_password.revoke"),

@@ -57,7 +57,7 @@ async def ruled(caller: As, *wanted: pb.Rule, entity: str = "mr-a") -> AsyncIter
     await in_force(stub, made[-1].name, there=False)
 
 
-async def test_a_rule_is_made_changed_removed_and_its_past_stays(mail: Mail, caller: As, module_kafka: str) -> None:
+async def test_a_rule_is_made_changed_removed_and_its_past_stays(mail: Mail, caller: As, streams: str) -> None:
     stub = admin(caller)
     wanted = pb.PutRuleRequest(request_id=uuid4().hex, rule=rule("first", {"sender": "x@*"}, ("stop",)))
     made, again = (await stub.PutRule(wanted)).rule, (await stub.PutRule(wanted)).rule
@@ -83,7 +83,7 @@ async def test_a_rule_is_made_changed_removed_and_its_past_stays(mail: Mail, cal
     assert list(past.rules) == []
     about = [(each.name, each.removed) for each in past.history if each.rule_id == made.rule_id]
     assert about == [("first", False), ("second", False), ("second", True)]
-    told = [each.action for each in await looks_after(module_kafka, made.rule_id, 3)]
+    told = [each.action for each in await looks_after(streams, made.rule_id, 3)]
     assert told == ["mail.rule.put", "mail.rule.put", "mail.rule.remove"]
 
 
@@ -181,7 +181,7 @@ async def test_the_ministry_and_the_recipients_entity_have_their_say(mail: Mail,
 
 
 async def test_what_is_kept_back_is_let_go_or_dropped_by_its_own_administrators(
-    mail: Mail, caller: As, module_kafka: str
+    mail: Mail, caller: As, streams: str
 ) -> None:
     first, second = marker(), marker()
     wanted = rule("exe", {"body": "hello", "recipient": "mr-nuno@*"}, ("quarantine", "looks dangerous"))
@@ -218,7 +218,7 @@ async def test_what_is_kept_back_is_let_go_or_dropped_by_its_own_administrators(
     states = {o.address: o.state for t in await found(caller(ANA), ids[1]) for o in t.outcomes}
     assert states == {address(NUNO): DROPPED, address(RUI): DELIVERED}
     assert not mail.letters(NUNO, second)
-    actions = {each.action for each in await looks_after(module_kafka, ids[0], 2)}
+    actions = {each.action for each in await looks_after(streams, ids[0], 2)}
     assert actions >= {"mail.quarantine.release", "mail.message.trace"}
     history = [
         a.state for t in await found(caller(ANA), ids[0]) for o in t.outcomes for a in o.history if len(o.history) > 1

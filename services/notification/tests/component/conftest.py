@@ -341,12 +341,9 @@ def _noted(log: Path, event: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def stage(
-    module_kafka: str, mongo: str, database_name: str, issuer: Issuer, tmp_path: Path
-) -> AsyncIterator[Stage]:
+async def stage(streams: str, mongo: str, database_name: str, issuer: Issuer, tmp_path: Path) -> AsyncIterator[Stage]:
     """On a Kafka that only this module's tests use, where the small ministry is published."""
-    await messaging.ensure_topics(module_kafka)
-    made = Stage(Surroundings(module_kafka, mongo, issuer, database_prefix=f"{database_name}_"), tmp_path, issuer)
+    made = Stage(Surroundings(streams, mongo, issuer, database_prefix=f"{database_name}_"), tmp_path, issuer)
     await made.tell(*directory())
     yield made
     await made.close()
