@@ -119,8 +119,11 @@ test-charts: .venv/.dev ## the charts without a cluster: they render, refuse wha
 	@$(VENV)/pytest tests/charts
 	@$(VENV)/python -m tests.charts
 
-test-cluster: images charts ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
-	@ROSSIO_CLUSTER=1 $(VENV)/pytest -p no:xdist -x -v tests/cluster --timeout 1200
+test-cluster: .venv/.dev tools ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
+	@$(VENV)/python -m tests.cluster.ci --insist
+
+test-cluster-ci: .venv/.dev tools ## the same with limits in time; a machine that cannot carry it says what it lacks
+	@$(VENV)/python -m tests.cluster.ci
 
 clean: ## removes what was made: environment, generated code, state, caches
 	rm -rf .venv .cache .rossio .bench .charts .fuzz .images .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

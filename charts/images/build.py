@@ -1,7 +1,8 @@
 """The images: `python charts/images/build.py [--base IMAGE] [--tag TAG] [NAME ...]`, without Docker.
 
 Lays out the context of each image and has buildah put it together after the Dockerfile beside this file. What comes
-out, in `.images/`: an OCI layout that all images share, `rossio.tar` with all of them, and a CycloneDX SBOM for each.
+out, in `.images/` or the folder ROSSIO_IMAGES: an OCI layout that all images share, `rossio.tar` with all of them, and
+a CycloneDX SBOM for each.
 Needs Debian's buildah and binutils, and apt-get for the packages of the root file system.
 """
 
@@ -26,7 +27,7 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 
 ROOT: Final = Path(__file__).parents[2]
-OUT: Final = ROOT / ".images"
+OUT: Final = Path(os.environ.get("ROSSIO_IMAGES") or ROOT / ".images")
 LAYOUT: Final = OUT / "layout"
 ARCHIVE: Final = OUT / "rossio.tar"
 # All files bear this time (2020-01-01), so that the same content is the same layer.

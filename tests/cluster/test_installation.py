@@ -1,59 +1,12 @@
 """The life of an installation on a real Kubernetes, in its order: each test goes on where the one before it stopped."""
 
-import base64
 import json
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from devstack.issuer import Issuer
-
 from tests.cluster.node import Cluster, poll
-
-ROOT = Path(__file__).parents[2]
-CHART = next((ROOT / ".charts").glob("rossio-*.tgz"))
-VERSION = CHART.stem.removeprefix("rossio-")
-SUITE = ("rossio", CHART, "-f", ROOT / "charts" / "rossio" / "values-dev.yaml", "--set", f"dev.image.tag={VERSION}",
-         "--set", "news.workload.replicas=2")  # fmt: skip
-PATIENT = ("--wait", "--timeout", "10m")
-# Everything that a release is made of; claims are kept on purpose.
-KINDS = "deploy,svc,sa,secret,cm,pdb,netpol,job,pod"
-
-
-def pods(cluster: Cluster, service: str, workload: str = "api") -> list[dict[str, Any]]:
-    """Those that are not about to end."""
-    selector = f"app.kubernetes.io/name={service},app.kubernetes.io/component={workload}"
-    return [pod for pod in cluster.listed("pod", "-l", selector) if "deletionTimestamp" not in pod["metadata"]]
-
-
-def ready(pod: dict[str, Any]) -> bool:
-    return any(told["type"] == "Ready" and told["status"] == "True" for told in pod["status"].get("conditions", ()))
-
-
-def address(cluster: Cluster, service: str, port: int) -> str:
-    return f"{cluster.kubectl('get', 'svc', service, '-o', 'jsonpath={.spec.clusterIP}')}:{port}"
-
-
-@contextmanager
-def load(cluster: Cluster, folder: Path) -> Iterator[dict[str, Any]]:
-    """Calls and mail sessions meanwhile; what became of them is in the dictionary afterwards."""
-    key = cluster.kubectl("get", "secret", "rossio-dev-issuer", "-o", r"jsonpath={.data.issuer\.pem}")
-    folder.mkdir(exist_ok=True)
-    (folder / "issuer.pem").write_bytes(base64.b64decode(key))
-    token = Issuer(folder).token("operator", kind="service", roles=["ministry.admin"])
-    where = (address(cluster, "rossio-directory-api", 7101), address(cluster, "rossio-mail-routing-smtp", 2525))
-    command = cluster.inside(sys.executable, "-m", "tests.cluster.load", *where, token)
-    told: dict[str, Any] = {}
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            yield told
-        finally:
-            running.terminate()
-            told.update(json.loads(running.communicate(timeout=120)[0]))
+from tests.cluster.suite import PATIENT, SUITE, VERSION, load, pods, ready
 
 
 def test_one_command_installs_a_working_suite(cluster: Cluster) -> None:
@@ -141,60 +94,3 @@ def test_a_killed_pod_is_replaced_and_the_suite_works(cluster: Cluster) -> None:
         )
     told = cluster.run("helm", "test", "rossio", "--logs", "--timeout", "10m", seconds=700).stdout
     assert "5 of 5 steps done and checked" in told
-
-
-ELSEWHERE = (
-    "--set", "global.kafka.bootstrap=127.0.0.1:1,global.mongodb.existingSecret=mongodb,prepare.seconds=3",
-    "--set", "global.oidc.issuer=https://issuer.example,global.oidc.jwks=https://issuer.example/keys",
-    "--set", "document.secrets.BLOBS_MASTER_KEY.existingSecret=keys",
-    "--set", "mail-routing.secrets.BLOBS_MASTER_KEY.existingSecret=keys",
-    "--set", "notification.secrets.VAULT_KEY.existingSecret=keys",
-)  # fmt: skip
-
-
-def refused(cluster: Cluster, *options: str) -> str:
-    """What helm says to an installation that cannot be, which leaves nothing behind."""
-    done = cluster.run("helm", "install", "other", CHART, "-n", "other", *ELSEWHERE, *options, check=False)
-    assert done.returncode != 0
-    assert not cluster.listed("deploy,svc,sa,pdb", "-n", "other", "-l", "app.kubernetes.io/instance=other")
-    return done.stderr + done.stdout
-
-
-@pytest.fixture(scope="module")
-def other(cluster: Cluster) -> None:
-    cluster.kubectl("create", "namespace", "other")
-
-
-@pytest.mark.usefixtures("other")
-def test_a_missing_secret_and_a_store_that_is_down_are_said_before_anything_is_made(cluster: Cluster) -> None:
-    for name, content, said in (
-        ("keys", "vault-key=x", "the secret keys in namespace other has no key vault-key"),
-        ("mongodb", "uri=mongodb://127.0.0.1:2", "the secret mongodb in namespace other has no key uri"),
-        ("keys", "blobs-master-key=x", "the secret keys in namespace other has no key blobs-master-key"),
-    ):
-        assert said in refused(cluster)
-        secret = cluster.kubectl("-n", "other", "create", "secret", "generic", name, f"--from-literal={content}",
-                                 "--dry-run=client", "-o", "json")  # fmt: skip
-        file = cluster.folder / "secret.json"
-        file.write_text(secret)
-        # Server side, so that the keys of two calls stand beside each other.
-        cluster.kubectl("-n", "other", "apply", "--server-side", f"--field-manager={content[:4]}", "-f", file)
-    assert "no answer from MongoDB at 127.0.0.1:2" in refused(cluster, "--rollback-on-failure")
-
-
-def test_everything_that_renders_is_accepted_by_the_api_server(cluster: Cluster) -> None:
-    rendered = cluster.run("helm", "template", "strict", CHART, "-n", "other", *ELSEWHERE).stdout
-    file = cluster.folder / "strict.yaml"
-    file.write_text(rendered)
-    cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "other", "-f", file)
-
-
-def test_removing_it_leaves_what_people_have_and_nothing_else(cluster: Cluster) -> None:
-    cluster.run("helm", "uninstall", "rossio", "--wait", "--timeout", "5m", seconds=400)
-
-    def left() -> set[str]:
-        found = cluster.listed(KINDS, "-n", "default", "-l", "app.kubernetes.io/instance=rossio")
-        return {item["metadata"]["name"] for item in found}
-
-    # The pod of `helm test` is a hook, which helm leaves for whoever wants its log.
-    poll("the pods have drained", lambda: left() <= {"rossio-test"})

@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package controlplane pins what the test cluster is built of; nothing here is compiled by itself.
+// Package controlplane pins the programs of Kubernetes that the test cluster is built of.
 package controlplane
 
 import (
