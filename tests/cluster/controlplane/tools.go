@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package controlplane pins the programs of Kubernetes that the test cluster is built of.
+// Package controlplane pins what the test cluster is built of; nothing here is compiled by itself.
 package controlplane
 
 import (
