@@ -106,9 +106,7 @@ def control_plane() -> Path:
 
 
 def _folder() -> Path:
-    key = hashlib.sha256(
-        b"".join((HERE / name).read_bytes() for name in BUILT_OF) + VERSION.encode()
-    ).hexdigest()[:12]
+    key = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in BUILT_OF) + VERSION.encode()).hexdigest()[:12]
     return cache() / f"cluster-{key}"
 
 
