@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.node import Cluster, poll
-from tests.cluster.suite import PATIENT, SUITE, VERSION, load, pods, ready
+from tests.cluster.releases import relabelled
+from tests.cluster.suite import PATIENT, ROOT, SUITE, load, pods, ready
 
 
 def test_one_command_installs_a_working_suite(cluster: Cluster) -> None:
@@ -33,20 +34,68 @@ def test_a_service_is_known_by_the_token_of_its_service_account(cluster: Cluster
     poll("an e-mail is submitted", submitted)
 
 
+TOPIC = "news.post.v1.notification.dlq"
+_TOPICS = """
+import asyncio, json, os, sys
+from aiokafka.admin import AIOKafkaAdminClient
+async def main(gone):
+    admin = AIOKafkaAdminClient(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"])
+    await admin.start()
+    if gone:
+        await admin.delete_topics(gone)
+    print(json.dumps(sorted(await admin.list_topics())))
+    await admin.close()
+asyncio.run(main(sys.argv[1:]))
+"""
+
+
+def topics(cluster: Cluster, *gone: str) -> list[str]:
+    """The topics that there are, after those that are to go."""
+    pod = pods(cluster, "news")[0]["metadata"]["name"]
+    found: list[str] = json.loads(cluster.kubectl("exec", pod, "--", "/usr/bin/python3.11", "-c", _TOPICS, *gone))
+    return found
+
+
 def test_an_upgrade_fails_no_call_and_no_mail_session(cluster: Cluster, tmp_path: Path) -> None:
-    for image in cluster.run(
-        "ctr", "-a", cluster.folder / "containerd.sock", "-n", "k8s.io", "i", "ls", "-q"
-    ).stdout.split():
-        if image.startswith("localhost/rossio/") and image.endswith(f":{VERSION}"):
-            cluster.tag(image, image.replace(f":{VERSION}", ":next"))
-    before = {pod["metadata"]["name"] for pod in pods(cluster, "directory")}
+    """To images of other digests, with other values, and with a topic more than the release before had."""
+    cluster.load(relabelled(ROOT / ".images" / "layout", tmp_path, "next"))
+    assert TOPIC in topics(cluster)
+    topics(cluster, TOPIC)
+    poll("the topic is gone", lambda: TOPIC not in topics(cluster))
+    before = {pod["metadata"]["name"]: running(pod) for pod in pods(cluster, "directory")}
+    changed = (
+        "--set",
+        "global.image.tag=next",
+        "--set",
+        "global.logLevel=warning",
+        "--set",
+        "directory.workload.replicas=2",
+    )
     with load(cluster, tmp_path) as told:
-        cluster.run("helm", "upgrade", *SUITE, "--set", "global.image.tag=next", *PATIENT, seconds=700)
+        cluster.run("helm", "upgrade", *SUITE, *changed, *PATIENT, seconds=700)
         # Those that were replaced drain for a while after the new ones are ready.
-        poll("the old pods have ended", lambda: not before & {p["metadata"]["name"] for p in cluster.listed("pod")})
+        poll(
+            "the old pods have ended",
+            lambda: not before.keys() & {p["metadata"]["name"] for p in cluster.listed("pod")},
+        )
     assert told["failed"] == []
     assert told["calls"] > 100
     assert told["sessions"] > 100
+    after = [running(pod) for pod in pods(cluster, "directory")]
+    assert len(after) == 2
+    assert not set(before.values()) & set(after)
+    poll("the topic is there again", lambda: TOPIC in topics(cluster))
+
+
+def names(cluster: Cluster) -> list[str]:
+    """Of all pods, those that are about to end among them."""
+    return [pod["metadata"]["name"] for pod in cluster.listed("pod")]
+
+
+def running(pod: dict[str, Any]) -> str:
+    """The digest of the image that it runs."""
+    digest: str = pod["status"]["containerStatuses"][0]["imageID"]
+    return digest
 
 
 def test_a_release_that_cannot_start_is_rolled_back_and_nobody_notices(cluster: Cluster, tmp_path: Path) -> None:
