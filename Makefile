@@ -86,6 +86,10 @@ bench-news: .venv/.dev ## what news costs at the size of the whole ministry, int
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
 
+pictures: .venv/.dev tools ## draws the dashboards from a suite at work, into docs/pictures
+	@mkdir -p docs/pictures
+	@PICTURES=$(CURDIR)/docs/pictures $(VENV)/pytest -q tests/e2e/test_dashboards.py
+
 test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real Jaeger, which Go builds in minutes
 	@$(VENV)/pytest tests/apart/test_traces.py
 
