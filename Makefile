@@ -123,6 +123,9 @@ test-charts: .venv/.dev ## the charts without a cluster: they render, refuse wha
 	@$(VENV)/pytest tests/charts
 	@$(VENV)/python -m tests.charts
 
+lint-charts: .venv/.dev tools ## what Kubernetes' schemas and checkov say of what the charts render
+	@$(VENV)/python -m tests.charts
+
 test-cluster: .venv/.dev tools ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
 	@$(VENV)/python -m tests.cluster.ci --insist
 
