@@ -50,7 +50,7 @@ def rendered(name: str, folder: Path) -> Path:
 
 def fetched(*tool: str) -> bool:
     """Whether the program is there, or could be fetched, within some tries."""
-    asked = [_UV, "tool", "run", "-q", *tool, "--help"]
+    asked: list[str | Path] = [_UV, "tool", "run", "-q", *tool, "--help"]
     for _ in range(_TRIES):
         try:
             if subprocess.run(asked, capture_output=True, check=False, timeout=_FETCH_SECONDS).returncode == 0:
