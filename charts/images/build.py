@@ -47,6 +47,8 @@ LEFT_OUT: Final = (
     *(f"usr/share/zoneinfo/{name}" for name in ("posix", "right")),  # the same zones once more
     "usr/lib/x86_64-linux-gnu/gconv",  # Python has its own codecs
 )
+# The same of what others wrote: other brokers than Kafka, and pydantic's first version.
+UNUSED: Final = (*(f"faststream/{name}" for name in ("nats", "redis", "confluent", "rabbit", "mqtt")), "pydantic/v1")
 MOST_MB: Final = 150
 
 
@@ -155,6 +157,8 @@ def lay_out_others(wanted: str, target: Path) -> None:
     requirements.write_text(wanted)
     if wanted.strip():
         install(target, requirements)
+    for left_out in UNUSED:
+        shutil.rmtree(target / left_out, ignore_errors=True)
     clean(target, "/opt/rossio/third-party")
 
 
