@@ -47,7 +47,6 @@ LEFT_OUT: Final = (
     *(f"usr/share/zoneinfo/{name}" for name in ("posix", "right")),  # the same zones once more
     "usr/lib/x86_64-linux-gnu/gconv",  # Python has its own codecs
 )
-# The same of what others wrote: other brokers than Kafka, and pydantic's first version.
 UNUSED: Final = (*(f"faststream/{name}" for name in ("nats", "redis", "confluent", "rabbit", "mqtt")), "pydantic/v1")
 MOST_MB: Final = 150
 
@@ -333,8 +332,7 @@ def build(image: Image, context: Path, base: str, tag: str) -> None:
 @contextmanager
 def store() -> Iterator[None]:
     """Images are put together in a store of this folder, and nobody else's."""
-    folder = OUT / "storage"
-    told = OUT / "storage.conf"
+    folder, told = OUT / "storage", OUT / "storage.conf"
     told.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n')
     os.environ["CONTAINERS_STORAGE_CONF"] = str(told)
     try:
