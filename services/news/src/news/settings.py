@@ -21,3 +21,5 @@ class Settings(service.Settings):
     """How long before the deadline those who have not acknowledged are reminded; JSON, ISO 8601."""
     roll_key: SecretStr | None = None
     """The seed of the Ed25519 key that signs rolls, 32 bytes in base64; without it a key file in DATA_PATH."""
+    roll_keys_before: tuple[str, ...] = ()
+    """The public keys that signed rolls before it, base64 each; JSON."""

@@ -193,6 +193,11 @@ class RollSigner(Protocol):
         """32 bytes."""
         ...
 
+    @property
+    def earlier(self) -> Sequence[bytes]:
+        """The public keys of those before it, whose rolls still hold."""
+        ...
+
     def sign(self, content: Sequence[bytes]) -> bytes:
         """Of all parts together; 64 bytes."""
         ...
