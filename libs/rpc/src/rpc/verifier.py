@@ -117,8 +117,11 @@ class Verifier:
         """
         if not token:
             raise Unauthenticated("the call carries no bearer token", reason="TOKEN_MISSING")
-        issuer, trust = self._trust(token)
-        key = await self._key(token, trust.keys)
+        issuer, key_id = _says(token)
+        trust = self._trusts.get(issuer)
+        if trust is None:
+            raise _invalid()
+        key = await self._key(key_id, trust.keys)
         try:
             claims = jwt.decode(
                 token,
@@ -139,23 +142,7 @@ class Verifier:
         self._verified[token] = caller, float(claims["exp"]) + _LEEWAY
         return caller
 
-    def _trust(self, token: str) -> tuple[str, _Trust]:
-        """Whose token it says that it is; its signature has to prove that."""
-        if len(token) > _LONGEST_TOKEN:
-            raise _invalid()
-        try:
-            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss", "")
-        except jwt.InvalidTokenError:
-            raise _invalid() from None
-        if not isinstance(issuer, str) or issuer not in self._trusts:
-            raise _invalid()
-        return issuer, self._trusts[issuer]
-
-    async def _key(self, token: str, keys: KeySet) -> jwt.PyJWK:
-        try:
-            key_id = jwt.get_unverified_header(token).get("kid", "")
-        except jwt.InvalidTokenError:
-            raise _invalid() from None
+    async def _key(self, key_id: str, keys: KeySet) -> jwt.PyJWK:
         key = keys.get(key_id)
         if key is None:
             await self._read(keys, wanted=key_id)
@@ -179,6 +166,20 @@ class Verifier:
         while True:
             await asyncio.sleep(self._refresh_seconds if self.trouble() is None else 1.0)
             await self._refresh()
+
+
+def _says(token: str) -> tuple[str, str]:
+    """Whose token it says that it is, and by which key; its signature has to prove that. Read once, for both."""
+    if len(token) > _LONGEST_TOKEN:
+        raise _invalid()
+    try:
+        read = jwt.decode_complete(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        raise _invalid() from None
+    issuer, key_id = read["payload"].get("iss", ""), read["header"].get("kid", "")
+    if not isinstance(issuer, str) or not isinstance(key_id, str):
+        raise _invalid()
+    return issuer, key_id
 
 
 def _invalid() -> Unauthenticated:
