@@ -1,0 +1,197 @@
+"""Acknowledgements of the whole ministry over gRPC, as one process of news takes them in, and with SIGKILL among them.
+
+The store, Kafka and the readers' programs share the machine with it. Each reader has a token of their own, which is
+verified. BENCH_READERS is how many acknowledge.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import messaging
+import rpc
+from devstack.issuer import Issuer
+from devstack.kafka import Kafka
+from devstack.mongo import Mongo
+from devstack.services import SERVICES, ServiceProgram, Surroundings
+from directory_view import View
+from rossio.news.v1 import news_pb2
+from rossio.news.v1 import service_pb2 as pb
+from rossio.news.v1.service_pb2_grpc import NewsServiceStub
+from testkit import ministry
+
+Row = dict[str, Any]
+READERS = int(os.environ.get("BENCH_READERS", str(ministry.FULL_SIZE)))
+PROGRAMS = int(os.environ.get("BENCH_PROGRAMS", "2"))
+AT_ONCE = 400
+KILLS = 3
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder, _installation(Path(folder)) as (news, issuer, view):
+        return asyncio.run(_rows(news, issuer, view))
+
+
+@contextmanager
+def _installation(folder: Path) -> Iterator[tuple[ServiceProgram, Issuer, View]]:
+    kafka, mongo, issuer = Kafka(folder / "kafka"), Mongo(folder / "mongo"), Issuer(folder / "issuer")
+    (service,) = (each for each in SERVICES if each.name == "news")
+    news = ServiceProgram(service, folder / "news", Surroundings(kafka.bootstrap, mongo.uri, issuer))
+    whole = ministry.Ministry(READERS, 1)
+    view = View()
+    try:
+        kafka.start()
+        mongo.start()
+        asyncio.run(_directory(kafka.bootstrap, whole, view))
+        news.start(120)
+        yield news, issuer, view
+    finally:
+        for program in (news, mongo, kafka):
+            program.kill()
+
+
+async def _directory(bootstrap: str, whole: ministry.Ministry, view: View) -> None:
+    await messaging.ensure_topics(bootstrap)
+    producer = messaging.Producer(messaging.Kafka(bootstrap))
+    await producer.start()
+    changes = ministry.changes(whole)
+    while some := list(islice(changes, 5_000)):
+        view.apply(some)
+        at = datetime.now(UTC)
+        await producer.publish([messaging.fact(each, id=messaging.new_id(), at=at) for each in some])
+    await producer.stop()
+
+
+async def _rows(news: ServiceProgram, issuer: Issuer, view: View) -> list[Row]:
+    people = [(each.person_id, each.entity_id) for each in view.people(view.audience("all"))]
+    with _readers(news, issuer, people) as programs:
+        quiet = await _published(news, issuer, people[0])
+        spent = _cpu(news)
+        said = await _acknowledge(programs, quiet)
+        spent = _cpu(news) - spent
+        killed = await _published(news, issuer, people[0])
+        under = asyncio.create_task(_acknowledge(programs, killed))
+        for number in range(1, KILLS + 1):
+            await _until(news, issuer, people[0], killed, len(people) * number // (KILLS + 1))
+            await asyncio.to_thread(news.kill)
+            await asyncio.to_thread(news.start, 120)
+        hard = await under
+    news.kill()  # what was answered was durable
+    await asyncio.to_thread(news.start, 120)
+    lost = [await _missing(news, issuer, people[0], post) for post in (quiet, killed)]
+    assert lost == [0, 0], lost
+    assert [said["answered"], hard["answered"]] == [len(people)] * 2
+    load = f"{len(people)} unary calls, each reader's own token, {AT_ONCE} at once from {PROGRAMS} programs"
+    return [
+        _row("acknowledge over gRPC", len(people) / said["seconds"], "per second", "at least 2000", load),
+        _row("CPU a call", spent / len(people) * 1e6, "us", "", f"of the service; {load}"),
+        _row("CPU a call, reader", said["cpu"] / len(people) * 1e6, "us", "", "of the programs of the readers"),
+        _row(
+            "acknowledge under SIGKILL",
+            len(people) / hard["seconds"],
+            "per second",
+            "at least 2000",
+            f"killed {KILLS} times on the way, starts included; {hard['again']} calls were said again",
+        ),
+        _row("lost under SIGKILL", sum(lost), "of those answered", "0", "after one more SIGKILL and start"),
+    ]
+
+
+@contextmanager
+def _readers(
+    news: ServiceProgram, issuer: Issuer, people: list[tuple[str, str]]
+) -> Iterator[list["subprocess.Popen[str]"]]:
+    programs = []
+    for number in range(PROGRAMS):
+        program = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("news_readers.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        told = {"address": news.grpc, "issuer": str(issuer.jwks.parent), "at_once": AT_ONCE // PROGRAMS}
+        _tell(program, json.dumps({**told, "people": people[number::PROGRAMS]}))
+        programs.append(program)
+    try:
+        for program in programs:
+            assert _heard(program) == "ready"
+        yield programs
+    finally:
+        for program in programs:
+            program.send_signal(signal.SIGKILL)
+            program.wait()
+            for pipe in (program.stdin, program.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+async def _acknowledge(programs: list["subprocess.Popen[str]"], post_id: str) -> dict[str, Any]:
+    for program in programs:
+        _tell(program, post_id)
+    said = [json.loads(await asyncio.to_thread(_heard, program)) for program in programs]
+    seconds = max(each["ended"] for each in said) - min(each["begun"] for each in said)
+    return {"seconds": seconds, **{name: sum(each[name] for each in said) for name in ("answered", "again", "cpu")}}
+
+
+def _tell(program: "subprocess.Popen[str]", line: str) -> None:
+    assert program.stdin is not None
+    program.stdin.write(f"{line}\n")
+    program.stdin.flush()
+
+
+def _heard(program: "subprocess.Popen[str]") -> str:
+    assert program.stdout is not None
+    return program.stdout.readline().strip()
+
+
+# The editor
+
+
+async def _published(news: ServiceProgram, issuer: Issuer, editor: tuple[str, str]) -> str:
+    variant = news_pb2.Variant(locale="pt-PT", title="Higiene das mãos", body="Lave as mãos.")
+    async with _editor(news, issuer, editor) as channel:
+        stub = NewsServiceStub(channel)
+        draft = pb.CreatePostRequest(request_id=messaging.new_id(), variants=[variant], audience="all", mandatory=True)
+        post = (await stub.CreatePost(draft)).post
+        request = pb.PublishPostRequest(
+            request_id=messaging.new_id(), post_id=post.post_id, etag=post.etag, confirm_audience=True
+        )
+        assert (await stub.PublishPost(request)).post.audience_size == READERS
+    return post.post_id
+
+
+async def _missing(news: ServiceProgram, issuer: Issuer, editor: tuple[str, str], post_id: str) -> int:
+    async with _editor(news, issuer, editor) as channel:
+        found = await NewsServiceStub(channel).ListMissing(pb.ListMissingRequest(post_id=post_id, page_size=1))
+    return found.missing
+
+
+async def _until(news: ServiceProgram, issuer: Issuer, editor: tuple[str, str], post_id: str, taken: int) -> None:
+    while READERS - await _missing(news, issuer, editor, post_id) < taken:
+        await asyncio.sleep(0.5)
+
+
+def _editor(news: ServiceProgram, issuer: Issuer, editor: tuple[str, str]) -> Any:
+    person, entity = editor
+    return rpc.channel(news.grpc, token=lambda: issuer.token(person, entity=entity, roles=["news.editor"]))
+
+
+def _cpu(program: ServiceProgram) -> float:
+    """Seconds of CPU of the process so far."""
+    fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _row(metric: str, ours: float, unit: str, aim: str, note: str) -> Row:
+    return {"metric": metric, "ours": ours, "peer": None, "ratio": None, "unit": unit, "aim": aim, "note": note}
