@@ -58,8 +58,9 @@ def build(app: service.App[Settings]) -> None:
     view = app.feed().view
     audiences = Audiences(view)
     feed = Feed(audiences.of)
-    marks = app.add(GroupedMarks(mark_documents, now), "marks")
+    marks = app.add(GroupedMarks(mark_documents, now, settings.fold_after), "marks")
     app.add(Clock("feed", RefreshFeed(posts, marks, feed)), "feed")
+    app.add(Clock("folding", marks.fold, seconds=60), "folding")
     app.add(Clock("calendar", KeepTime(posts, marks, audiences, feed, settings.remind_before)), "calendar")
     roll_key = _roll_key(settings)
     edit = Editing(posts, feed)

@@ -15,6 +15,8 @@ class Settings(service.Settings):
     """Where feeds are served: GET /feeds/{token}.atom and .json."""
     alert_sender: Annotated[str, Field(pattern=r"^[^\s,<&]+$")] = "news@rossio.test"
     """Who we are in alerts that go out (CAP 1.2, sender)."""
+    fold_after: timedelta = timedelta(minutes=10)
+    """How long what readers did stands in documents of its own before it is folded into one; ISO 8601."""
     least_approvals: Annotated[int, Field(ge=0, le=10)] = 0
     """How many approvers every post needs, whatever its editor says."""
     remind_before: tuple[timedelta, ...] = (timedelta(days=3), timedelta(days=1), timedelta(0))
