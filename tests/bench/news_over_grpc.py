@@ -1,7 +1,7 @@
-"""Acknowledgements of the whole ministry over gRPC, as one process of news takes them in, and with SIGKILL among them.
+"""Feeds and acknowledgements of the whole ministry over gRPC, from one process of news, and with SIGKILL among them.
 
 The store, Kafka and the readers' programs share the machine with it. Each reader has a token of their own, which is
-verified. BENCH_READERS is how many acknowledge.
+verified. BENCH_READERS is how many there are.
 """
 
 import asyncio
@@ -11,29 +11,39 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import grpc
 import messaging
 import rpc
+import store
 from devstack.issuer import Issuer
 from devstack.kafka import Kafka
 from devstack.mongo import Mongo
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 from directory_view import View
+from news.adapters.store import _fields
+from news.domain.content import Content
+from news.domain.post import Live, Post, State
+from news.domain.text import Variant
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as pb
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
+from store import Insert
 from testkit import ministry
 
 Row = dict[str, Any]
 READERS = int(os.environ.get("BENCH_READERS", str(ministry.FULL_SIZE)))
 PROGRAMS = int(os.environ.get("BENCH_PROGRAMS", "2"))
+POSTS = 5_000
 AT_ONCE = 400
+START = datetime(2026, 1, 1, tzinfo=UTC)
 KILLS = 3
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -54,6 +64,7 @@ def _installation(folder: Path) -> Iterator[tuple[ServiceProgram, Issuer, View]]
         kafka.start()
         mongo.start()
         asyncio.run(_directory(kafka.bootstrap, whole, view))
+        asyncio.run(_posts(mongo.uri, view))
         news.start(120)
         yield news, issuer, view
     finally:
@@ -73,8 +84,43 @@ async def _directory(bootstrap: str, whole: ministry.Ministry, view: View) -> No
     await producer.stop()
 
 
+async def _posts(uri: str, view: View) -> None:
+    """Posts that are live already when the process starts, each for one entity or for one of some audiences."""
+    audiences = [f'entity = "{each.entity_id}"' for each in view.entities()]
+    audiences += ['profession in ("nurse", "doctor")', 'group = "g-direcoes"', 'not locale = "en-GB"']
+    variant = Variant.of("pt-PT", "Aviso", "Texto de um aviso. " * 20)
+    documents = []
+    for number in range(POSTS):
+        expression = audiences[number % len(audiences)]
+        content = Content(variants=(variant,), audience=expression)
+        live = Live(content, view.audience(expression), START + timedelta(minutes=number), 1)
+        post = Post(f"post-{number:05}", "e01", "editor", content, state=State.PUBLISHED, live=live)
+        documents.append(Insert({"_id": post.post_id, **_fields(post), "history": [], "texts": []}))
+    database = store.connect(uri, "rossio_news")
+    for start in range(0, POSTS, 500):
+        await database.collection("posts").bulk(documents[start : start + 500])
+    await database.close()
+
+
+async def _feeds(news: ServiceProgram, issuer: Issuer, people: list[tuple[str, str]]) -> Row:
+    """One after the other, each by somebody who was never seen before."""
+    spent = []
+    async with grpc.aio.insecure_channel(news.grpc) as channel:
+        stub = NewsServiceStub(channel)
+        for person, entity in people[:: max(1, len(people) // 1000)]:
+            token = f"Bearer {issuer.token(person, entity=entity)}"
+            start = time.perf_counter()
+            await stub.ListFeed(pb.ListFeedRequest(page_size=20), metadata=(("authorization", token),))
+            spent.append(time.perf_counter() - start)
+    spent.sort()
+    note = f"first page of 20, wall time, {len(spent)} readers of {len(people)}, {POSTS} live posts; "
+    note += f"half take at most {spent[len(spent) // 2] * 1e3:.1f} ms"
+    return _row("feed p99 over gRPC", spent[int(len(spent) * 0.99)] * 1e3, "ms", "at most 20", note)
+
+
 async def _rows(news: ServiceProgram, issuer: Issuer, view: View) -> list[Row]:
     people = [(each.person_id, each.entity_id) for each in view.people(view.audience("all"))]
+    feeds = await _feeds(news, issuer, people)
     with _readers(news, issuer, people) as programs:
         quiet = await _published(news, issuer, people[0])
         spent = _cpu(news)
@@ -94,6 +140,7 @@ async def _rows(news: ServiceProgram, issuer: Issuer, view: View) -> list[Row]:
     assert [said["answered"], hard["answered"]] == [len(people)] * 2
     load = f"{len(people)} unary calls, each reader's own token, {AT_ONCE} at once from {PROGRAMS} programs"
     return [
+        feeds,
         _row("acknowledge over gRPC", len(people) / said["seconds"], "per second", "at least 2000", load),
         _row("CPU a call", spent / len(people) * 1e6, "us", "", f"of the service; {load}"),
         _row("CPU a call, reader", said["cpu"] / len(people) * 1e6, "us", "", "of the programs of the readers"),

@@ -1,7 +1,9 @@
 """Tokens: who somebody is, as an OIDC issuer states and signs it (RFC 7519, RFC 7517)."""
 
 import asyncio
+import base64
 import contextlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,14 +171,18 @@ class Verifier:
 
 
 def _says(token: str) -> tuple[str, str]:
-    """Whose token it says that it is, and by which key; its signature has to prove that. Read once, for both."""
+    """Whose token it says that it is, and by which key; its signature, and all else about it, is looked at after that.
+
+    Not by the library, which looks at every letter of it and then again at the verification: a fifth of what a
+    token costs.
+    """
     if len(token) > _LONGEST_TOKEN:
         raise _invalid()
     try:
-        read = jwt.decode_complete(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError:
+        header, claims = (json.loads(base64.urlsafe_b64decode(f"{part}==")) for part in token.split(".")[:2])
+        issuer, key_id = claims.get("iss", ""), header.get("kid", "")
+    except (ValueError, AttributeError, RecursionError):
         raise _invalid() from None
-    issuer, key_id = read["payload"].get("iss", ""), read["header"].get("kid", "")
     if not isinstance(issuer, str) or not isinstance(key_id, str):
         raise _invalid()
     return issuer, key_id
