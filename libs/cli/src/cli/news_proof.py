@@ -112,7 +112,7 @@ async def verify(
 
 async def _public_keys(caller: str | None) -> list[bytes]:
     async with connect(caller) as client:
-        answer = await client.news.ListRollKeys(service_pb2.ListRollKeysRequest())
+        answer = await client.news.GetRollKeys(service_pb2.GetRollKeysRequest())
     return [each.public_key for each in answer.keys]
 
 

@@ -19,10 +19,10 @@ from news.application.end_post import EndPost
 from news.application.exchange_alerts import ExchangeAlerts
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
+from news.application.get_roll_keys import GetRollKeys
 from news.application.keep_time import KeepTime
 from news.application.list_feed import ListFeed
 from news.application.list_missing import ListMissing
-from news.application.list_roll_keys import ListRollKeys
 from news.application.look_at_posts import LookAtPosts
 from news.application.mark_read import MarkRead
 from news.application.preview_audience import PreviewAudience
@@ -86,7 +86,7 @@ def build(app: service.App[Settings]) -> None:
         delegate=Delegate(reading, delegations),
         missing=ListMissing(posts, marks, audiences, view),
         roll=DownloadRoll(posts, marks, audiences, view, roll_key),
-        roll_keys=ListRollKeys(roll_key),
+        roll_keys=GetRollKeys(roll_key),
         reach=GetReach(posts, marks, audiences, view),
         alerts=ExchangeAlerts(posts, edit, get, audiences, settings.alert_sender),
         syndicate=syndicate,

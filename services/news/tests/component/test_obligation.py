@@ -95,7 +95,7 @@ async def test_a_roll_verifies_with_the_keys_that_the_service_gives(start_servic
 
 
 async def roll_keys(person):
-    return await person.stub.ListRollKeys(pb.ListRollKeysRequest())
+    return await person.stub.GetRollKeys(pb.GetRollKeysRequest())
 
 
 async def test_those_who_have_not_are_reminded(start_service, caller, told):

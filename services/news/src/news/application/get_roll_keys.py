@@ -7,7 +7,7 @@ from news.application.ports import RollSigner
 
 
 @dataclass(frozen=True, slots=True)
-class ListRollKeys:
+class GetRollKeys:
     signer: RollSigner
 
     def __call__(self) -> Sequence[bytes]:
