@@ -1,4 +1,4 @@
-"""Feeds and acknowledgements of the whole ministry over gRPC, from one process of news, and with SIGKILL among them.
+"""Feeds and acknowledgements of the whole ministry over gRPC, of one process and of two, with SIGKILL among them.
 
 The store, Kafka and the readers' programs share the machine with it. Each reader has a token of their own, which is
 verified. BENCH_READERS is how many there are.
@@ -54,10 +54,12 @@ def measure() -> list[Row]:
 
 
 @contextmanager
-def _installation(folder: Path) -> Iterator[tuple[ServiceProgram, Issuer, View]]:
+def _installation(folder: Path) -> Iterator[tuple[list[ServiceProgram], Issuer, View]]:
+    """Two processes of news, the first of them started."""
     kafka, mongo, issuer = Kafka(folder / "kafka"), Mongo(folder / "mongo"), Issuer(folder / "issuer")
     (service,) = (each for each in SERVICES if each.name == "news")
-    news = ServiceProgram(service, folder / "news", Surroundings(kafka.bootstrap, mongo.uri, issuer))
+    around = Surroundings(kafka.bootstrap, mongo.uri, issuer)
+    news = [ServiceProgram(service, folder / f"news-{number}", around) for number in range(2)]
     whole = ministry.Ministry(READERS, 1)
     view = View()
     try:
@@ -65,10 +67,10 @@ def _installation(folder: Path) -> Iterator[tuple[ServiceProgram, Issuer, View]]
         mongo.start()
         asyncio.run(_directory(kafka.bootstrap, whole, view))
         asyncio.run(_posts(mongo.uri, view))
-        news.start(120)
+        news[0].start(120)
         yield news, issuer, view
     finally:
-        for program in (news, mongo, kafka):
+        for program in (*news, mongo, kafka):
             program.kill()
 
 
@@ -118,47 +120,49 @@ async def _feeds(news: ServiceProgram, issuer: Issuer, people: list[tuple[str, s
     return _row("feed p99 over gRPC", spent[int(len(spent) * 0.99)] * 1e3, "ms", "at most 20", note)
 
 
-async def _rows(news: ServiceProgram, issuer: Issuer, view: View) -> list[Row]:
+async def _rows(news: list[ServiceProgram], issuer: Issuer, view: View) -> list[Row]:
     people = [(each.person_id, each.entity_id) for each in view.people(view.audience("all"))]
-    feeds = await _feeds(news, issuer, people)
-    with _readers(news, issuer, people) as programs:
-        quiet = await _published(news, issuer, people[0])
-        spent = _cpu(news)
-        said = await _acknowledge(programs, quiet)
-        spent = _cpu(news) - spent
-        killed = await _published(news, issuer, people[0])
-        under = asyncio.create_task(_acknowledge(programs, killed))
+    one, other = news
+    feeds = await _feeds(one, issuer, people)
+    with _readers(issuer, people) as programs:
+        posts = [await _published(one, issuer, people[0]) for _ in range(3)]
+        spent = _cpu(one)
+        alone = await _acknowledge(programs, posts[0], [one])
+        spent = _cpu(one) - spent
+        await asyncio.to_thread(other.start, 120)
+        both = await _acknowledge(programs, posts[1], news)
+        under = asyncio.create_task(_acknowledge(programs, posts[2], news))
         for number in range(1, KILLS + 1):
-            await _until(news, issuer, people[0], killed, len(people) * number // (KILLS + 1))
-            await asyncio.to_thread(news.kill)
-            await asyncio.to_thread(news.start, 120)
+            victim, witness = news if number % 2 else reversed(news)
+            await _until(witness, issuer, people[0], posts[2], len(people) * number // (KILLS + 1))
+            await asyncio.to_thread(victim.kill)
+            await asyncio.to_thread(victim.start, 120)
         hard = await under
-    news.kill()  # what was answered was durable
-    await asyncio.to_thread(news.start, 120)
-    lost = [await _missing(news, issuer, people[0], post) for post in (quiet, killed)]
-    assert lost == [0, 0], lost
-    assert [said["answered"], hard["answered"]] == [len(people)] * 2
+    for program in news:  # what was answered was durable
+        program.kill()
+    await asyncio.to_thread(one.start, 120)
+    lost = [await _missing(one, issuer, people[0], post) for post in posts]
+    assert lost == [0, 0, 0], lost
+    assert [each["answered"] for each in (alone, both, hard)] == [len(people)] * 3
     load = f"{len(people)} unary calls, each reader's own token, {AT_ONCE} at once from {PROGRAMS} programs"
+    killed = f"{KILLS} times one of the two is killed and started; {hard['again']} calls were said again"
     return [
         feeds,
-        _row("acknowledge over gRPC", len(people) / said["seconds"], "per second", "at least 2000", load),
+        _rate("acknowledge over gRPC", people, alone, f"one process; {load}"),
+        _rate("acknowledge, two processes", people, both, load),
         _row("CPU a call", spent / len(people) * 1e6, "us", "", f"of the service; {load}"),
-        _row("CPU a call, reader", said["cpu"] / len(people) * 1e6, "us", "", "of the programs of the readers"),
-        _row(
-            "acknowledge under SIGKILL",
-            len(people) / hard["seconds"],
-            "per second",
-            "at least 2000",
-            f"killed {KILLS} times on the way, starts included; {hard['again']} calls were said again",
-        ),
-        _row("lost under SIGKILL", sum(lost), "of those answered", "0", "after one more SIGKILL and start"),
+        _row("CPU a call, reader", alone["cpu"] / len(people) * 1e6, "us", "", "of the programs of the readers"),
+        _rate("acknowledge under SIGKILL", people, hard, killed),
+        _row("lost under SIGKILL", sum(lost), "of those answered", "0", "after SIGKILL of both and one more start"),
     ]
 
 
+def _rate(metric: str, people: list[tuple[str, str]], said: dict[str, Any], note: str) -> Row:
+    return _row(metric, len(people) / said["seconds"], "per second", "at least 2000", note)
+
+
 @contextmanager
-def _readers(
-    news: ServiceProgram, issuer: Issuer, people: list[tuple[str, str]]
-) -> Iterator[list["subprocess.Popen[str]"]]:
+def _readers(issuer: Issuer, people: list[tuple[str, str]]) -> Iterator[list["subprocess.Popen[str]"]]:
     programs = []
     for number in range(PROGRAMS):
         program = subprocess.Popen(
@@ -167,7 +171,7 @@ def _readers(
             stdout=subprocess.PIPE,
             text=True,
         )
-        told = {"address": news.grpc, "issuer": str(issuer.jwks.parent), "at_once": AT_ONCE // PROGRAMS}
+        told = {"issuer": str(issuer.jwks.parent), "at_once": AT_ONCE // PROGRAMS}
         _tell(program, json.dumps({**told, "people": people[number::PROGRAMS]}))
         programs.append(program)
     try:
@@ -183,9 +187,11 @@ def _readers(
                     pipe.close()
 
 
-async def _acknowledge(programs: list["subprocess.Popen[str]"], post_id: str) -> dict[str, Any]:
+async def _acknowledge(
+    programs: list["subprocess.Popen[str]"], post_id: str, news: list[ServiceProgram]
+) -> dict[str, Any]:
     for program in programs:
-        _tell(program, post_id)
+        _tell(program, f"{post_id} {','.join(each.grpc for each in news)}")
     said = [json.loads(await asyncio.to_thread(_heard, program)) for program in programs]
     seconds = max(each["ended"] for each in said) - min(each["begun"] for each in said)
     return {"seconds": seconds, **{name: sum(each[name] for each in said) for name in ("answered", "again", "cpu")}}

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ class Verifier:
             self._trusts[cluster.issuer] = _Trust(keys, cluster.caller)
         self._audience = audience
         self._refresh_seconds = refresh_seconds
-        self._verified: dict[str, tuple[Caller, float]] = {}
+        # The oldest goes first; a dict would look over all the places of those that went before.
+        self._verified: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -140,7 +142,7 @@ class Verifier:
             raise _invalid() from None
         caller = trust.caller(claims)
         if len(self._verified) >= _CACHED:
-            self._verified.pop(next(iter(self._verified)), None)
+            self._verified.popitem(last=False)
         self._verified[token] = caller, float(claims["exp"]) + _LEEWAY
         return caller
 
