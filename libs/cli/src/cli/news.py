@@ -7,12 +7,13 @@ from uuid import uuid4
 import typer
 from rossio.news.v1 import service_pb2
 
-from cli import news_editing, news_proof, news_talk
+from cli import news_alerts, news_editing, news_proof, news_talk
 from cli.client import connect
 from cli.command import As, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Publish news, read the feed, acknowledge.")
 app.add_typer(news_editing.app)
+app.add_typer(news_alerts.app)
 app.add_typer(news_proof.app)
 app.add_typer(news_talk.app)
 
@@ -79,6 +80,29 @@ async def delegate(
     request.until.FromDatetime(datetime.now(UTC) + timedelta(days=days))
     async with connect(caller) as client:
         await client.news.SetDelegate(request)
+
+
+@app.command()
+@sync
+async def taste(
+    follow: Annotated[list[str] | None, typer.Option(help="A category to follow; may be said again.")] = None,
+    mute: Annotated[list[str] | None, typer.Option(help="A category not to be shown; may be said again.")] = None,
+    forget: Annotated[list[str] | None, typer.Option(help="A category neither followed nor muted any more.")] = None,
+    caller: As = None,
+) -> None:
+    """Shows which categories the caller follows and mutes, after the changes that are asked for."""
+    followed, muted, forgotten = set(follow or ()), set(mute or ()), set(forget or ())
+    async with connect(caller) as client:
+        held = (await client.news.GetTaste(service_pb2.GetTasteRequest())).taste
+        if followed or muted or forgotten:
+            said = service_pb2.Taste(
+                followed=sorted(set(held.followed) - muted - forgotten | followed),
+                muted=sorted(set(held.muted) - followed - forgotten | muted),
+            )
+            request = service_pb2.SetTasteRequest(request_id=str(uuid4()), taste=said)
+            held = (await client.news.SetTaste(request)).taste
+    rows = [*((each, "followed") for each in held.followed), *((each, "muted") for each in held.muted)]
+    table(("category", ""), rows)
 
 
 @app.command()

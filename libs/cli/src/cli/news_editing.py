@@ -1,10 +1,12 @@
-"""`rossio news draft, publish, release, schedule, submit, review, retract, ...`: from the draft to the archive."""
+"""`rossio news draft, edit, posts, publish, release, submit, review, ...`: from the draft to the archive."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
+import grpc.aio
 import typer
 from errors import Invalid
 from rossio.news.v1 import news_pb2, service_pb2
@@ -56,11 +58,85 @@ async def publish(
     caller: As = None,
 ) -> None:
     """Publishes a post at once and prints its id."""
-    request = _request(title, file, audience, acknowledge_within, locale)
+    await publish_request(_request(title, file, audience, acknowledge_within, locale), caller, confirm=confirm)
+
+
+async def publish_request(request: service_pb2.CreatePostRequest, caller: str | None, *, confirm: bool) -> None:
+    """What cannot be published stays a draft, and its id is said."""
     async with connect(caller) as client:
         post = (await client.news.CreatePost(request)).post
-        post = (await client.news.PublishPost(_publication(post, confirm=confirm))).post
-    console.print(f"published {post.post_id} to {post.audience_size} people")
+        try:
+            done = (await client.news.PublishPost(_publication(post, confirm=confirm))).post
+        except grpc.aio.AioRpcError:
+            note(f"it is the draft {post.post_id} now: rossio news edit, then rossio news release")
+            raise
+    console.print(f"published {done.post_id} to {done.audience_size} people")
+
+
+@app.command()
+@sync
+async def edit(
+    post: str,
+    file: Annotated[Path | None, typer.Option("--file", help="The text, as Markdown.", exists=True)] = None,
+    title: Annotated[str, typer.Option()] = "",
+    locale: Annotated[str, typer.Option(help="Which text; one that is not there yet is added.")] = "pt-PT",
+    audience: Annotated[str, typer.Option()] = "",
+    acknowledge_within: Annotated[int | None, typer.Option(help="Days; 0: it need not be.", min=0, max=3650)] = None,
+    caller: As = None,
+) -> None:
+    """Changes the text in hand of a post; its readers keep what is published until `release`."""
+    async with connect(caller) as client:
+        found = (await client.news.GetPost(service_pb2.GetPostRequest(post_id=post))).post
+        request = service_pb2.UpdatePostRequest(
+            request_id=str(uuid4()),
+            post_id=post,
+            etag=found.etag,
+            variants=_with(found.variants, locale, title, file),
+            audience=audience or found.audience,
+            mandatory=found.mandatory,
+            options=found.options,
+        )
+        if found.HasField("acknowledge_by"):
+            request.acknowledge_by.CopyFrom(found.acknowledge_by)
+        if acknowledge_within is not None:
+            _demand(request, acknowledge_within)
+        await client.news.UpdatePost(request)
+
+
+@app.command()
+@sync
+async def posts(
+    state: Annotated[str, typer.Argument(help="draft, in_review, approved, scheduled, published, expired, ...")],
+    caller: As = None,
+) -> None:
+    """Shows the posts of the caller's entity that are in a state."""
+    try:
+        wanted = news_pb2.PostState.Value(f"POST_STATE_{state.upper()}")
+    except ValueError:
+        raise Invalid(f"there is no state {state}") from None
+    rows: list[news_pb2.Post] = []
+    async with connect(caller) as client:
+        request = service_pb2.ListPostsRequest(state=wanted, page_size=100)
+        while True:
+            page = await client.news.ListPosts(request)
+            rows += page.posts
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
+    table(
+        ("post", "by", "title", "languages", "audience", "people"),
+        (
+            (
+                each.post_id,
+                each.author_id,
+                each.variants[0].title,
+                " ".join(variant.locale for variant in each.variants),
+                each.audience,
+                each.audience_size,
+            )
+            for each in rows
+        ),
+    )
 
 
 @app.command()
@@ -171,19 +247,43 @@ async def preview(audience: str, caller: As = None) -> None:
 def _request(
     title: str, file: Path, audience: str, acknowledge_within: int, locale: str
 ) -> service_pb2.CreatePostRequest:
-    try:
-        body = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise Invalid(f"{file} is not UTF-8 text") from None
     request = service_pb2.CreatePostRequest(
         request_id=str(uuid4()),
-        variants=[news_pb2.Variant(locale=locale, title=title, body=body)],
+        variants=[news_pb2.Variant(locale=locale, title=title, body=body_of(file))],
         audience=audience,
-        mandatory=acknowledge_within > 0,
     )
-    if acknowledge_within:
-        request.acknowledge_by.FromDatetime(datetime.now(UTC) + timedelta(days=acknowledge_within))
+    _demand(request, acknowledge_within)
     return request
+
+
+def _demand(request: service_pb2.CreatePostRequest | service_pb2.UpdatePostRequest, days: int) -> None:
+    """It has to be acknowledged within so many days; 0: it need not be."""
+    request.mandatory = days > 0
+    request.ClearField("acknowledge_by")
+    if days:
+        request.acknowledge_by.FromDatetime(datetime.now(UTC) + timedelta(days=days))
+
+
+def body_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not UTF-8 text") from None
+
+
+def _with(texts: Iterable[news_pb2.Variant], locale: str, title: str, file: Path | None) -> list[news_pb2.Variant]:
+    """The texts, that of the locale changed or, where there is none, added."""
+    changed = [news_pb2.Variant(locale=each.locale, title=each.title, body=each.body) for each in texts]
+    found = next((each for each in changed if each.locale == locale), None)
+    if found is None and (title or file):
+        if not (title and file):
+            raise Invalid(f"there is no text in {locale} yet: it needs --title and --file")
+        found = news_pb2.Variant(locale=locale)
+        changed.append(found)
+    if found is not None:
+        found.title = title or found.title
+        found.body = body_of(file) if file else found.body
+    return changed
 
 
 def _publication(post: news_pb2.Post, *, confirm: bool) -> service_pb2.PublishPostRequest:
