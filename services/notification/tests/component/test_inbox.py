@@ -157,6 +157,8 @@ async def test_an_alert_goes_to_all_by_the_emergency_lane_and_reminders_to_those
     await until(lambda: stage.letters("nt-eva"))
     pushed = [document async for document in stage.database().collection("notifications").find({})]
     assert {document["lane"] for document in pushed} == {"emergency"}
+    ways = await rui.why(next(document["_id"] for document in pushed if document["person_id"] == "nt-rui"))
+    assert {ways[channel].reason for channel in (n.CHANNEL_EMAIL, n.CHANNEL_SMS)} == {"forced"}
     await until(lambda: _count(rui, 2))
     assert sorted(await rui.titles()) == ["Cheia", "Falta confirmar a leitura: Aviso"]
     assert await eva.titles() == ["Cheia (en)"]
