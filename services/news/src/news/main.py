@@ -35,6 +35,7 @@ from news.application.set_taste import SetTaste
 from news.application.submit_post import SubmitPost
 from news.application.syndicate import Syndicate
 from news.application.talk import Talk
+from news.application.tidy_marks import TidyMarks
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.domain.feed import Feed
@@ -60,7 +61,7 @@ def build(app: service.App[Settings]) -> None:
     feed = Feed(audiences.of)
     marks = app.add(GroupedMarks(mark_documents, now, settings.fold_after), "marks")
     app.add(Clock("feed", RefreshFeed(posts, marks, feed)), "feed")
-    app.add(Clock("folding", marks.fold, seconds=60), "folding")
+    app.add(Clock("tidying", TidyMarks(marks, feed), seconds=60), "tidying")
     app.add(Clock("calendar", KeepTime(posts, marks, audiences, feed, settings.remind_before)), "calendar")
     roll_key = _roll_key(settings)
     edit = Editing(posts, feed)

@@ -68,8 +68,15 @@ async def test_marks_that_are_folded_say_the_same(marks):
     assert {number: found[number] for number in before} == before
     await there.start()
     for each in (here, there):
+        each.keep({"p2"})
+        assert each.held(MarkKind.READ, "p1", 1) == Bitmap()
+    await there.add(mark(30, kind=MarkKind.READ))
+    assert await here.numbers(MarkKind.READ, "p1", 1) == Bitmap([*range(20), 30])
+    await here.recall("p1", 1)
+    await there.recall("p1", 1)
+    for each in (here, there):
         assert each.held(MarkKind.ACKNOWLEDGED, "p1", 1) == Bitmap(range(22))
-        assert each.held(MarkKind.READ, "p1", 1) == Bitmap(range(20))
+        assert each.held(MarkKind.READ, "p1", 1) == Bitmap([*range(20), 30])
         assert each.held(MarkKind.ACKNOWLEDGED, "p2", 1) == Bitmap([7])
         await each.stop()
 
@@ -121,6 +128,9 @@ async def test_a_process_that_dies_while_it_folds_loses_and_doubles_nothing(star
     for person in ("news-ana", "news-eva"):
         await caller(news, person, "").acknowledge(post.post_id)
         await caller(news, person, "").read(post.post_id)
+    away = await editor.publish(await editor.draft(ALL, mandatory=True))
+    await caller(news, "news-eva", "").acknowledge(away.post_id)
+    await editor.stub.ArchivePost(pb.ArchivePostRequest(request_id="a", post_id=away.post_id))
     before = await roll(editor, post.post_id)
     news.settings["FOLD_AFTER"] = "PT0S"
     for point in ("news.marks.folded", ""):
@@ -135,6 +145,8 @@ async def test_a_process_that_dies_while_it_folds_loses_and_doubles_nothing(star
     assert (await editor.missing(post.post_id))[:2] == (["news-rui", "news-nuno"], 2)
     assert await roll(editor, post.post_id) == before
     assert (await caller(news, "news-eva", "").get(post.post_id)).read
+    assert (await caller(news, "news-eva", "").get(away.post_id)).acknowledged, "what was put away is looked up"
+    assert (await editor.missing(away.post_id))[1] == 3
 
 
 async def roll(editor, post_id: str) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -52,6 +52,8 @@ class GroupedMarks:
         self._now = now
         self._fold_after = fold_after
         self._known: defaultdict[Key, Bitmap] = defaultdict(Bitmap)
+        # What is known of these is not all that there is.
+        self._dropped: set[Key] = set()
         self._last = _EPOCH
         self._waiting: list[_Waiting] = []
         self._come = asyncio.Event()
@@ -85,11 +87,11 @@ class GroupedMarks:
 
     async def numbers(self, kind: MarkKind, post_id: str, text_version: int) -> Bitmap:
         await self.refresh()
+        await self._recall((kind.value, post_id, text_version))
         return self.held(kind, post_id, text_version)
 
     async def taken(self, kind: MarkKind, post_id: str, text_version: int) -> AsyncIterator[Taken]:
-        query = {"post_id": post_id, "text_version": text_version, "kind": kind.value}
-        for each in await self._all((kind.value, post_id, text_version), query):
+        for each in await self._all((kind.value, post_id, text_version)):
             for taken in mark_documents.taken_of(each):
                 yield taken
 
@@ -98,6 +100,21 @@ class GroupedMarks:
         async for document in self._marks.find(query, projection=PEOPLE_FIELDS):
             self._known[key_of(document)].update(mark_documents.people_of(document))
             self._last = max(self._last, document["at"])
+
+    async def recall(self, post_id: str, text_version: int) -> None:
+        for kind in MarkKind:
+            await self._recall((kind.value, post_id, text_version))
+
+    def keep(self, post_ids: Container[str]) -> None:
+        for key in [each for each in self._known if each[1] not in post_ids]:
+            self._dropped.add(key)
+            del self._known[key]
+
+    async def _recall(self, key: Key) -> None:
+        if key in self._dropped:
+            for document in await self._all(key, PEOPLE_FIELDS):
+                self._known[key].update(mark_documents.people_of(document))
+            self._dropped.discard(key)
 
     # Folding
 
@@ -131,11 +148,13 @@ class GroupedMarks:
         telemetry.points.reached("news.marks.folded")
         await self._marks.bulk([Delete(each) for each in ids])
 
-    async def _all(self, key: Key, query: Document) -> list[Document]:
+    async def _all(self, key: Key, fields: Mapping[str, Any] | None = None) -> list[Document]:
         """Every document of a key; those that are folded meanwhile stand in one that is read again."""
+        kind, post_id, text_version = key
+        query = {"post_id": post_id, "text_version": text_version, "kind": kind}
         for _ in range(_LOOKS):
             before = await self._folded_version(key)
-            found = [document async for document in self._marks.find(query)]
+            found = [document async for document in self._marks.find(query, projection=fields)]
             if before == await self._folded_version(key):
                 return found
         raise Transient("the marks are being folded", reason="FOLDING")

@@ -1,6 +1,6 @@
 """What the use cases ask of the outside."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -147,6 +147,18 @@ class Marks(Protocol):
 
     async def refresh(self) -> None:
         """Takes in what other processes wrote."""
+        ...
+
+    async def recall(self, post_id: str, text_version: int) -> None:
+        """Makes `held` whole again for a post that was not kept."""
+        ...
+
+    def keep(self, post_ids: Container[str]) -> None:
+        """Holds the marks of these posts in memory, and those of no others."""
+        ...
+
+    async def fold(self, at: datetime) -> None:
+        """Makes little of what was written a while ago; it says the same."""
         ...
 
 
