@@ -132,7 +132,10 @@ def _refuse(target: str) -> None:
 def context_from(traceparent: str | None) -> Span | None:
     """Parses a `traceparent` header (W3C Trace Context, version 00); None where it is not one."""
     match = _TRACEPARENT(traceparent) if traceparent else None
-    return Span(match[1], match[2], sampled=match[3] in "13579bdf") if match is not None else None
+    if match is None:
+        return None
+    trace_id, span_id, flags = match.groups()
+    return Span(trace_id, span_id, sampled=flags in "13579bdf")
 
 
 def current_traceparent() -> str:
@@ -195,18 +198,29 @@ def finish(span: Span, error: BaseException | None = None) -> None:
 
 
 class Operation:
-    """One operation as a context manager; `span` and `observe` make it."""
+    """Runs a block inside a span; its name is a word of the code and never data.
+
+    Args:
+        name: what is done, for example "mail.route".
+        kind: its place between processes.
+        attributes: by the names of semconv.ATTRIBUTES.
+        parent: the position to continue, a span or a `traceparent`; by default the current one.
+        links: positions that led here without being the parent, such as those of the events of a batch;
+            where there is no parent, the span is sampled when one of them is.
+        done: called at the end with name, seconds and outcome.
+    """
 
     __slots__ = ("_attributes", "_done", "_entered", "_kind", "_links", "_name", "_parent", "_started", "_token")
 
     def __init__(
         self,
         name: str,
-        kind: Kind,
-        attributes: Mapping[str, Value] | None,
-        parent: Span | str | None,
-        links: Sequence[Span | str],
-        done: Callable[[str, float, str], None] | None,
+        *,
+        kind: Kind = Kind.INTERNAL,
+        attributes: Mapping[str, Value] | None = None,
+        parent: Span | str | None = None,
+        links: Sequence[Span | str] = (),
+        done: Callable[[str, float, str], None] | None = None,
     ) -> None:
         self._name = name
         self._kind = kind
@@ -240,24 +254,5 @@ def _position(of: Span | str | None) -> Span | None:
     return context_from(of) if isinstance(of, str) else of
 
 
-def span(
-    name: str,
-    *,
-    kind: Kind = Kind.INTERNAL,
-    attributes: Mapping[str, Value] | None = None,
-    parent: Span | str | None = None,
-    links: Sequence[Span | str] = (),
-    done: Callable[[str, float, str], None] | None = None,
-) -> Operation:
-    """Runs a block inside a span; its name is a word of the code and never data.
-
-    Args:
-        name: what is done, for example "mail.route".
-        kind: its place between processes.
-        attributes: by the names of semconv.ATTRIBUTES.
-        parent: the position to continue, a span or a `traceparent`; by default the current one.
-        links: positions that led here without being the parent, such as those of the events of a batch;
-            where there is no parent, the span is sampled when one of them is.
-        done: called at the end with name, seconds and outcome.
-    """
-    return Operation(name, kind, attributes, parent, links, done)
+span = Operation
+"""Reads as what it does where it is used: `with span("mail.route"):`. (A function around it would cost 0.2 us.)"""
