@@ -1,7 +1,8 @@
 """What the interceptor adds to a unary call: CPU of the serving process per call, against bare grpc.aio.
 
 Both servers are processes of their own with the same handler, and get the same calls, token included; only the
-first has token check, rule, deadline, validation, error mapping, span and metric around it. Run it alone: `python libs/rpc/bench/interceptor.py`.
+first has token check, rule, deadline, validation, error mapping, span and metric around it. Run it alone:
+`python libs/rpc/bench/interceptor.py`.
 """
 
 import asyncio
