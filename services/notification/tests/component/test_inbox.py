@@ -138,9 +138,9 @@ async def test_each_version_of_a_duty_is_told_once_and_all_of_it_is_taken_back(s
     assert sorted(await rui.titles()) == ["Aviso", "Depois", "Último"]
 
 
-def version(number: int, people: Bitmap, post_id: str = "p1", **options: bool) -> Message:
+def version(number: int, people: Bitmap, post_id: str = "p1", *, mandatory: bool = False) -> Message:
     event = published(post_id, people)
-    event.post.MergeFrom(news_pb2.Post(text_version=number, **options))
+    event.post.MergeFrom(news_pb2.Post(text_version=number, mandatory=mandatory))
     return event
 
 
