@@ -47,6 +47,7 @@ from mail_routing.application.rule_changes import GetRules, PutRule, RemoveRule
 from mail_routing.application.submit import Submit
 from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.application.trace import Parties, Trace
+from mail_routing.domain.message import MessageClass
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
@@ -61,6 +62,8 @@ from mail_routing.entrypoints.smtp.session import Limits
 from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")
+LINGER = 0.005
+"""Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
 
 
 def now() -> datetime:
@@ -79,7 +82,7 @@ def build(app: service.App[Settings]) -> None:
     feed = app.feed()
     people = ViewDirectory(feed.view)
     the_route = Route(people, next_hops(settings), settings.postmaster)
-    deliveries = StoredDeliveries(app.collection("deliveries", INDEXES))
+    deliveries = StoredDeliveries(app.collection("deliveries", INDEXES), app.producer)
     contents = BlobContents(app.blobs())
     accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))
     passwords = app.collection("app_passwords", APP_PASSWORD_INDEXES)
@@ -130,15 +133,16 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("worker") or app.plays("retry"):
         next_hop = app.add(smtp_client(settings), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
-        jitter = random.SystemRandom().random
+        jitter = random.random  # spreads, guards nothing
         attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
         if app.plays("worker"):
             take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
             deliver = Deliver(
                 the_route, apply_rules, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id
             )
-            for stream in wire.STREAMS.values():
-                app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
+            for lane, stream in wire.STREAMS.items():
+                linger = 0.0 if lane is MessageClass.URGENT else LINGER
+                app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)}, linger=linger)
         if app.plays("retry"):
             app.add(Resume(deliveries, attempt, next_hop, now=now, jitter=jitter), "retry", service.Stage.CONSUMER)
 

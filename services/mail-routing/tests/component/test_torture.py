@@ -10,7 +10,7 @@ import itertools
 import json
 import smtplib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -185,6 +185,23 @@ async def states(mail: Mail) -> dict[str, Counter[str]]:
     return counts
 
 
+async def told(bootstrap: str) -> dict[str, dict[str, events_pb2.DeliveryState]]:
+    """message id -> address -> the state in which the facts leave it."""
+    last: dict[str, dict[str, events_pb2.DeliveryState]] = {}
+
+    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+        for delivery in deliveries:
+            assert isinstance(delivery.message, events_pb2.DeliveryReported)
+            states = last.setdefault(delivery.message.message_id, {})
+            states.update({outcome.address: outcome.state for outcome in delivery.message.outcomes})
+
+    follower = messaging.Follower(messaging.Kafka(bootstrap), ["mail.delivery.v1"], take)
+    await follower.start()
+    await follower.caught_up()
+    await follower.stop()
+    return last
+
+
 async def settled(mail: Mail, ledger: Ledger, sink: Sink, drop: Dropping) -> None:
     """Waits until nothing is on its way: no shard waits, and every mail taken has left its mark."""
     async with asyncio.timeout(180):
@@ -292,6 +309,10 @@ async def test_every_mail_that_was_taken_ends_once_for_each_recipient(
         assert ended[ledger.ids[mark]] == Counter(delivered=others, bounced=bounced)
     final = {state for counts in ended.values() for state in counts}
     assert final <= {"delivered", "bounced", "quarantined"}
+    facts = await told(own_kafka.bootstrap)
+    for message_id, states_of in ended.items():
+        names = (events_pb2.DeliveryState.Name(state) for state in facts[message_id].values())
+        assert Counter(name.removeprefix("DELIVERY_STATE_").lower() for name in names) == states_of
 
 
 async def publish_poison(bootstrap: str) -> None:

@@ -193,6 +193,8 @@ def _message_document(message: Message) -> Document:
     }
     if message.require_tls:
         document["require_tls"] = True
+    if message.protocol:
+        document["protocol"] = message.protocol
     if len(message.recipients) == 1:  # the Received field names it; a longer list stands in the deliveries
         document["recipient"] = message.recipients[0].address
     return document
@@ -217,6 +219,7 @@ def _message(document: Document) -> Message:
         envelope_id=envelope["envelope_id"],
         dsn_return=envelope["dsn_return"],
         require_tls=envelope.get("require_tls", False),
+        protocol=envelope.get("protocol", ""),
     )
 
 

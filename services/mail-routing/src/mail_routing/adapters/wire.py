@@ -70,6 +70,7 @@ def accepted(message: Message) -> events_pb2.MessageAccepted:
         envelope_id=message.envelope_id,
         dsn_return=message.dsn_return,
         require_tls=message.require_tls,
+        protocol=message.protocol,
     )
     setattr(wire, "class", WIRE_CLASSES[message.message_class])  # a word of Python's own
     wire.accepted_at.FromDatetime(message.accepted_at)
@@ -102,6 +103,7 @@ def message(wire: events_pb2.MessageAccepted) -> Message:
         envelope_id=wire.envelope_id,
         dsn_return=wire.dsn_return,
         require_tls=wire.require_tls,
+        protocol=wire.protocol,
     )
 
 

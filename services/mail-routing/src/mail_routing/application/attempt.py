@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import telemetry
 
@@ -64,13 +65,13 @@ class Attempt:
             else:
                 by_hop[destination.hop, destination.forwarded_by].append(destination)
         mailboxes = [one for key in list(by_hop) if not key[0] for one in by_hop.pop(key)]
-        for some in await asyncio.gather(
-            self._to_mailboxes(shard.message, mailboxes, mail),
-            *(
-                self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail)
-                for (hop, by), there in by_hop.items()
-            ),
-        ):
+        ways: list[Coroutine[Any, Any, Mapping[Destination, Result]]] = [
+            self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail) for (hop, by), there in by_hop.items()
+        ]
+        if mailboxes:
+            ways.append(self._to_mailboxes(shard.message, mailboxes, mail))
+        # Most mails go one way, and need no task for it.
+        for some in [await ways[0]] if len(ways) == 1 else await asyncio.gather(*ways):
             results |= some
         telemetry.points.reached("mail.attempt.done")
         return await self._ended(shard, results, content)

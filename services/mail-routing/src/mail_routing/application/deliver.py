@@ -23,7 +23,7 @@ Part = tuple[Treatment, tuple[Delivery, ...]]
 
 
 class Deliver:
-    """Handles one accepted mail; a repeat of one that was recorded does nothing.
+    """Handles one accepted mail; a repeat of one that was recorded only publishes again what became of it.
 
     A mail of up to a thousand recipients is tried here and now. A larger one, or one that the rules treat in
     several ways, is cut into shards, which any worker takes up as soon as all of them are recorded.
@@ -54,6 +54,7 @@ class Deliver:
         if not message.recipients or not message.size:
             raise errors.Invalid("an accepted mail without recipients or content", reason="EMPTY_MAIL")
         if await self._deliveries.seen(message.message_id):
+            await self._deliveries.report(message.message_id)
             return
         await self._take_bounce(message)
         sender = Sender(message.sender, message.origin.trusted)

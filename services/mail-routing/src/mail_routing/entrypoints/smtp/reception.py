@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import errors
@@ -13,7 +14,7 @@ from mail_routing.application.accept import Accept
 from mail_routing.application.authenticate import Authenticate, Credentials
 from mail_routing.application.authorise import Authorise
 from mail_routing.domain import address, route
-from mail_routing.domain.message import Message, MessageClass, Origin
+from mail_routing.domain.message import Message, MessageClass, Origin, transmission
 from mail_routing.domain.pace import Pace
 from mail_routing.domain.quota import Quotas, RateOf
 from mail_routing.domain.route import Refusal, Route, Sender
@@ -27,6 +28,7 @@ _log = telemetry.logger(__name__)
 Network = IPv4Network | IPv6Network
 
 _WRONG_PASSWORDS_A_MINUTE = 20
+_CLIENTS_KNOWN = 10_000
 
 _REFUSED = {
     "MAIL_LOOP": Reply(554, "5.4.6", "The mail goes round: it has passed too many servers"),
@@ -116,6 +118,7 @@ class Reception:
         self._authenticate = authenticate
         self._authorise = authorise
         self._wrong = Pace(_WRONG_PASSWORDS_A_MINUTE)
+        self.trusts = lru_cache(maxsize=_CLIENTS_KNOWN)(self._trusts)
         self._now = now
         self._new_id = new_id
 
@@ -178,6 +181,12 @@ class Reception:
             principal=caller.subject if caller else "",
             envelope_id=mail.envelope_id,
             dsn_return=mail.returned,
+            protocol=transmission(
+                extended=client.extended,
+                secure=client.secure,
+                authenticated=caller is not None,
+                smtputf8=mail.smtputf8,
+            ),
         )
 
     def entity_of(self, sender: str, caller: Caller | None) -> str:
@@ -185,7 +194,7 @@ class Reception:
         found = self.route.directory.entity_of_domain(address.split(sender)[1]) or ""
         return found or (caller.entity_id if caller else "")
 
-    def trusts(self, client: str) -> bool:
+    def _trusts(self, client: str) -> bool:
         try:
             at = ip_address(client.partition("%")[0])
         except ValueError:
