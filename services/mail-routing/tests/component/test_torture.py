@@ -185,9 +185,9 @@ async def states(mail: Mail) -> dict[str, Counter[str]]:
     return counts
 
 
-async def told(bootstrap: str) -> dict[str, dict[str, events_pb2.DeliveryState]]:
+async def told(bootstrap: str) -> "dict[str, dict[str, events_pb2.DeliveryState.ValueType]]":
     """message id -> address -> the state in which the facts leave it."""
-    last: dict[str, dict[str, events_pb2.DeliveryState]] = {}
+    last: dict[str, dict[str, events_pb2.DeliveryState.ValueType]] = {}
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
         for delivery in deliveries:
