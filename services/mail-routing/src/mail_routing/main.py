@@ -142,7 +142,8 @@ def build(app: service.App[Settings]) -> None:
             )
             for lane, stream in wire.STREAMS.items():
                 linger = 0.0 if lane is MessageClass.URGENT else LINGER
-                app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)}, linger=linger)
+                handle = deliver_accepted(deliver, idempotence=settings.kafka_idempotence)
+                app.consumer(stream, {events_pb2.MessageAccepted: handle}, linger=linger)
         if app.plays("retry"):
             app.add(Resume(deliveries, attempt, next_hop, now=now, jitter=jitter), "retry", service.Stage.CONSUMER)
 

@@ -12,7 +12,7 @@ _chance = random.Random(os.getpid())
 _deliver = Deliver.__call__
 
 
-async def failing(self: Deliver, message: Message) -> None:
+async def failing(self: Deliver, message: Message, *, fresh: bool = False) -> None:
     roll = _chance.random()
     if roll < 0.01:
         raise Transient("a dependency is down, says the test")
@@ -20,7 +20,7 @@ async def failing(self: Deliver, message: Message) -> None:
         raise RuntimeError("a bug, says the test")
     if "POISON" in os.environ and isinstance(message.content, bytes) and b"X-Poison" in message.content:
         raise Invalid("poison, says the test", reason="POISON")
-    await _deliver(self, message)
+    await _deliver(self, message, fresh=fresh)
 
 
 if __name__ == "__main__":

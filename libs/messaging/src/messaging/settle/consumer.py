@@ -156,7 +156,8 @@ class Consumer:
     def _take(self, at: TopicPartition, records: list[Record]) -> None:
         partition = self._partitions.get(at)
         if partition is None:
-            partition = self._partitions[at] = Partition()
+            # What the first fetch says of the end is said after the assignment: whatever lies behind came later.
+            partition = self._partitions[at] = Partition(self._source.end(at))
         settled = self._settled_ahead.get(at, frozenset())
         for record in records:
             try:

@@ -7,7 +7,7 @@ from store import OutboxRecord
 
 from mail_routing.adapters import wire
 from mail_routing.adapters.grouped import Grouped
-from mail_routing.domain.message import Message, Origin
+from mail_routing.domain.message import Message
 
 
 def accepted_fact(message: Message) -> OutboxRecord:
@@ -33,7 +33,7 @@ class KafkaAcceptedLog:
         self._keyed: Grouped[OutboxRecord, None] = Grouped(self._publish, lanes=4)
 
     async def append(self, message: Message) -> None:
-        grouped = self._keyed if message.origin is Origin.GRPC else self._unique
+        grouped = self._unique if message.origin.unique else self._keyed
         await grouped(accepted_fact(message))
 
     async def _publish_together(self, records: Sequence[OutboxRecord]) -> Sequence[None]:

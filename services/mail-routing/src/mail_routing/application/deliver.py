@@ -50,10 +50,14 @@ class Deliver:
         self._new_id = new_id
         self._take_bounce = take_bounce
 
-    async def __call__(self, message: Message) -> None:
+    async def __call__(self, message: Message, *, fresh: bool = False) -> None:
+        """`fresh`: nobody has had its record before, so that the store need not be asked about a mail by SMTP.
+
+        The id of one that was submitted, or that we report with, may stand on the stream twice.
+        """
         if not message.recipients or not message.size:
             raise errors.Invalid("an accepted mail without recipients or content", reason="EMPTY_MAIL")
-        if await self._deliveries.seen(message.message_id):
+        if not (fresh and message.origin.unique) and await self._deliveries.seen(message.message_id):
             await self._deliveries.report(message.message_id)
             return
         await self._take_bounce(message)

@@ -29,6 +29,11 @@ class Origin(StrEnum):
         """We know that the sender is who they say: authenticated, of a trusted network, or ourselves."""
         return self is not Origin.SMTP
 
+    @property
+    def unique(self) -> bool:
+        """Each mail has an id of its own; over gRPC, and of what we report, the same may be handed in again."""
+        return self in {Origin.SMTP, Origin.SUBMISSION}
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
