@@ -44,7 +44,7 @@ class Service:
         Raises:
             Missing: something listens on one of them.
         """
-        for setting, port in (self.ports | self.tls_ports).items():
+        for setting, port in {**self.ports, **self.tls_ports}.items():
             _check_free(self.name, setting, port)
 
 

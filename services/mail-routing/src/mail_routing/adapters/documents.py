@@ -138,18 +138,17 @@ def delivery_document(delivery: Delivery) -> Document:
         "person_id": to.person_id,
         "entity_id": to.entity_id,
         "refusal": to.status,
-        "notify": list(to.notify),
+        "notify": to.notify,
         "forwarded_by": to.forwarded_by,
         "state": delivery.state.value,
         "status": delivery.status,
         "reply": delivery.reply,
-        "attempts": delivery.attempts,
         "at": delivery.at,
         "remote": delivery.remote,
-        "told": list(delivery.told),
+        "told": delivery.told,
         "tries": [[each.at, each.state.value, each.status, each.reply] for each in delivery.tries],
     }
-    return {name: value for name, value in document.items() if value not in ("", [], None)}
+    return {name: value for name, value in document.items() if value} | {"attempts": delivery.attempts}
 
 
 def _delivery(document: Document) -> Delivery:

@@ -46,6 +46,7 @@ class Admission:
         self._client = client
         self._caller = caller
         self.trusted = caller is not None or reception.trusts(client)
+        self._counted: tuple[MailFrom, dict[RateOf, str]] | None = None
 
     def sender(self, mail: MailFrom) -> Reply | None:
         """Whether mail is taken now; whose name a mail may bear is asked when it is there."""
@@ -70,6 +71,11 @@ class Admission:
 
     def who(self, mail: MailFrom) -> dict[RateOf, str]:
         """Whom the mail counts for. The entity is the sender's where we know who that is."""
+        if self._counted is None or self._counted[0] is not mail:
+            self._counted = mail, self._who(mail)
+        return self._counted[1]
+
+    def _who(self, mail: MailFrom) -> dict[RateOf, str]:
         caller = self._caller
         found: dict[RateOf, str] = {"client": "" if self.trusted else self._client, "sender": mail.sender}
         if self.trusted:

@@ -5,6 +5,7 @@ needs the world (taking a mail in, starting TLS) it stops reading until it is to
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from mail_routing.application.authenticate import Credentials
@@ -88,6 +89,12 @@ _TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than we take")
 _TOO_MANY_MAILS = Reply(421, "4.7.0", "Enough mails for one connection")
 _BAD_LINE = Reply(521, "5.5.2", "Lines end in CR LF; bare CR, bare LF and NUL are refused")
 _BAD_CONTENT = Reply(550, "5.6.0", "The mail has a bare CR, a bare LF or a NUL")
+
+
+@lru_cache(maxsize=256)
+def _said(reply: Reply) -> Send:
+    """Most replies are a few that are said all the time."""
+    return Send(reply.encode())
 
 
 class Session:
@@ -420,7 +427,7 @@ class Session:
         self._spoiled = None
 
     def _say(self, reply: Reply) -> None:
-        self._actions.append(Send(reply.encode()))
+        self._actions.append(_said(reply))
 
     def _mistake(self, reply: Reply) -> None:
         self._mistakes += 1
