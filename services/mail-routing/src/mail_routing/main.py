@@ -55,10 +55,10 @@ from mail_routing.entrypoints import grpc, grpc_queue
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
+from mail_routing.entrypoints.smtp.actions import Limits
 from mail_routing.entrypoints.smtp.certificate import following
 from mail_routing.entrypoints.smtp.reception import Doors, Reception
 from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
-from mail_routing.entrypoints.smtp.session import Limits
 from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")

@@ -19,9 +19,9 @@ from mail_routing.domain.pace import Pace
 from mail_routing.domain.quota import Quotas, RateOf
 from mail_routing.domain.route import Refusal, Route, Sender
 from mail_routing.entrypoints.smtp import sasl
+from mail_routing.entrypoints.smtp.actions import Judge, Transaction
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Admitted, Client
-from mail_routing.entrypoints.smtp.session import Judge, Transaction
 
 _log = telemetry.logger(__name__)
 

@@ -13,8 +13,7 @@ from rpc import Caller
 
 from mail_routing.application.authenticate import Credentials
 from mail_routing.domain.pace import Pace
-from mail_routing.entrypoints.smtp.grammar import Reply
-from mail_routing.entrypoints.smtp.session import (
+from mail_routing.entrypoints.smtp.actions import (
     Accept,
     Action,
     Authenticate,
@@ -22,10 +21,11 @@ from mail_routing.entrypoints.smtp.session import (
     Judge,
     Limits,
     Send,
-    Session,
     StartTls,
     Transaction,
 )
+from mail_routing.entrypoints.smtp.grammar import Reply
+from mail_routing.entrypoints.smtp.session import Session
 
 _log = telemetry.logger(__name__)
 
