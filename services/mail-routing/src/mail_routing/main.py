@@ -5,6 +5,7 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
+from itertools import chain
 
 import messaging
 import rpc
@@ -81,7 +82,8 @@ def build(app: service.App[Settings]) -> None:
     settings = app.settings
     feed = app.feed()
     people = ViewDirectory(feed.view)
-    the_route = Route(people, next_hops(settings), settings.postmaster)
+    reports_to = tuple(chain.from_iterable(settings.service_senders.values()))
+    the_route = Route(people, next_hops(settings), settings.postmaster, reports_to)
     deliveries = StoredDeliveries(app.collection("deliveries", INDEXES), app.producer)
     contents = BlobContents(app.blobs())
     accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))

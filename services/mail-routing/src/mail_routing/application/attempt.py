@@ -16,6 +16,7 @@ from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Kind
 
 _MAILBOXES = frozenset({Kind.MAILBOX, Kind.LMTP})
+_READ = Result(State.DELIVERED, "2.0.0", "Read as a report")
 _LOOPED = Result(State.BOUNCED, "5.4.6", "The mailbox has had this mail already")
 
 
@@ -58,6 +59,8 @@ class Attempt:
             destination = waiting.destination
             if had and not had.isdisjoint(_marks(destination)):
                 results[destination] = _LOOPED
+            elif destination.kind is Kind.REPORT:
+                results[destination] = _READ
             elif destination.kind is Kind.REFUSED:
                 results[destination] = Result(State.BOUNCED, destination.status, destination.target)
             elif shard.treatment.kept_back and not waiting.attempts:  # once: who releases it lets it go

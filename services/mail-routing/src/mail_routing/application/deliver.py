@@ -61,7 +61,7 @@ class Deliver:
             await self._deliveries.report(message.message_id)
             return
         await self._take_bounce(message)
-        sender = Sender(message.sender, message.origin.trusted)
+        sender = Sender(message.sender, message.origin.trusted, reports=not message.sender)
         destinations = route.resolve(self._route, sender, message.recipients)
         parts = _parts(await self._apply_rules(message, destinations))
         treatment, deliveries = next(parts, (NONE, ()))

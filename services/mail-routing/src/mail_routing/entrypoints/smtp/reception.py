@@ -59,7 +59,8 @@ class Admission:
         return None
 
     def recipient(self, mail: MailFrom, address: str) -> Reply | None:
-        finding = route.find(self._reception.route, Sender(mail.sender, self.trusted), address)
+        sender = Sender(mail.sender, self.trusted, reports=not mail.sender)
+        finding = route.find(self._reception.route, sender, address)
         if isinstance(finding, Refusal):
             telemetry.names.MAIL_REFUSED.bind(reason=f"STATUS_{finding.status.replace('.', '_')}").inc()
             return Reply(550, finding.status, finding.reason)
