@@ -18,7 +18,8 @@ from tests.charts.conftest import ROOT, SOURCES, VALUES, Objects
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 # What exists beside a release of the external example, by the comments of that file.
 ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "roll-key", "vault-key"},
-             "rossio-sms": {"provider-key", "receipt-secret"}}  # fmt: skip
+             "rossio-sms": {"provider-key", "receipt-secret"},
+             "rossio-mongodb-uri": {"connectionString.standard"}}  # fmt: skip
 each_values = pytest.mark.parametrize("values", VALUES)
 
 
