@@ -80,8 +80,8 @@ bench-notification: .venv/.dev tools ## the lanes of notification beside each ot
 docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
 	@$(VENV)/python -m reference
 
-bench-news: .venv/.dev ## what news costs at the size of the whole ministry, into .bench/news.json
-	@$(VENV)/python -m tests.bench news --into news
+bench-news: .venv/.dev tools ## what news costs at the size of the whole ministry, into .bench/news.json
+	@$(VENV)/python -m tests.bench news news_over_grpc --into news
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
@@ -95,6 +95,12 @@ test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real J
 
 test-alerts: .venv/.dev tools ## chaos: what breaks in a running suite is alerted by Prometheus, and is silent when mended
 	@$(VENV)/pytest tests/apart/test_alerts.py
+
+# Mails that the torture sends: make torture-mail MAILS=20000
+MAILS ?= 5000
+
+torture-mail: .venv/.dev tools ## mail under SIGKILL at every point, dying servers and a full disk, at a size of your own
+	@TORTURE_MAILS=$(MAILS) $(VENV)/pytest -p no:xdist -v --timeout 3600 services/mail-routing/tests/component/test_torture.py
 
 # Seconds that fuzzing takes: make fuzz-smtp FUZZ=3600
 FUZZ ?= 120

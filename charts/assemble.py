@@ -34,9 +34,9 @@ BY_TEMPLATE: Final = {
     "admin_address", "data_path", "drain_seconds", "grpc_address", "grpc_peer_authority", "grpc_tls_authority",
     "grpc_tls_certificate", "grpc_tls_key", "kafka_bootstrap", "kafka_idempotence", "lame_duck_seconds", "log_level",
     "mongodb_uri", "oidc_audience", "oidc_issuer", "oidc_jwks", "otlp_endpoint", "roles", "service_token_file",
-    "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "trace_sample_ratio",
-    "workload_issuer", "workload_jwks", "workload_jwks_authority", "workload_jwks_token_file", "workload_subjects",
-    "http_address",
+    "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "submission_address",
+    "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority",
+    "workload_jwks_token_file", "workload_subjects", "http_address",
 }  # fmt: skip
 
 
