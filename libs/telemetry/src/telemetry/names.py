@@ -160,6 +160,13 @@ SMTP_SESSIONS = gauge("rossio_smtp_sessions", "SMTP sessions that are open.", ("
 DOCUMENT_STORED = counter("rossio_document_stored_total", "File versions stored.", ("outcome",))
 DOCUMENT_BYTES = counter("rossio_document_bytes_total", "Content uploaded (in) and downloaded (out).", ("direction",))
 DOCUMENT_DECIDED = counter("rossio_document_decisions_total", "Permission decisions, by outcome.", ("outcome",))
+DOCUMENT_INDEXED = counter("rossio_document_indexed_total", "Files and folders put into the index, or put anew.")
+DOCUMENT_EXTRACTED = counter(
+    "rossio_document_extracted_total", "Contents out of which text was taken, by how it ended.", ("outcome",)
+)
+DOCUMENT_UNEXTRACTED = gauge(
+    "rossio_document_unextracted", "Contents that this process knows of and whose text is not taken out yet."
+)
 
 # news
 NEWS_PUBLISHED = counter("rossio_news_published_total", "Posts published.")
