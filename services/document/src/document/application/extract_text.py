@@ -40,7 +40,7 @@ class ExtractText:
         taken = Taken(Outcome.TOO_LARGE)
         if version.size <= self.max_size:
             chunks = self.content.get(version.blob)
-            taken = await self.extractor.extract(node.name, version.media_type, version.size, chunks)
+            taken = await self.extractor.extract(version.media_type, chunks)
         points.reached("document.extract.taken")
         text_ref = ""
         if taken.text:

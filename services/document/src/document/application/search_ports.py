@@ -149,7 +149,7 @@ class Texts(Protocol):
 class Extractor(Protocol):
     """Takes text out of content, in a process that can do nothing else and not for long."""
 
-    async def extract(self, name: str, media_type: str, size: int, chunks: AsyncIterator[bytes]) -> Taken: ...
+    async def extract(self, media_type: str, chunks: AsyncIterator[bytes]) -> Taken: ...
 
 
 class Epochs(Protocol):

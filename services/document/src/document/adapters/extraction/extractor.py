@@ -36,9 +36,8 @@ class ProcessExtractor:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    async def extract(self, name: str, media_type: str, size: int, chunks: AsyncIterator[bytes]) -> Taken:
-        """`size` is in bytes. What the chunks raise goes on; whatever the program does is an outcome."""
-        del name, size  # told by the port to whom a kind of file is not seen in its content
+    async def extract(self, media_type: str, chunks: AsyncIterator[bytes]) -> Taken:
+        """What the chunks raise is raised; whatever the program does is an outcome."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-B", "-P", "-S", "-m", _PROGRAM,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -71,12 +70,15 @@ class ProcessExtractor:
             "most": limits.most_text,
         }
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and how is known below
+        try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             async for chunk in chunks:
                 process.stdin.write(chunk)
                 await process.stdin.drain()
-        process.stdin.close()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it has ended, and how is known by its answer
+        finally:
+            process.stdin.close()
 
     async def _answer(self, process: asyncio.subprocess.Process) -> bytes:
         """No more of it than there may be."""

@@ -14,6 +14,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SEEN: Final = 4096
+_ENDS: Final = frozenset({"p", "div", "li", "td", "th", "tr", "title", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
 def read_plain(content: bytes, media_type: str, gathered: Gathered) -> None:
@@ -53,7 +54,7 @@ class _Html(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden -= tag in {"script", "style"} and self._hidden > 0
-        if tag in {"p", "div", "li", "td", "tr", "br", "title"} or tag[:1] == "h":
+        if tag in _ENDS:
             self._gathered.end()
 
     def handle_data(self, data: str) -> None:

@@ -21,7 +21,7 @@ _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _X32: Final = 0x40000000
 
-_CALLS: Final = {
+CALLS: Final = {
     # read write close fstat lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield mremap
     # madvise getpid exit gettimeofday getrusage sigaltstack gettid futex clock_gettime clock_nanosleep exit_group
     # tgkill getrandom rseq
@@ -46,9 +46,9 @@ def limit(memory: int, cpu_seconds: int) -> None:
 
 def close_off() -> None:
     """Raises OSError when the kernel has no such filter; elsewhere than on Linux there is none to set."""
-    if sys.platform != "linux" or platform.machine() not in _CALLS:
+    if sys.platform != "linux" or platform.machine() not in CALLS:
         return
-    architecture, calls = _CALLS[platform.machine()]
+    architecture, calls = CALLS[platform.machine()]
     program = b"".join(_filter(architecture, calls))
     code = ctypes.create_string_buffer(program)
     prog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code)))
