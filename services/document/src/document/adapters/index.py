@@ -29,13 +29,15 @@ WRITER_BYTES: Final = 15_000_000
 _TIES: Final = 32
 
 
+TEXT_FIELDS: Final = ("node_id", "above", "type", "author", "starts", "english", "name", "text")
+_IN_ORDER: Final = frozenset({"name", "text"})
+
+
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field("node_id", stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("above", "type", "author", "starts", "english"):
-        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
-    for name in ("name", "text"):
-        builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
+    for name in TEXT_FIELDS:
+        positions = "position" if name in _IN_ORDER else "basic"
+        builder.add_text_field(name, stored=name == "node_id", tokenizer_name="whitespace", index_option=positions)
     for name in ("order", "modified"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
     for name in ("mark", "place"):
