@@ -150,10 +150,11 @@ def serve_search(app: service.App[Settings], parts: Parts) -> None:
         cpu_seconds=math.ceil(settings.extract_seconds),
         deadline=settings.extract_seconds,
     )
+    claim = timedelta(seconds=2 * settings.extract_seconds + 5)
     indexing = Indexing(
         FollowStore(everything, indexes, index_nodes, epochs),
         index_nodes,
-        ExtractText(texts, content, ProcessExtractor(limits), settings.extract_max_bytes, now),
+        ExtractText(texts, content, ProcessExtractor(limits), settings.extract_max_bytes, claim, now),
         indexes,
         now,
         processes=settings.extract_processes,

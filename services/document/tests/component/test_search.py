@@ -163,7 +163,7 @@ async def test_pages_are_right_when_most_hits_are_not_for_the_caller(start_servi
     program = start_service("document")
     ana, eva = caller(program, "doc-ana"), caller(program, "doc-eva")
     space_id = await ana.space("Casa", personal=True)
-    mine = []
+    mine = list[str]()
     for number in range(30):
         file = await ana.put(text("capítulo"), parent_id=space_id, name=f"{number:02}.txt")
         if number % 3:

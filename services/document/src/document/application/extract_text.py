@@ -13,19 +13,18 @@ from document.application.search_ports import Extractor, Texts
 from document.domain.extraction import Extracted, Outcome, Taken
 from document.domain.node import Node
 
-_CLAIM: Final = timedelta(minutes=2)
-"""Longer than any extraction may take: then whoever claimed it has died."""
 _CHUNK: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractText:
-    """The use case; `max_size` is in bytes."""
+    """The use case; `max_size` is in bytes, `claim` longer than it takes: who has claimed it has died by then."""
 
     texts: Texts
     content: Content
     extractor: Extractor
     max_size: int
+    claim: timedelta
     now: Callable[[], datetime]
 
     async def __call__(self, node: Node) -> bool:
@@ -35,7 +34,7 @@ class ExtractText:
             NotFound: SHREDDED, NO_SUCH_CONTENT.
         """
         version, now = node.versions[-1], self.now()
-        if not await self.texts.claim(version.blob, node.entity_id, now, now + _CLAIM):
+        if not await self.texts.claim(version.blob, node.entity_id, now, now + self.claim):
             return version.blob in await self.texts.find([version.blob])
         taken = Taken(Outcome.TOO_LARGE)
         if version.size <= self.max_size:
