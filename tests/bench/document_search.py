@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import store
 from devstack.mongo import Mongo
@@ -24,14 +24,16 @@ from document.adapters.store import INDEXES, NodeStore
 from document.adapters.terms import SnowballStemmer
 from document.application.follow_store import FollowStore
 from document.application.index_nodes import Awaited, IndexNodes
-from document.application.ports import Content, Directory, Nodes
 from document.application.search import Search
-from document.application.search_ports import Epochs, Texts
 from document.domain.content import Stored
 from document.domain.extraction import Extracted, Outcome
 from document.domain.node import Act, Node, new_file, new_folder, new_space
 from document.domain.permissions import Grant, Grantee, GranteeKind, Role, Subject
 from document.domain.search import Filters, Query
+
+if TYPE_CHECKING:
+    from document.application.ports import Content, Directory, Nodes
+    from document.application.search_ports import Epochs, Texts
 
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 FILES: Final = 20_000
