@@ -16,7 +16,7 @@ from document.domain.content import Stored
 from document.domain.node import Act, Node, new_file, new_folder, new_space, with_version
 from document.domain.permissions import GranteeKind, Subject
 from document.domain.search import Filters, Place, parse
-from errors import NotFound
+from errors import NotFound, Transient
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SOMEBODY = Subject(GranteeKind.PERSON, "p1", "e1")
@@ -211,3 +211,17 @@ async def test_a_folder_and_an_old_file_are_of_their_time(indexes: LocalIndexes)
     newer: Node = replace(with_version(file, act("v", 90), Stored(1, "00", "", "blob2")), node_id="b")
     await put(indexes, *(Entry(node, ("space", node.node_id), "", 1, 1) for node in (file, newer, folder)))
     assert await ids(indexes, "plano") == ["b", "a", "f"]
+
+
+async def test_a_disk_that_takes_nothing_is_waited_for(indexes: LocalIndexes, monkeypatch: pytest.MonkeyPatch):
+    await put(indexes, entry("a", "a.txt", "x"))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("document.adapters.index.TantivyIndex._put", full)
+        with pytest.raises(Transient):
+            await put(indexes, entry("b", "b.txt", "x"))
+    await put(indexes, entry("b", "b.txt", "x", 1))
+    assert await ids(indexes, "x") == ["b", "a"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import tantivy
+from errors import Transient
 from tantivy import FieldType, Occur, Order
 
 from document.adapters.terms import SealedTerms
@@ -68,7 +69,11 @@ class TantivyIndex:
     async def put(self, entries: Sequence[Entry], gone: Sequence[str], gone_below: Sequence[str]) -> None:
         terms = await self._sealed()
         async with self._writing:
-            await asyncio.to_thread(self._put, terms, entries, gone, gone_below)
+            try:
+                await asyncio.to_thread(self._put, terms, entries, gone, gone_below)
+            except (OSError, ValueError) as error:  # what tantivy raises of a disk that is full, or away
+                self._writer = None
+                raise Transient("the index cannot be written", reason="INDEX_UNWRITABLE") from error
 
     async def all(self, after: Place | None, limit: int) -> Sequence[Place]:
         wanted = [(Occur.Must, _Query.all_query())]

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 import telemetry
 from errors import NotFound, RossioError
+from messaging.background import end, keep
 
 from document.application.extract_text import ExtractText
 from document.application.follow_store import FollowStore
@@ -59,12 +60,10 @@ class Indexing:
             self._again(self._guard, _GUARD_SECONDS, "guard the index"),
             *extracting,
         ]
-        self._tasks = [asyncio.create_task(each) for each in work]
+        self._tasks = [keep(f"index.{number}", each) for number, each in enumerate(work)]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self._indexes.close()
 
     async def _compare(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import telemetry
+from errors import Transient
 
 from document.domain.extraction import Outcome, Taken
 
@@ -37,12 +38,12 @@ class ProcessExtractor:
         self._limits = limits
 
     async def extract(self, media_type: str, chunks: AsyncIterator[bytes]) -> Taken:
-        """What the chunks raise is raised; whatever the program does is an outcome."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-B", "-P", "-S", "-m", _PROGRAM,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
+        """What the chunks raise is raised; whatever the program does is an outcome.
+
+        Raises:
+            Transient: NO_PROCESS, the machine has none to give now.
+        """
+        process = await self._started()
         try:
             async with asyncio.timeout(self._limits.deadline):
                 feeding = asyncio.create_task(self._feed(process, media_type, chunks))
@@ -60,6 +61,16 @@ class ProcessExtractor:
                     process.kill()
                 await process.wait()
         return self._taken(code, answer)
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-B", "-P", "-S", "-m", _PROGRAM,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
+            )  # fmt: skip
+        except OSError as error:
+            raise Transient("no process can be started", reason="NO_PROCESS") from error
 
     async def _feed(self, process: asyncio.subprocess.Process, media_type: str, chunks: AsyncIterator[bytes]) -> None:
         limits = self._limits
