@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from document.adapters.terms import SnowballStemmer
 from document.application.collect import Referred
+from document.application.index_nodes import Awaited
 from document.application.search import Search
 from document.domain.content import Stored
 from document.domain.node import Act, Node, new_file, new_space, shared
@@ -132,3 +133,18 @@ async def test_a_text_is_referred_to_as_long_as_its_file_is():
     world = References()
     assert await Referred(cast("Any", world), cast("Any", world))(["a", "ta", "b", "tb"]) == {"a", "ta"}
     assert world.forgotten == ["b", "tb"]
+
+
+def test_what_waits_for_its_text_takes_no_more_room_than_there_is():
+    """What had no room is looked for once the rest is done; files of one content wait together."""
+    waiting = Awaited(most=2)
+    nodes = files(4, set())
+    waiting.add([*nodes, nodes[0]])
+    assert len(waiting) == 2
+    assert [taken[0] for _ in range(2) if (taken := waiting.take())] == ["b0", "b1"]
+    assert not waiting.short.is_set()
+    assert waiting.take() is None
+    assert waiting.short.is_set()
+    waiting.short.clear()
+    assert waiting.take() is None
+    assert not waiting.short.is_set()

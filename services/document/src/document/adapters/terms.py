@@ -19,7 +19,9 @@ _PLURALS: Final = (
 )
 """Endings of plurals without accents, which the Portuguese stemmer knows only with them."""
 _SHORTEST_PLURAL: Final = 5
-_REMEMBERED_WORDS: Final = 200_000
+_REMEMBERED_STEMS: Final = 100_000
+_REMEMBERED_TERMS: Final = 10_000
+"""Of each entity: there are many in a process."""
 
 
 def _stemmer(language: str) -> TextAnalyzer:
@@ -36,7 +38,7 @@ class SnowballStemmer:
         return frozenset(stems(word))
 
 
-@lru_cache(_REMEMBERED_WORDS)
+@lru_cache(_REMEMBERED_STEMS)
 def stems(word: str) -> tuple[str, str]:
     """The Portuguese and the English stem of a folded word (Snowball)."""
     singular = word
@@ -54,7 +56,7 @@ class SealedTerms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._of_word = lru_cache(_REMEMBERED_WORDS)(self._sealed_stems)
+        self._of_word = lru_cache(_REMEMBERED_TERMS)(self._sealed_stems)
 
     def seal(self, kind: str, value: str) -> str:
         """A value that is searched for as it is; those of another kind are other terms."""

@@ -147,21 +147,34 @@ class IndexNodes:
 
 
 class Awaited:
-    """The files whose text is not taken out yet, by content: known to this process, and found again by the next."""
+    """The files whose text is not taken out yet, by content, as far as there is room for them.
 
-    def __init__(self) -> None:
+    Those for which there was none are found again by comparing the index with the store, when `short` is set.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
         self._nodes: dict[str, dict[str, Node]] = {}
+        self._left_out = False
         self.changed = asyncio.Event()
+        self.short = asyncio.Event()
 
     def add(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
-            self._nodes.setdefault(node.versions[-1].blob, {})[node.node_id] = node
+            ref = node.versions[-1].blob
+            if ref not in self._nodes and len(self._nodes) >= self._most:
+                self._left_out = True
+                continue
+            self._nodes.setdefault(ref, {})[node.node_id] = node
             self.changed.set()
 
     def take(self) -> tuple[str, Sequence[Node]] | None:
         """A content, and the files that have it; None: there is none."""
         if not self._nodes:
             self.changed.clear()
+            if self._left_out:
+                self._left_out = False
+                self.short.set()
             return None
         ref = next(iter(self._nodes))
         return ref, list(self._nodes.pop(ref).values())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -55,7 +56,7 @@ class Indexing:
     async def start(self) -> None:
         extracting = [self._keep_extracting() for _ in range(self._processes)]
         work: list[Coroutine[Any, Any, None]] = [
-            self._again(self._compare, self._reconcile_seconds, "compare the index"),
+            self._again(self._compare, 0, "compare the index"),
             self._again(self._look, _LOOK_SECONDS, "follow the store"),
             self._again(self._guard, _GUARD_SECONDS, "guard the index"),
             *extracting,
@@ -67,8 +68,14 @@ class Indexing:
         await self._indexes.close()
 
     async def _compare(self) -> None:
+        """Now, and not again before a while has passed, or files were left out of what waits for its text."""
+        short = self._index_nodes.await_text.short
+        short.clear()
         await self._follow.whole(self._now())
         self._whole.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._reconcile_seconds):
+                await short.wait()
 
     async def _look(self) -> None:
         await self._whole.wait()
