@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 from document.adapters.terms import SealedTerms, stems
-from document.domain.search import Query, fold, names_hold, parse, words
+from document.domain.search import Query, fold, names_hold, parse, pieces, words
 from document.domain.snippet import snippet
 from errors import Invalid
 from hypothesis import given
@@ -80,3 +80,12 @@ def test_folders_are_named_by_beginnings_of_words():
     assert names_hold(["Casa", "Relatórios do ano"], ["relat", "casa"])
     assert not names_hold(["Casa"], ["relat"])
     assert not names_hold([], ["x"])
+
+
+@given(st.text(st.sampled_from("aé \n-9"), max_size=400), st.integers(1, 50))
+def test_a_text_in_pieces_has_the_same_words(text: str, size: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("document.domain.search._PIECE", size)
+        found = list(pieces(text))
+    assert "".join(found) == text
+    assert [word for piece in found for word in words(piece)] == words(text)

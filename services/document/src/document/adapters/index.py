@@ -21,6 +21,7 @@ from document.domain.search import (
     beginnings,
     modified_at,
     order_of,
+    pieces,
     type_of,
     words,
 )
@@ -171,7 +172,12 @@ def _page(searcher: tantivy.Searcher, wanted: list[Any], part: Part, after: Plac
 
 def _document(terms: SealedTerms, entry: Entry) -> dict[str, Any]:
     node = entry.node
-    named, text = words(node.name), words(entry.text)
+    named = words(node.name)
+    text, english = list[str](), terms.english(named)
+    for piece in pieces(entry.text):
+        found = words(piece)
+        text.append(terms.text(found))
+        english |= terms.english(found)
     return {
         "node_id": node.node_id,
         "above": " ".join(entry.above),
@@ -179,8 +185,8 @@ def _document(terms: SealedTerms, entry: Entry) -> dict[str, Any]:
         "author": terms.seal("author", node.versions[-1].author_id) if node.versions else "",
         "starts": " ".join({terms.seal("start", start) for word in named for start in beginnings(word)}),
         "name": terms.text(named),
-        "text": terms.text(text),
-        "english": terms.english([*named, *text]),
+        "text": " ".join(text),
+        "english": " ".join(english),
         "order": order_of(node),
         "modified": _milliseconds(modified_at(node)),
         "mark": entry.mark,

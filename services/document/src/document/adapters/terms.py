@@ -72,10 +72,10 @@ class SealedTerms:
         of_word = self._of_word
         return " ".join([of_word(word)[0] for word in words])
 
-    def english(self, words: Iterable[str]) -> str:
+    def english(self, words: Iterable[str]) -> set[str]:
         """The English stems that are others than the Portuguese ones."""
         terms = map(self._of_word, set(words))
-        return " ".join({english for portuguese, english in terms if english != portuguese})
+        return {english for portuguese, english in terms if english != portuguese}
 
     def _sealed_stems(self, word: str) -> tuple[str, str]:
         portuguese, english = stems(word)

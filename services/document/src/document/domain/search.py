@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -20,6 +20,8 @@ LONGEST_WORD: Final = 40
 SHORTEST_BEGINNING: Final = 2
 LONGEST_BEGINNING: Final = 12
 _MOST_WORDS: Final = 32
+_PIECE: Final = 32 * 1024
+_GAP: Final = re.compile(r"\s")
 _MARKS: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 """Combining diacritical marks."""
 _TERM: Final = re.compile(r'(-?)(?:"([^"]*)"?|(\S+))')
@@ -130,6 +132,17 @@ def fold(word: str) -> str:
 def words(text: str) -> list[str]:
     """The words of a text in order, folded."""
     return [word for word in WORD.findall(fold(text)) if len(word) <= LONGEST_WORD]
+
+
+def pieces(text: str) -> Iterator[str]:
+    """A long text in pieces that end between words, so that what is made of it at once is small."""
+    begin = 0
+    while begin < len(text):
+        end = begin + _PIECE
+        gap = _GAP.search(text, end)
+        end = gap.start() if gap else len(text)
+        yield text[begin:end]
+        begin = end
 
 
 def beginnings(word: str) -> list[str]:
