@@ -51,8 +51,8 @@ from document.entrypoints.indexing import Indexing
 from document.settings import Settings
 
 _OFTEN: Final = 5.0
-_API, _SEARCH = "api", "search"
-"""Roles: files for those who ask; and the index with what is found in it, of which each process has its own."""
+ROLES = ("api", "search")
+"""Files for those who ask; and the index with what is found in it, of which each process has its own."""
 
 
 def now() -> datetime:
@@ -94,9 +94,9 @@ def build(app: service.App[Settings]) -> None:
     )
     links, key_acts = app.collection("links", LINK_INDEXES), app.collection("key_acts")
     app.relay(documents, links, usages, key_acts, epochs)
-    if app.plays(_API):
+    if app.plays("api"):
         serve_documents(app, parts, links, key_acts)
-    if app.plays(_SEARCH):
+    if app.plays("search"):
         serve_search(app, parts)
 
 
@@ -161,7 +161,7 @@ def serve_search(app: service.App[Settings], parts: Parts) -> None:
         reconcile_seconds=settings.reconcile_seconds,
     )
     app.add(indexing, "index")
-    if not app.plays(_API):
+    if not app.plays("api"):
         telemetry.health.check("index", lambda: None if indexing.ready() else "the index is being made")
     search = Search(
         nodes=parts.nodes,
@@ -178,7 +178,7 @@ def serve_search(app: service.App[Settings], parts: Parts) -> None:
 
 
 def main() -> None:
-    service.run("document", Settings, build, roles=(_API, _SEARCH))
+    service.run("document", Settings, build, roles=ROLES)
 
 
 if __name__ == "__main__":
