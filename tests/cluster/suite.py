@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from devstack.issuer import Issuer
 
 from tests.cluster.node import Cluster
@@ -19,9 +20,16 @@ VERSION = CHART.stem.removeprefix("rossio-")
 SUITE = ("rossio", CHART, "-f", ROOT / "charts" / "rossio" / "values-dev.yaml", "--set", f"dev.image.tag={VERSION}",
          "--set", "news.workload.replicas=2",
          "--set", "global.identity.ports={443,16443}")  # fmt: skip
+SERVICES = ("directory", "mail-routing", "document", "news", "notification", "governance")
 PATIENT = ("--wait", "--timeout", "10m")
 # Everything that a release is made of; claims are kept on purpose.
 KINDS = "deploy,svc,sa,secret,cm,pdb,netpol,job,pod"
+
+
+def workloads(service: str) -> dict[str, Any]:
+    """What its chart says of each of its workloads."""
+    told: dict[str, Any] = yaml.safe_load((ROOT / "charts" / service / "values.yaml").read_text())["workloads"]
+    return told
 
 
 def pods(cluster: Cluster, service: str, workload: str = "api") -> list[dict[str, Any]]:

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from tests.cluster.node import Cluster, poll
-from tests.cluster.suite import VERSION, ready
+from tests.cluster.suite import SERVICES, VERSION, ready, workloads
 
 # Where a workload may go beside Kafka and the store: exactly the calls of the service graph.
 CALLS = {("notification-send", "mail-routing-api", "grpc")}
 # Whose keys and those of the cluster are read: who serves people checks their tokens.
-READS_KEYS = {"directory-api", "document-api", "governance-api", "mail-routing-api", "mail-routing-smtp", "news-api",
-              "notification-api"}  # fmt: skip
+READS_KEYS = {
+    f"{service}-{name}"
+    for service in SERVICES
+    for name, told in workloads(service).items()
+    if {"grpc", "smtp"} & set(told.get("serves", ()))
+}
 # Where anybody may come in, from outside too: mail, and what providers of SMS report.
 OPEN = {("mail-routing-smtp", "smtp"), ("notification-receipts", "receipts")}
 SERVERS = {"dev-kafka", "dev-mongodb", "dev-issuer"}

@@ -8,16 +8,15 @@ from typing import Any
 
 from tests.cluster.certificates import Authority
 from tests.cluster.node import Cluster, poll
-from tests.cluster.suite import PATIENT, SUITE, pods
+from tests.cluster.suite import PATIENT, SERVICES, SUITE, pods, workloads
 
-SERVERS = ("directory", "mail-routing", "document", "news", "notification", "governance")
 _SHOWN = "import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], int(sys.argv[2]))))"
 
 
 def give(cluster: Cluster, authority: Authority) -> None:
     """Makes the secret of each service, or replaces it."""
-    for service in SERVERS:
-        names = [f"rossio-{service}-{workload}{suffix}" for workload in ("api", "smtp") for suffix in ("", "-headless")]
+    for service in SERVICES:
+        names = [f"rossio-{service}-{name}{suffix}" for name in workloads(service) for suffix in ("", "-headless")]
         file = cluster.folder / f"{service}-tls.json"
         file.write_text(authority.secret(f"rossio-{service}-tls", [*names, *(f"{n}.default.svc" for n in names)]))
         cluster.kubectl("apply", "-f", file)
@@ -41,20 +40,20 @@ def test_calls_go_over_tls_with_secrets_that_are_there(cluster: Cluster) -> None
     cluster.run("helm", "upgrade", *SUITE, "--set", "global.tls.enabled=true", *PATIENT, seconds=700)
     told = cluster.run("helm", "test", "rossio", "--logs", "--timeout", "10m", seconds=700).stdout
     assert "5 of 5 steps done and checked" in told
-    for service in SERVERS:
+    for service in SERVICES:
         assert {shown(cluster, pod) for pod in pods(cluster, service)} == {wanted(cluster, service)}
 
 
 def test_renewed_secrets_are_taken_up_without_a_restart(cluster: Cluster) -> None:
     """Of another authority, so that a caller which had kept the old one could not go on."""
-    before = {pod["metadata"]["uid"] for service in SERVERS for pod in pods(cluster, service)}
+    before = {pod["metadata"]["uid"] for service in SERVICES for pod in pods(cluster, service)}
     give(cluster, Authority())
-    for service in SERVERS:
+    for service in SERVICES:
         new = wanted(cluster, service)
         for pod in pods(cluster, service):
             poll(f"{service} shows its new certificate", lambda p=pod, n=new: shown(cluster, p) == n)
     told = cluster.run("helm", "test", "rossio", "--logs", "--timeout", "10m", seconds=700).stdout
     assert "5 of 5 steps done and checked" in told
-    after = [pod for service in SERVERS for pod in pods(cluster, service)]
+    after = [pod for service in SERVICES for pod in pods(cluster, service)]
     assert {pod["metadata"]["uid"] for pod in after} == before
     assert all(told["restartCount"] == 0 for pod in after for told in pod["status"]["containerStatuses"])
