@@ -1,5 +1,6 @@
 """The composition root of document."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,7 +21,9 @@ from document.adapters.passwords import Scrypt
 from document.adapters.receipts import KeyActStore, Signer
 from document.adapters.store import INDEXES
 from document.adapters.usage import MeteredNodes, UsageStore
+from document.application.links import CreateLink
 from document.application.meter import Meter
+from document.application.open_link import OpenLink
 from document.application.purge import Sweep
 from document.application.resumable import ResumableUpload
 from document.application.tell_ending import TellEnding
@@ -62,10 +65,13 @@ def build(app: service.App[Settings]) -> None:
     )
     acting = Acting(directory, now)
     moves = MoveStore(app.collection("moves"))
-    api = DocumentApi(nodes, moves, content, directory, links, Scrypt(), meter, upload, acting)
+    passwords = Scrypt()
+    open_link = OpenLink(nodes, links, passwords, directory, content)
+    create_link = CreateLink(nodes, links, passwords, secrets.token_bytes, _links_url(settings))
+    api = DocumentApi(nodes, moves, content, directory, links, create_link, open_link, meter, upload, acting)
     app.grpc(api, add_DocumentServiceServicer_to_server, SERVICE)
     app.grpc(transfer.TransferApi(resumable, acting), add_TransferServiceServicer_to_server, transfer.SERVICE)
-    http = HttpApi(app.verifier, nodes, content, resumable, acting, max_file_size=settings.max_file_bytes)
+    http = HttpApi(app.verifier, nodes, content, resumable, open_link, acting, max_file_size=settings.max_file_bytes)
     app.http(http.application(), settings.http_address, "HTTP_ADDRESS")
     app.grpc(changes.ChangeApi(nodes, nodes, acting), add_ChangeServiceServicer_to_server, changes.SERVICE)
     key_api = keys.KeyApi(content, KeyActStore(key_acts, Signer(settings.data_path / "receipts.key")), acting)
@@ -82,6 +88,11 @@ def build(app: service.App[Settings]) -> None:
         Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
     ]
     app.add(Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
+
+
+def _links_url(settings: Settings) -> str:
+    """What stands before a link, so that a browser opens it."""
+    return f"{(settings.links_url or f'http://{settings.http_address}').rstrip('/')}/links/"
 
 
 def main() -> None:
