@@ -16,6 +16,7 @@ from blobs import (
     StoreVault,
     WrappedKeyring,
     master_key,
+    reuse_memory,
 )
 from errors import Invalid, Transient
 from store import Database
@@ -36,6 +37,7 @@ class Content:
         self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        reuse_memory()
         await self.blobs.prepare()
         self._sweeping = asyncio.create_task(self._keep_sweeping(), name="content sweep")
 
