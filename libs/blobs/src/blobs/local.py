@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,7 +191,7 @@ class _File:
                 at += len(sealed)
                 await asyncio.sleep(0)  # reading a large draft again takes seconds
 
-    async def write(self, sealed: Sequence[Sealed]) -> None:
+    async def write(self, sealed: Iterable[Sealed]) -> None:
         await asyncio.to_thread(self._write, sealed)
 
     async def hold(self, tail: Sealed) -> None:
@@ -227,7 +227,7 @@ class _File:
         assert self._file is not None, "the draft is closed"
         return self._file
 
-    def _write(self, sealed: Sequence[Sealed]) -> None:
+    def _write(self, sealed: Iterable[Sealed]) -> None:
         """Has the disk begin at once, so that little is left to wait for when it has to be durable."""
         with self._using, _disk():
             if self._file is None:

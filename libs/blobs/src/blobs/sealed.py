@@ -303,8 +303,7 @@ class Writing:
 
     async def _write(self, due: bytearray) -> None:
         try:
-            sealed = await asyncio.to_thread(self._intake.seal, due)
-            await self.draft.write(sealed)
+            await self.draft.write(self._intake.seal(due))
         except BaseException:
             self.ended = True
             raise

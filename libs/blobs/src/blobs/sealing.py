@@ -16,7 +16,7 @@ of the hash of the content, keyed for the scope: who has no key learns nothing b
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -126,8 +126,8 @@ class Sealer:
 class Intake:
     """Takes content in pieces of any size and gives it back as sealed chunks.
 
-    Taking a piece is quick; hashing and sealing are not, and let other threads run. They are called in
-    order, and one at a time: `seal` with what `due` gave, while further pieces may be taken.
+    Taking a piece is quick; hashing and sealing are not, and let other threads run. What `due` gave is
+    sealed in order, one after the other, while further pieces may be taken.
     """
 
     def __init__(self, sealer: Sealer, keys: ScopeKeys) -> None:
@@ -158,15 +158,12 @@ class Intake:
         del due[full:]
         return due
 
-    def seal(self, due: bytearray) -> list[Sealed]:
+    def seal(self, due: bytearray) -> Iterator[Sealed]:
         self._sha256.update(due)
-        with memoryview(due) as content:
-            chunks = [content[at : at + CHUNK] for at in range(0, len(content), CHUNK)]
-            sealed = [self._sealer.seal(index, chunk) for index, chunk in enumerate(chunks, self.count)]
-            for chunk in chunks:
-                chunk.release()
-        self.count += len(sealed)
-        return sealed
+        content = memoryview(due)
+        for at in range(0, len(content), CHUNK):
+            yield self._sealer.seal(self.count, content[at : at + CHUNK])
+            self.count += 1
 
     def again(self, chunks: int, content: bytes) -> None:
         """Takes what an earlier intake of the same content has sealed already: one more chunk, or its tail."""
