@@ -86,8 +86,8 @@ bench-notification: .venv/.dev tools ## the lanes of notification beside each ot
 docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
 	@$(VENV)/python -m reference
 
-bench-news: .venv/.dev ## what news costs at the size of the whole ministry, into .bench/news.json
-	@$(VENV)/python -m tests.bench news --into news
+bench-news: .venv/.dev tools ## what news costs at the size of the whole ministry, into .bench/news.json
+	@$(VENV)/python -m tests.bench news news_over_grpc --into news
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring

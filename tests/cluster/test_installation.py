@@ -149,6 +149,7 @@ ELSEWHERE = (
     "--set", "document.secrets.BLOBS_MASTER_KEY.existingSecret=keys",
     "--set", "mail-routing.secrets.BLOBS_MASTER_KEY.existingSecret=keys",
     "--set", "notification.secrets.VAULT_KEY.existingSecret=keys",
+    "--set", "news.secrets.ROLL_KEY.existingSecret=keys",
 )  # fmt: skip
 
 
@@ -170,6 +171,7 @@ def test_a_missing_secret_and_a_store_that_is_down_are_said_before_anything_is_m
     for name, content, said in (
         ("keys", "vault-key=x", "the secret keys in namespace other has no key vault-key"),
         ("mongodb", "uri=mongodb://127.0.0.1:2", "the secret mongodb in namespace other has no key uri"),
+        ("keys", "roll-key=x", "the secret keys in namespace other has no key roll-key"),
         ("keys", "blobs-master-key=x", "the secret keys in namespace other has no key blobs-master-key"),
     ):
         assert said in refused(cluster)

@@ -229,7 +229,7 @@ async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, st
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
         for delivery in deliveries:
-            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.subject == message_id:
+            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.message.message_id == message_id:
                 facts[delivery.id] = delivery.message
 
     follower = messaging.Follower(messaging.Kafka(streams), ["mail.delivery.v1"], take)
