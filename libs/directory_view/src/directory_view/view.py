@@ -94,6 +94,10 @@ class View:
         """The entity that accepts mail for the domain, whatever its case."""
         return self.entity(self._entity_of_domain.get(domain.lower(), ""))
 
+    def entity_id_of_domain(self, domain: str) -> str:
+        """Its id alone, which is there without reading the entity; empty: none accepts mail for the domain."""
+        return self._entity_of_domain.get(domain.lower(), "")
+
     def catch_all(self, entity_id: str) -> Person | None:
         """Who takes the entity's mail for unknown local parts, unless they no longer work there."""
         entity = self.entity(entity_id)

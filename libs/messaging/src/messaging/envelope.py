@@ -50,6 +50,9 @@ class Delivery(NamedTuple):
     record: "ConsumerRecord[bytes, bytes]"
     attempt: int = 1
     """Counts from 1, the attempts of a batch that failed not among them."""
+    fresh: bool = False
+    """It was appended after this process had got the partition, and is handled for the first time: nobody has had
+    it before, unless the same event stands on the stream twice."""
 
     @property
     def topic(self) -> str:
@@ -139,7 +142,14 @@ def read_type(record: "ConsumerRecord[bytes, bytes]", service: bytes = b"") -> b
     raise Invalid(f"no {_TYPE} header", reason="HEADER_MISSING")
 
 
-def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], attempt: int = 1) -> Delivery:
+def redriven(record: "ConsumerRecord[bytes, bytes]") -> bool:
+    """Whether it comes from the dead letters."""
+    return bool(record.headers) and record.headers[0][0] == REDRIVE_FOR
+
+
+def read(
+    record: ConsumerRecord[bytes, bytes], message_type: type[Message], attempt: int = 1, *, fresh: bool = False
+) -> Delivery:
     """The event in a record; only the headers that it needs are decoded.
 
     Raises:
@@ -162,6 +172,7 @@ def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], atte
             headers.get("traceparent", b"").decode(),
             record,
             attempt,
+            fresh,
         )
     except KeyError as error:
         raise Invalid(f"no {error.args[0]} header", reason="HEADER_MISSING") from error
