@@ -75,6 +75,7 @@ class Server:
                 ("grpc.max_send_message_length", -1),
                 ("grpc.http2.bdp_probe", 0),
                 ("grpc.http2.lookahead_bytes", _READ_AHEAD),
+                ("grpc.http2.max_frame_size", _READ_AHEAD),  # a chunk of content is one frame, and not sixteen
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.max_connection_age_ms", 1_800_000),
