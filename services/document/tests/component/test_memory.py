@@ -71,8 +71,8 @@ async def read_in_full(session: aiohttp.ClientSession, program: Any, node_id: st
 
 
 async def test_a_gibibyte_comes_and_goes_in_flat_memory(start_service: Any, caller: Any, issuer: Issuer):
-    """Over gRPC, then by tus; what one leaves behind counts for the other."""
-    program = start_service("document")
+    """Over gRPC, then by tus, where the charts have them: without an index beside."""
+    program = start_service("document", ROLES="api")
     ana = caller(program, "doc-ana")
     space_id = await ana.space()
     whole = hashlib.sha256()

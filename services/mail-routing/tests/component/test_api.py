@@ -251,7 +251,7 @@ async def test_a_record_that_comes_again_tells_again_what_became_of_the_mail(
     message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark))).message_id
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-        for delivery in (one for one in deliveries if one.subject == message_id):
+        for delivery in (one for one in deliveries if one.record.key == message_id.encode()):
             if isinstance(delivery.message, events_pb2.MessageAccepted):
                 accepted.append(delivery.message)
             else:
