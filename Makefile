@@ -35,11 +35,17 @@ demo: .venv/.run ## the same, checked step by step; exits 0 only when every step
 test: .venv/.dev tools ## all tests, on a real Apache Kafka; two processes share them
 	@$(VENV)/pytest -n 2 --dist loadfile $(ARGS)
 
-test-s3: .venv/.dev .cache/go/minio ## content on MinIO instead of moto; Go builds it first
-	@S3_SERVER=$(CURDIR)/.cache/go/minio $(VENV)/pytest libs/blobs services/document/tests/component/test_keys.py -k s3
+# The S3 server of `make test-s3`: versitygw, or minio, which takes Go longer.
+S3 ?= versitygw
+
+test-s3: .venv/.dev .cache/go/$(S3) ## content on a real S3 server instead of moto; Go builds it first, in minutes
+	@S3_SERVER=$(CURDIR)/.cache/go/$(S3) $(VENV)/pytest libs/blobs services/document/tests/component/test_keys.py -k s3
+
+.cache/go/versitygw:
+	GOBIN=$(CURDIR)/$(@D) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 .cache/go/minio:
-	GOBIN=$(CURDIR)/.cache/go go install github.com/minio/minio@latest
+	GOBIN=$(CURDIR)/$(@D) go install github.com/minio/minio@latest
 
 verify: lint types contracts protos-check ## everything that is checked without running the code
 

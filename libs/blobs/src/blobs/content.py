@@ -43,7 +43,7 @@ class Incoming(Protocol):
         """Takes back what has come since it was opened."""
         ...
 
-    def whole(self) -> Blob:
+    async def whole(self) -> Blob:
         """What it is, if nothing more comes."""
         ...
 

@@ -1,7 +1,8 @@
 """Content in MongoDB, in the layout of GridFS."""
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -105,9 +106,10 @@ class _Draft:
         if self._upload.tail is not None:
             yield self._upload.tail
 
-    async def write(self, sealed: Sequence[Sealed]) -> None:
+    async def write(self, sealed: Iterable[Sealed]) -> None:
+        chunks = await asyncio.to_thread(lambda: [bytes(chunk) for chunk in sealed])
         with _alone():
-            await self._upload.write([bytes(chunk) for chunk in sealed])
+            await self._upload.write(chunks)
 
     async def hold(self, tail: Sealed) -> None:
         with _alone():

@@ -3,15 +3,16 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from errors import Conflict, NotFound, Transient
 
-from blobs.files import locked, sync_folder
+from blobs.files import locked, start_writing, sync_folder
 from blobs.keyring import Keyring
 from blobs.sealed import SealedBlobs
 from blobs.sealing import HEADER, SEALED_CHUNK, Sealed
@@ -20,6 +21,7 @@ from blobs.shelf import Kept
 _INCOMING: Final = "incoming"
 _CONTENT: Final = "content"
 _LOCKS: Final = "locks"
+_WRITE_BACK: Final = 8 << 20
 
 Now = Callable[[], datetime]
 
@@ -177,6 +179,9 @@ class _File:
         self._lock = lock
         self._now = now
         self._end = HEADER
+        self._started = 0
+        self._using = Lock()
+        """Held while a thread writes: a number that is closed may be another file's at once."""
 
     async def chunks(self) -> AsyncGenerator[Sealed, None]:
         at = HEADER
@@ -186,10 +191,8 @@ class _File:
                 at += len(sealed)
                 await asyncio.sleep(0)  # reading a large draft again takes seconds
 
-    async def write(self, sealed: Sequence[Sealed]) -> None:
-        with _disk():
-            for chunk in sealed:
-                self._end += _written(self._handle, chunk, self._end)
+    async def write(self, sealed: Iterable[Sealed]) -> None:
+        await asyncio.to_thread(self._write, sealed)
 
     async def hold(self, tail: Sealed) -> None:
         with _disk():
@@ -203,7 +206,7 @@ class _File:
             return os.pread(self._handle, len(tail), size - len(tail)) == tail
 
     async def rewind(self, count: int) -> None:
-        self._end = HEADER + count * SEALED_CHUNK
+        self._end = self._started = HEADER + count * SEALED_CHUNK
 
     async def keep(self, name: str, header: bytes) -> bool:
         """Syncing waits for the disk, so a thread does it."""
@@ -214,14 +217,26 @@ class _File:
         self._path.unlink(missing_ok=True)
 
     async def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        with self._using:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
     @property
     def _handle(self) -> int:
         assert self._file is not None, "the draft is closed"
         return self._file
+
+    def _write(self, sealed: Iterable[Sealed]) -> None:
+        """Has the disk begin at once, so that little is left to wait for when it has to be durable."""
+        with self._using, _disk():
+            if self._file is None:
+                return  # whoever waited for it was cancelled, and has closed it
+            for chunk in sealed:
+                self._end += _written(self._file, chunk, self._end)
+            if self._end - self._started >= _WRITE_BACK:
+                start_writing(self._file, self._started, self._end - self._started)
+                self._started = self._end
 
     def _keep(self, place: Path, header: bytes) -> bool:
         file, self._file = self._handle, None

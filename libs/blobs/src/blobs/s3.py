@@ -9,9 +9,10 @@ or deleted is decided by one write; one that stands for nothing stays there, emp
 by their id, which nothing gets twice.
 """
 
+import asyncio
 import os
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -251,8 +252,8 @@ class _Draft:
         if self._tail is not None:
             yield self._tail
 
-    async def write(self, sealed: Sequence[Sealed]) -> None:
-        self._rest += sealed
+    async def write(self, sealed: Iterable[Sealed]) -> None:
+        self._rest += await asyncio.to_thread(list, sealed)
         while len(self._rest) >= _PART:
             await self._store(self._rest[:_PART])
             del self._rest[:_PART]

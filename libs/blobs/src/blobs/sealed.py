@@ -1,5 +1,6 @@
 """`Blobs` on any shelf: what is sealed, named and checked the same way wherever it lies."""
 
+import asyncio
 import os
 import re
 from collections import OrderedDict
@@ -21,7 +22,8 @@ from blobs.shelf import Draft, Shelf
 _SCOPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _DRAFT: Final = re.compile(r"[0-9a-f]{32}")
-_WRITE_CHUNKS: Final = 4
+_BATCH: Final = 4 * CHUNK
+"""Bytes that go to a thread at once: enough to be worth the way, and few enough to hold some of them."""
 _ASKED_AT_ONCE: Final = 200
 _REMEMBERED_INTAKES: Final = 64
 
@@ -230,7 +232,11 @@ class SealedBlobs:
 
 
 class Writing:
-    """`Incoming`: an intake, and the draft that it fills."""
+    """`Incoming`: an intake, and the draft that it fills.
+
+    What has come is hashed, sealed and written by a thread while more comes; one batch at a time, so that
+    memory stays flat and a slow disk slows the sender down.
+    """
 
     def __init__(self, scope: str, header: Header, draft: Draft, intake: Intake) -> None:
         self.draft = draft
@@ -240,16 +246,16 @@ class Writing:
         self._header = header
         self._intake = intake
         self._before = intake.copy()
-        self._sealed: list[Sealed] = []
+        self._batch: asyncio.Task[None] | None = None
 
     @property
     def size(self) -> int:
         return self._intake.size
 
     async def write(self, piece: bytes) -> None:
-        self._sealed += self._intake.feed(piece)
-        if len(self._sealed) >= _WRITE_CHUNKS:
-            await self._flush()
+        if self._intake.take(piece) > _BATCH:
+            await self._written()
+            self._batch = asyncio.create_task(self._write(self._intake.due()))
 
     async def hold(self) -> None:
         await self.pause()
@@ -261,19 +267,19 @@ class Writing:
         return _Paused(tail, self._intake)
 
     async def rewind(self) -> None:
-        self._sealed.clear()
+        await self._written()
         self._intake.__dict__.update(self._before.copy().__dict__)
         await self.draft.rewind(self._intake.count)
 
-    def whole(self) -> Blob:
+    async def whole(self) -> Blob:
+        await self._flush()
         return Blob(f"{self._scope}:{self._intake.name}", self._intake.size, self._intake.sha256.hex())
 
     async def keep(self) -> Blob:
-        self._sealed.append(self._intake.finish())
-        await self._flush()
-        telemetry.points.reached("blobs.put.written")
-        blob = self.whole()
+        blob = await self.whole()
         self.ended = True
+        await self.draft.write([self._intake.finish()])
+        telemetry.points.reached("blobs.put.written")
         if await self.draft.keep(self._intake.name, self._intake.header(self._header).packed()):
             _stored.inc(blob.size)
         else:
@@ -282,14 +288,29 @@ class Writing:
         return blob
 
     async def drop(self) -> None:
+        if self._batch is not None:
+            await asyncio.wait([self._batch])
+            self._batch.exception()
         await self.draft.drop()
 
     async def _flush(self) -> None:
-        if self._sealed:
-            sealed, self._sealed = self._sealed, []
+        """Has everything written but what waits for the chunk to be full."""
+        await self._written()
+        if due := self._intake.due():
+            await self._write(due)
+
+    async def _written(self) -> None:
+        """Waits for the batch under way; what went wrong with it is raised here."""
+        if self._batch is not None:
+            await asyncio.shield(self._batch)
+            self._batch = None
+
+    async def _write(self, due: bytearray) -> None:
+        try:
+            await self.draft.write(self._intake.seal(due))
+        except BaseException:
             self.ended = True
-            await self.draft.write(sealed)
-            self.ended = False
+            raise
 
 
 @dataclass(frozen=True, slots=True)

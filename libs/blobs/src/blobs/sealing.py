@@ -7,7 +7,8 @@ only the chunks that it touches. The associated data of a chunk are its scope, i
 it is the last one (after the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar, 2015),
 so no chunk can be changed, left out, moved, or taken from elsewhere. Nonces are random, since an
 upload that was broken off may seal other content under the same index. The header, under the key
-of the content, vouches for name, size and hash, and so for the number of chunks.
+of the content, vouches for name, size and hash, and so for the number of chunks. The name is a hash
+of the hash of the content, keyed for the scope: who has no key learns nothing by trying contents.
 
     header: magic, version of the data key, wrapped key, size, SHA-256 of the content, tag
     chunk:  nonce, ciphertext and tag, 28 bytes longer than its part of the content
@@ -15,11 +16,10 @@ of the content, vouches for name, size and hash, and so for the number of chunks
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from errors import RossioError
@@ -33,6 +33,7 @@ TAG: Final = 16
 SEALED_CHUNK: Final = NONCE + CHUNK + TAG
 
 _MAGIC: Final = b"RSB2"
+_NAMING: Final = b"rossio.content"
 _WRAPPED: Final = NONCE + KEY_BYTES + TAG
 _HEADER: Final = struct.Struct(f">4sI{_WRAPPED}sQ32s{NONCE + TAG}s")
 HEADER: Final = _HEADER.size
@@ -123,64 +124,74 @@ class Sealer:
 
 
 class Intake:
-    """Takes content in pieces of any size and gives it back as sealed chunks."""
+    """Takes content in pieces of any size and gives it back as sealed chunks.
+
+    Taking a piece is quick; hashing and sealing are not, and let other threads run. What `due` gave is
+    sealed in order, one after the other, while further pieces may be taken.
+    """
 
     def __init__(self, sealer: Sealer, keys: ScopeKeys) -> None:
         self._sealer = sealer
-        self._pending = bytearray()
+        self._address = keys.address
+        self._waiting = bytearray()
         self.count = 0
         self.size = 0
         self._sha256 = hashlib.sha256()
-        self._name = blake3(key=keys.address)
 
     def copy(self) -> Self:
         """The same state, which goes on by itself."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._pending, twin._sha256, twin._name = self._pending[:], self._sha256.copy(), self._name.copy()
+        twin._waiting, twin._sha256 = self._waiting[:], self._sha256.copy()
         return twin
 
-    def feed(self, piece: bytes) -> list[Sealed]:
-        """The chunks that are full now; the rest waits, since the last chunk is sealed as such."""
-        self._sha256.update(piece)
-        self._name.update(piece)
+    def take(self, piece: bytes) -> int:
+        """How many bytes wait to be sealed now."""
         self.size += len(piece)
-        self._pending += piece
-        sealed = []
-        taken = 0
-        with memoryview(self._pending) as pending:
-            while len(pending) - taken > CHUNK:
-                sealed.append(self._sealer.seal(self.count, pending[taken : taken + CHUNK]))
-                self.count += 1
-                taken += CHUNK
-        del self._pending[:taken]
-        return sealed
+        self._waiting += piece
+        return len(self._waiting)
+
+    def due(self) -> bytearray:
+        """The full chunks among what waits; the rest stays, since the last chunk is sealed as such."""
+        full = max(0, len(self._waiting) - 1) // CHUNK * CHUNK
+        due, self._waiting = self._waiting, self._waiting[full:]
+        del due[full:]
+        return due
+
+    def seal(self, due: bytearray) -> Iterator[Sealed]:
+        self._sha256.update(due)
+        content = memoryview(due)
+        for at in range(0, len(content), CHUNK):
+            yield self._sealer.seal(self.count, content[at : at + CHUNK])
+            self.count += 1
 
     def again(self, chunks: int, content: bytes) -> None:
         """Takes what an earlier intake of the same content has sealed already: one more chunk, or its tail."""
-        self._sha256.update(content)
-        self._name.update(content)
         self.size += len(content)
         self.count += chunks
-        if not chunks:
-            self._pending += content
+        if chunks:
+            self._sha256.update(content)
+        else:
+            self._waiting += content
 
     def tail(self) -> Sealed:
-        """What waits, sealed so that an upload can go on from it."""
-        return self._sealer.seal(self.count, bytes(self._pending), tail=True)
+        """What waits when nothing is due, sealed so that an upload can go on from it."""
+        return self._sealer.seal(self.count, bytes(self._waiting), tail=True)
 
     def finish(self) -> Sealed:
-        """The last chunk."""
-        return self._sealer.seal(self.count, bytes(self._pending), last=True)
+        """The last chunk, which is all that waits when nothing is due."""
+        return self._sealer.seal(self.count, bytes(self._waiting), last=True)
 
     @property
     def name(self) -> str:
         """The name of the content, the same for the same content of the scope alone; 64 characters."""
-        return self._name.hexdigest()
+        return hashlib.blake2b(self.sha256, key=self._address, digest_size=32, person=_NAMING).hexdigest()
 
     @property
     def sha256(self) -> bytes:
-        return self._sha256.digest()
+        whole = self._sha256.copy()
+        whole.update(self._waiting)
+        return whole.digest()
 
     def header(self, draft: Header) -> Header:
         """The header of the whole content, from that of its draft."""

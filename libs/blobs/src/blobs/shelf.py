@@ -1,6 +1,6 @@
 """A place for sealed content. Local files, GridFS and S3 are shelves; `SealedBlobs` is what they share."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -29,8 +29,11 @@ class Draft(Protocol):
         """What was written, in order, and the tail at the end if there is one."""
         ...
 
-    async def write(self, sealed: Sequence[Sealed]) -> None:
-        """Takes the next chunks; Conflict DRAFT_BUSY when somebody else has written meanwhile."""
+    async def write(self, sealed: Iterable[Sealed]) -> None:
+        """Takes the next chunks; Conflict DRAFT_BUSY when somebody else has written meanwhile.
+
+        Chunks are sealed as they are asked for, which takes its time: for a thread.
+        """
         ...
 
     async def hold(self, tail: Sealed) -> None:

@@ -106,12 +106,12 @@ async def link(
     password: Annotated[bool, typer.Option(help="Asks for one, or takes it from ROSSIO_LINK_PASSWORD.")] = False,
     caller: As = None,
 ) -> None:
-    """Makes a link to a file and prints it; it cannot be shown again."""
+    """Makes a link to a file and prints its address; it cannot be shown again."""
     request = service_pb2.CreateLinkRequest(request_id=str(uuid4()), node_id=node, max_uses=uses)
     request.expires_at.FromDatetime(datetime.now(UTC) + timedelta(days=days))
     request.password = _password(confirm=True) if password else ""
     async with connect(caller) as client:
-        print((await client.document.CreateLink(request)).text)
+        print((await client.document.CreateLink(request)).url)
 
 
 @app.command()
@@ -143,10 +143,10 @@ async def open_(
     password: Annotated[bool, typer.Option(help="Asks for one, or takes it from ROSSIO_LINK_PASSWORD.")] = False,
     caller: As = None,
 ) -> None:
-    """Fetches the file that a link leads to."""
+    """Fetches the file that a link, or its address, leads to."""
     if file.exists():
         raise Invalid(f"{file} is there already")
-    request = service_pb2.OpenLinkRequest(request_id=str(uuid4()), text=link)
+    request = service_pb2.OpenLinkRequest(request_id=str(uuid4()), text=link.rpartition("/")[2])
     request.password = _password() if password else ""
     async with connect(caller) as client:
         await receive(lambda _, __: client.document.OpenLink(request), file, goes_on=False)

@@ -23,6 +23,8 @@ Service = tuple[Any, Callable[[Any, Any], None], str]
 """A servicer, the generated function that adds it to a server, and the full name of the service."""
 
 MAX_MESSAGE = 4 << 20
+_READ_AHEAD = 1 << 20
+"""Bytes of a stream that are taken before anybody reads them; left to gRPC they grow to tens of megabytes."""
 _TOKEN_KEYS = "token-keys"  # noqa: S105 - the name of a readiness check
 
 
@@ -71,6 +73,9 @@ class Server:
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", self._max_message),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", _READ_AHEAD),
+                ("grpc.http2.max_frame_size", _READ_AHEAD),  # a chunk of content is one frame, and not sixteen
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.max_connection_age_ms", 1_800_000),

@@ -1,6 +1,7 @@
 """Content storage as a component. Imported only by services that have content."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,6 +17,7 @@ from blobs import (
     StoreVault,
     WrappedKeyring,
     master_key,
+    reuse_memory,
 )
 from errors import Invalid, Transient
 from store import Database
@@ -26,6 +28,8 @@ log = telemetry.logger(__name__)
 
 _SWEEP_EVERY_SECONDS: Final = 3600.0
 _LONGEST_PUT: Final = timedelta(days=2)
+_TURN_SECONDS: Final = 0.0005
+"""How long a thread may keep the interpreter from one that comes back from hashing, sealing or writing."""
 
 
 class Content:
@@ -36,6 +40,8 @@ class Content:
         self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        reuse_memory()
+        sys.setswitchinterval(_TURN_SECONDS)
         await self.blobs.prepare()
         self._sweeping = asyncio.create_task(self._keep_sweeping(), name="content sweep")
 

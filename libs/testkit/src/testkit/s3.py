@@ -1,4 +1,4 @@
-"""A real S3 server on loopback: moto, or MinIO when S3_SERVER is the path of its program."""
+"""A real S3 server on loopback: moto, or another when S3_SERVER is the path of its program: versitygw or MinIO."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ class S3(Program):
     def __init__(self, folder: Path) -> None:
         super().__init__("s3", folder)
         self._port = free_port()
-        self._minio = os.environ.get("S3_SERVER")
+        self._server = os.environ.get("S3_SERVER", "")
 
     @property
     def endpoint(self) -> str:
@@ -34,14 +34,18 @@ class S3(Program):
         }
 
     def command(self) -> list[str]:
-        if self._minio:
-            data = self.folder / "data"
-            data.mkdir(parents=True, exist_ok=True)
-            return [self._minio, "server", "--address", f"{LOOPBACK}:{self._port}", str(data)]
-        return [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(self._port)]
+        at = f"{LOOPBACK}:{self._port}"
+        if not self._server:
+            return [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(self._port)]
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        if Path(self._server).name == "minio":
+            return [self._server, "server", "--address", at, str(data)]
+        return [self._server, "--port", at, "--region", REGION, "--quiet", "posix", str(data)]
 
     def environment(self) -> dict[str, str]:
-        return {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_BROWSER": "off"}
+        minio = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_BROWSER": "off"}
+        return {**minio, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
 
     def ready(self) -> bool:
         return listens(self._port)

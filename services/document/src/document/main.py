@@ -1,6 +1,7 @@
 """The composition root of document."""
 
 import math
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -35,7 +36,9 @@ from document.application.collect import Referred
 from document.application.extract_text import ExtractText
 from document.application.follow_store import FollowStore
 from document.application.index_nodes import Awaited, IndexNodes
+from document.application.links import CreateLink
 from document.application.meter import Meter
+from document.application.open_link import OpenLink
 from document.application.purge import Sweep
 from document.application.resumable import ResumableUpload
 from document.application.search import Search
@@ -112,10 +115,13 @@ def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Co
         timedelta(hours=settings.upload_hours),
     )
     moves = MoveStore(app.collection("moves"))
-    api = DocumentApi(nodes, moves, content, parts.directory, links, Scrypt(), parts.meter, upload, acting)
+    passwords, directory = Scrypt(), parts.directory
+    open_link = OpenLink(nodes, links, passwords, directory, content)
+    create_link = CreateLink(nodes, links, passwords, secrets.token_bytes, _links_url(settings))
+    api = DocumentApi(nodes, moves, content, directory, links, create_link, open_link, parts.meter, upload, acting)
     app.grpc(api, add_DocumentServiceServicer_to_server, SERVICE)
     app.grpc(transfer.TransferApi(resumable, acting), add_TransferServiceServicer_to_server, transfer.SERVICE)
-    http = HttpApi(app.verifier, nodes, content, resumable, acting, max_file_size=settings.max_file_bytes)
+    http = HttpApi(app.verifier, nodes, content, resumable, open_link, acting, max_file_size=settings.max_file_bytes)
     app.http(http.application(), settings.http_address, "HTTP_ADDRESS")
     app.grpc(changes.ChangeApi(nodes, nodes, acting), add_ChangeServiceServicer_to_server, changes.SERVICE)
     key_api = keys.KeyApi(content, KeyActStore(key_acts, Signer(settings.data_path / "receipts.key")), acting)
@@ -133,6 +139,11 @@ def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Co
         Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
     ]
     app.add(Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
+
+
+def _links_url(settings: Settings) -> str:
+    """What stands before a link, so that a browser opens it."""
+    return f"{(settings.links_url or f'http://{settings.http_address}').rstrip('/')}/links/"
 
 
 def serve_search(app: service.App[Settings], parts: Parts) -> None:

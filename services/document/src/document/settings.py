@@ -12,6 +12,8 @@ class Settings(service.Settings):
     admin_address: service.Address = "127.0.0.1:7203"
     http_address: service.Address = "127.0.0.1:7303"
     """Uploads by tus, and downloads, in clear: for a proxy that ends TLS."""
+    links_url: str = ""
+    """Where people find HTTP_ADDRESS, to be written before links; empty: that address."""
     data_path: Path = Path(".rossio/document")
     max_file_bytes: Annotated[int, Field(ge=0)] = 50 << 30
     """The largest file."""

@@ -60,6 +60,7 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     assert (await ana("why", file, "--citizen", "c-joana")).splitlines() == ["nothing"]
 
     link = await ana("link", file, "--uses", "1", "--password")
+    assert link.startswith(f"http://{program.addresses['HTTP_ADDRESS']}/links/")
     await ana("open", link, str(tmp_path / "fetched"), "--password")
     assert (tmp_path / "fetched").read_bytes() == b"Acta.\n"
     link_id, _, used, *_ = (await ana("links", file)).split("\t")

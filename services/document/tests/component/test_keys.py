@@ -11,6 +11,10 @@ from uuid import uuid4
 import boto3
 import pytest
 import rpc
+from blobs import FileVault, MasterFile, WrappedKeyring
+from blobs.keys import ScopeKeys
+from blobs.sealing import HEADER, Header
+from blobs.vault import DESTROYED
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from devstack.issuer import Issuer
@@ -88,7 +92,7 @@ async def test_only_who_guards_the_keys_of_the_entity_may_touch_them(start_servi
             await act(guard(program, entity="doc-b"))
 
 
-@pytest.mark.parametrize("point", ["blobs.rotate.wrapped", "blobs.rotate.rewrapped"])
+@pytest.mark.parametrize("point", ["blobs.rotate.renewed", "blobs.rotate.wrapped", "blobs.rotate.rewrapped"])
 async def test_a_rotation_survives_the_death_of_the_process(start_service: Any, caller: Any, guard: Any, point: str):
     program = start_service("document", COLLECT_AFTER_SECONDS="1")
     ana = caller(program, "doc-ana")
@@ -105,6 +109,22 @@ async def test_a_rotation_survives_the_death_of_the_process(start_service: Any, 
     for node_id, n in files.items():
         assert await ana.get(node_id) == TEXT + b"%d" % n
     assert {path.name: path.read_bytes()[200:] for path in contents(program.folder)} == sealed
+    await only_the_newest_key_is_left(program.folder / "data" / "blobs")
+
+
+async def only_the_newest_key_is_left(blobs: Path) -> None:
+    """Every content is wrapped by one data key, and the others end."""
+    headers = [Header.unpacked(path.read_bytes()[:HEADER]) for path in contents(blobs.parents[1])]
+    (newest,) = {header.key_version for header in headers}
+    assert newest > 1
+    async with asyncio.timeout(60):
+        while set((await keys_of("doc-a", blobs)).data) != {newest}:
+            await asyncio.sleep(0.1)
+
+
+async def keys_of(scope: str, blobs: Path) -> ScopeKeys:
+    """The keys as they lie there now."""
+    return await WrappedKeyring(MasterFile(blobs / "master.key"), FileVault(blobs / "keys")).keys(scope)
 
 
 @pytest.mark.parametrize("point", ["blobs.collect.found", "blobs.collect.deleted"])
@@ -130,7 +150,10 @@ async def test_a_collection_survives_the_death_of_the_process_and_takes_what_nob
     assert await caller(program, "doc-ana").get(file.node_id) == TEXT
 
 
-@pytest.mark.parametrize("point", ["", "blobs.shred.destroyed", "document.keys.shredded"])
+@pytest.mark.parametrize(
+    "point",
+    ["", "blobs.shred.begun", "blobs.shred.destroyed", "blobs.shred.rewrapped", "document.keys.shredded"],
+)
 async def test_a_shredded_entity_gives_a_signed_receipt_and_nothing_else(
     start_service: Any, caller: Any, guard: Any, refused: Any, told: Any, point: str
 ):
@@ -151,6 +174,9 @@ async def test_a_shredded_entity_gives_a_signed_receipt_and_nothing_else(
     assert (receipt.entity_id, receipt.reason, receipt.shredded_by) == ("doc-a", "Despacho 7/2026", "doc-guard")
     assert receipt.final
     assert receipt.retired_master_key != receipt.master_key
+    blobs = program.folder / "data" / "blobs"
+    assert len(MasterFile(blobs / "master.key").keys()) == 1, "the one that had wrapped them is destroyed"
+    assert (blobs / "keys" / "doc-a.key").read_bytes() == DESTROYED
     ana, eva = caller(program, "doc-ana"), caller(program, "doc-eva")
     with refused("NOT_FOUND", "SHREDDED"):
         await ana.get(gone.node_id)

@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
+import os
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -165,6 +166,8 @@ async def test_an_upload_that_is_not_ended_in_time_is_given_up(
 @pytest.mark.parametrize(
     ("content", "point"),
     [
+        ("local", "document.upload.begun"),
+        ("gridfs", "document.upload.begun"),
         ("local", "document.upload.noted"),
         ("local", "document.upload.taken"),
         ("gridfs", "document.upload.known"),
@@ -203,6 +206,27 @@ async def test_an_upload_in_several_goes_survives_the_death_of_the_process(
     assert await ana.names(space_id) == ["a.bin"]
     assert await ana.get(done.node.node_id) == WHOLE
     assert done.node.version.number == 1
+
+
+async def test_the_draft_of_an_upload_that_was_never_noted_is_swept(start_service: Any, caller: Any, transfers: Any):
+    """The process dies between making the draft and writing the upload down: nobody can ever go on with it."""
+    program = start_service("document")
+    space_id = await caller(program, "doc-ana").space()
+    restart(program, ROSSIO_KILL_AT="document.upload.begun")
+    await asyncio.gather(transfers(program).begin(space_id), return_exceptions=True)
+    async with asyncio.timeout(60):
+        while program.exit_code is None:
+            await asyncio.sleep(0.05)
+    incoming = program.folder / "data" / "blobs" / "incoming"
+    (draft,) = incoming.iterdir()
+    long_ago = (datetime.now(UTC) - timedelta(days=3)).timestamp()
+    os.utime(draft, (long_ago, long_ago))
+    restart(program, ROSSIO_KILL_AT="")
+    async with asyncio.timeout(60):
+        while list(incoming.iterdir()):
+            await asyncio.sleep(0.05)
+    upload = await transfers(program).begin(space_id)
+    assert (await transfers(program).append(upload.upload_id, 0, WHOLE)).node.version.sha256 == SHA256
 
 
 def restart(program: Any, **settings: str) -> None:

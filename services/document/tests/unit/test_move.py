@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
@@ -110,3 +110,35 @@ def test_nothing_is_lost_to_the_tree_whatever_comes_between(wanted: list[tuple[i
     if not deaths:
         assert set(ends) <= {"top", *memory.nodes, "Invalid"}, "each is moved, or would have lain in itself"
         assert not memory.moves
+
+
+class Late(Memory):
+    """Somebody learnt of a move before it was refused, and goes on with it only now."""
+
+    known: Move | None = None
+
+    async def begin(self, space_id: str, move: Move) -> Move:
+        known, self.known = self.known, None
+        return known or await super().begin(space_id, move)
+
+
+def test_a_move_that_was_refused_is_not_done_later_by_who_was_on_the_way():
+    memory = Late(random.Random(0), 0.0)
+    top = new_space(act("top"), "top", personal=False)
+    memory.nodes = {"top": top} | {f"f{n}": new_folder(act(f"f{n}"), top, 1, f"f{n}") for n in range(FOLDERS)}
+    memory.nodes["f1"] = replace(memory.nodes["f1"], parent_id="f0")
+    move = MoveNode(cast("Nodes", memory), memory)
+    refused = Move(act("a0"), "f0", memory.nodes["f0"].revision, "f1", "")
+
+    async def go() -> None:
+        memory.moves["top"] = refused  # as whoever wrote it down and died left it
+        await move(act("a1"), "f2", "f3", "")
+        assert memory.nodes["f0"].parent_id == "top", "it would have lain in itself"
+        await move(act("a2"), "f1", "top", "")
+        memory.known = refused
+        await move(act("a3"), "f3", "f1", "")
+
+    asyncio.run(go())
+    assert {node_id: node.parent_id for node_id, node in memory.nodes.items()} == {
+        "top": "", "f0": "top", "f1": "top", "f2": "f3", "f3": "f1"
+    }  # fmt: skip

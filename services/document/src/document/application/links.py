@@ -29,12 +29,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class CreateLink:
-    """The use case; `random` gives so many bytes that nobody can guess."""
+    """The use case; `random` gives so many bytes that nobody can guess, `url` is what a browser finds links behind."""
 
     nodes: Nodes
     links: Links
     passwords: Passwords
     random: Callable[[int], bytes]
+    url: str
 
     async def __call__(self, act: Act, request_id: str, node_id: str, wanted: Wanted) -> tuple[Link, str]:
         """The link, and what it reads as, which nobody is told later; the same for a repeated request."""

@@ -245,7 +245,7 @@ class Incoming(Protocol):
         """Takes back what has come since it was resumed."""
         ...
 
-    def whole(self) -> Kept:
+    async def whole(self) -> Kept:
         """What it is, if nothing more comes."""
         ...
 

@@ -159,7 +159,7 @@ class ResumableUpload:
                 await asyncio.sleep(_BETWEEN_TRIES_SECONDS)
 
     async def _kept(self, act: Act, uploading: Uploading, incoming: Incoming) -> Uploading:
-        whole, announced = incoming.whole(), uploading.announced
+        whole, announced = await incoming.whole(), uploading.announced
         try:
             announced.check(whole.size, whole.sha256)
         except Invalid:

@@ -1,7 +1,6 @@
 # ruff: noqa: ARG002, N802 - the contract names the methods and their parameters
 """rossio.document.v1.DocumentService: requests to use cases, and what they return to responses."""
 
-import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
 from typing import Any, Final
@@ -29,7 +28,7 @@ from document.application.lock import lock, unlock
 from document.application.meter import Meter
 from document.application.move import MoveNode
 from document.application.open_link import OpenLink
-from document.application.ports import Content, Links, Moves, NodePage, Nodes, Passwords, Position
+from document.application.ports import Content, Links, Moves, NodePage, Nodes, Position
 from document.application.purge import purge
 from document.application.quota import get_quota, set_entity_quota, set_space_quota
 from document.application.rename import rename
@@ -60,7 +59,8 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         content: Content,
         directory: DirectoryOfView,
         links: Links,
-        passwords: Passwords,
+        create_link: CreateLink,
+        open_link: OpenLink,
         meter: Meter,
         upload: Upload,
         acting: Acting,
@@ -72,8 +72,8 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         self._meter = meter
         self._move = MoveNode(nodes, moves)
         self._links = links
-        self._create_link = CreateLink(nodes, links, passwords, secrets.token_bytes)
-        self._open_link = OpenLink(nodes, links, passwords, directory, content)
+        self._create_link = create_link
+        self._open_link = open_link
         self._acting = acting
 
     def _subject(self) -> Subject:
@@ -225,7 +225,7 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
     async def CreateLink(self, request: pb.CreateLinkRequest, context: Any) -> pb.CreateLinkResponse:
         wanted = Wanted(request.expires_at.ToDatetime(UTC), request.max_uses, request.password)
         link, text = await self._create_link(self._act(), rpc.request_id(), request.node_id, wanted)
-        return pb.CreateLinkResponse(link=wire.to_link(link), text=text)
+        return pb.CreateLinkResponse(link=wire.to_link(link), text=text, url=self._create_link.url + text)
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Any) -> pb.ListLinksResponse:
         links, after = await list_links(

@@ -1,10 +1,11 @@
-"""Files over HTTP/1.1: uploads by tus 1.0, and GET with ranges (RFC 9110), with the tokens of gRPC.
+"""Files over HTTP/1.1: uploads by tus 1.0, and GET with ranges (RFC 9110), with the tokens of gRPC; links without.
 
     POST    /uploads            creation: Upload-Length, Upload-Metadata
     HEAD    /uploads/{id}       where it stands
     PATCH   /uploads/{id}       content from Upload-Offset on; Upload-Checksum if given
     DELETE  /uploads/{id}       termination
     GET     /files/{node_id}    the content, or one range of it; `version` in the query for an older one
+    GET     /links/{text}       what a link leads to, for whoever holds it; its password by Basic authentication
 
 Upload-Metadata takes the names of the header of an upload over gRPC (parent_id, name, node_id, etag,
 sha256, media_type, request_id) and, as clients for browsers call them, filename and filetype. With
@@ -16,6 +17,7 @@ import base64
 import binascii
 import hashlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC
 from email.utils import format_datetime
@@ -28,11 +30,15 @@ from aiohttp import web
 from errors import Conflict, Exhausted, Invalid, NotAllowed, NotFound, RossioError, Transient, Unauthenticated
 
 from document.application.download import download
+from document.application.open_link import OpenLink
 from document.application.ports import Content, Nodes
 from document.application.resumable import CHECKSUMS, Progress, ResumableUpload
 from document.domain.content import Announced
-from document.domain.ranges import content_range, requested
+from document.domain.links import taken_apart
+from document.domain.node import Act
+from document.domain.permissions import GranteeKind, Subject
 from document.domain.uploading import Checksum, target_of
+from document.entrypoints import http_content
 from document.entrypoints.acting import Acting
 
 _VERSION: Final = "1.0.0"
@@ -57,8 +63,19 @@ _OWN_STATUSES: Final = {
     "LOCKED": 423,
     "CHECKSUM_MISMATCH": 460,
     "QUOTA": 507,
+    "LINK_PASSWORD": 401,
+    "LINK_EXPIRED": 410,
+    "LINK_REVOKED": 410,
+    "LINK_USED_UP": 410,
+    "LINK_CLOSED": 410,
 }
 """Statuses that say more than the kind of error does; 460 is that of tus."""
+
+_ANONYMOUS: Final = frozenset({"link"})
+"""The routes that ask for no token: a link is one."""
+_USE: Final = "use"
+_USE_SECONDS: Final = 3600
+_OF_LINKS: Final = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -72,6 +89,7 @@ class HttpApi:
         nodes: Nodes,
         content: Content,
         uploads: ResumableUpload,
+        open_link: OpenLink,
         acting: Acting,
         *,
         max_file_size: int,
@@ -80,6 +98,7 @@ class HttpApi:
         self._nodes = nodes
         self._content = content
         self._uploads = uploads
+        self._open_link = open_link
         self._acting = acting
         self._max_file_size = max_file_size
 
@@ -95,6 +114,7 @@ class HttpApi:
                 web.patch("/uploads/{upload_id}", self._patch),
                 web.delete("/uploads/{upload_id}", self._delete),
                 web.get("/files/{node_id}", self._get),
+                web.get("/links/{text}", self._link, name="link", allow_head=False),
             ]
         )
         return application
@@ -102,11 +122,11 @@ class HttpApi:
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Who calls, then the handler, and its typed errors as problems."""
-        resource = request.match_info.route.resource
-        name = f"document.http.{request.method.lower()}" if resource else "document.http.unknown"
+        route = request.match_info.route
+        name = f"document.http.{request.method.lower()}" if route.resource else "document.http.unknown"
         try:
             with telemetry.observe(name):
-                if request.method != "OPTIONS":
+                if request.method != "OPTIONS" and route.name not in _ANONYMOUS:
                     request[_CALLER] = await self._caller(request)
                 return await handler(request)
         except RossioError as error:
@@ -144,8 +164,8 @@ class HttpApi:
             node_id=said.get("node_id", ""),
             etag=said.get("etag", ""),
         )
-        caller = request[_CALLER]
-        act = self._acting.act(caller, _upload_id(caller, said.get("request_id") or uuid4().hex))
+        caller, request_id = request[_CALLER], said.get("request_id") or uuid4().hex
+        act = self._acting.act(caller, _derived(caller.entity_id, caller.subject, request_id))
         progress = await self._uploads.begin(act, target, announced)
         location = f"/uploads/{progress.uploading.upload_id}"
         return web.Response(status=201, headers={**_standing(progress), "Location": location})
@@ -188,34 +208,17 @@ class HttpApi:
         subject, node_id = self._acting.subject(request[_CALLER]), request.match_info["node_id"]
         number = _whole_number(request.query.get("version", "0"), "version")
         opening = await download(self._nodes, self._content, subject, node_id, number=number, offset=0, length=0)
-        (version,) = opening.node.versions
-        etag = f'"{version.sha256}"'
-        headers = {
-            "ETag": etag,
-            "Accept-Ranges": "bytes",
-            "Cache-Control": "private, no-cache",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Type": version.media_type,
-        }
-        if etag in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
-        asked = request.headers.get("Range", "") if request.headers.get("If-Range", etag) == etag else ""
-        part = requested(asked, version.size)
-        response = web.StreamResponse(headers=headers)
-        response.content_length = version.size
-        response.headers["Content-Disposition"] = _attachment(opening.node.name)
-        if part is not None:
-            response.set_status(206)
-            response.content_length = part.length
-            response.headers["Content-Range"] = content_range(part, version.size)
-        await response.prepare(request)
-        if request.method == "GET" and response.content_length:
-            chunks = opening.chunks
-            if part is not None:
-                chunks = self._content.get(version.blob, part.offset, part.length)
-            async for chunk in chunks:
-                await response.write(chunk)
-        return response
+        return await http_content.respond(request, self._content, opening, {"Cache-Control": "private, no-cache"})
+
+    async def _link(self, request: web.Request) -> web.StreamResponse:
+        """What a link leads to, as one use of it, and as the same one for the browser that began it (RFC 6265)."""
+        text, use = request.match_info["text"], request.cookies.get(_USE) or secrets.token_urlsafe(16)
+        link_id, _ = taken_apart(text)
+        holder = Subject(GranteeKind.LINK, link_id, "")
+        act = Act(_derived("use", link_id, use), holder, self._acting.now())
+        opening = await self._open_link(act, text, _password(request), offset=0, length=0)
+        kept = f"{_USE}={use}; Path=/links/{text}; Max-Age={_USE_SECONDS}; HttpOnly; SameSite=Strict"
+        return await http_content.respond(request, self._content, opening, {**_OF_LINKS, "Set-Cookie": kept})
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
@@ -274,16 +277,20 @@ def _checksum(header: str | None) -> Checksum | None:
         raise Invalid("Upload-Checksum is an algorithm and a digest in base64", reason="HEADER") from None
 
 
-def _upload_id(caller: rpc.Caller, request_id: str) -> str:
-    """Nobody can guess it who does not know the request_id; a repeated request has the same."""
-    words = f"{caller.entity_id}\0{caller.subject}\0{request_id}"
-    return hashlib.blake2b(words.encode(), digest_size=16, person=b"rossio.tus.id").hexdigest()
+def _derived(*words: str) -> str:
+    """An id that nobody can guess who does not know the words; the same for the same."""
+    return hashlib.blake2b("\0".join(words).encode(), digest_size=16, person=b"rossio.tus.id").hexdigest()
 
 
-def _attachment(name: str) -> str:
-    """RFC 6266: the browser keeps the file and runs nothing of it."""
-    encoded = "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in name.encode())
-    return f"attachment; filename*=UTF-8''{encoded}"
+def _password(request: web.Request) -> str:
+    """The one of Basic authentication (RFC 7617), so that any browser asks for it; whatever the name."""
+    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(said, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        raise Invalid("Authorization: a name and a password in base64", reason="HEADER") from None
 
 
 def _problem(error: RossioError) -> web.Response:
@@ -291,7 +298,8 @@ def _problem(error: RossioError) -> web.Response:
     body = {"title": error.reason, "status": status, "detail": str(error), **error.details}
     headers = {"Tus-Resumable": _VERSION, "Cache-Control": "no-store"}
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        by_password = error.reason == "LINK_PASSWORD"
+        headers["WWW-Authenticate"] = 'Basic realm="link", charset="UTF-8"' if by_password else "Bearer"
     if status == 416 and "size" in error.details:
         headers["Content-Range"] = f"bytes */{error.details['size']}"
     return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json", headers=headers)
