@@ -9,7 +9,6 @@ from mail_routing.adapters import wire
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.domain.message import Message
 
-
 _LINGER = 0.002
 
 
