@@ -229,7 +229,7 @@ async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, st
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
         for delivery in deliveries:
-            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.subject == message_id:
+            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.message.message_id == message_id:
                 facts[delivery.id] = delivery.message
 
     follower = messaging.Follower(messaging.Kafka(streams), ["mail.delivery.v1"], take)
@@ -251,10 +251,11 @@ async def test_a_record_that_comes_again_tells_again_what_became_of_the_mail(
     message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark))).message_id
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-        for delivery in (one for one in deliveries if one.subject == message_id):
-            if isinstance(delivery.message, events_pb2.MessageAccepted):
-                accepted.append(delivery.message)
-            else:
+        for delivery in deliveries:
+            event = delivery.message
+            if isinstance(event, events_pb2.MessageAccepted) and event.message_id == message_id:
+                accepted.append(event)
+            elif isinstance(event, events_pb2.DeliveryReported) and event.message_id == message_id:
                 told.append(delivery.id)
 
     follower = messaging.Follower(messaging.Kafka(streams), ["mail.message.v1", "mail.delivery.v1"], take)

@@ -105,8 +105,9 @@ class Ready:
         turn, queue = next(iter(self._queues.items()))
         handler, alone = turn
         room = 1 if alone or handler is None else self._batch
-        items: list[Item] = []
-        lanes: list[tuple[Lane, int]] = []
+        lane = queue.popleft()
+        items = lane.prefix(room)
+        lanes = [(lane, len(items))]
         while queue and len(items) < room:
             lane = queue.popleft()
             prefix = lane.prefix(room - len(items))

@@ -211,7 +211,7 @@ class Workers:
         ) as span:
             if span.sampled:
                 span.set(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
-            token = cause.set(single.as_cause() if single else None)
+            token = cause.set(single)
             try:
                 await handler(deliveries)
             finally:
