@@ -80,11 +80,15 @@ bench-notification: .venv/.dev tools ## the lanes of notification beside each ot
 docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
 	@$(VENV)/python -m reference
 
-bench-news: .venv/.dev ## what news costs at the size of the whole ministry, into .bench/news.json
-	@$(VENV)/python -m tests.bench news --into news
+bench-news: .venv/.dev tools ## what news costs at the size of the whole ministry, into .bench/news.json
+	@$(VENV)/python -m tests.bench news news_over_grpc --into news
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
+
+pictures: .venv/.dev tools ## draws the dashboards from a suite at work, into docs/pictures
+	@mkdir -p docs/pictures
+	@PICTURES=$(CURDIR)/docs/pictures $(VENV)/pytest -q tests/e2e/test_dashboards.py
 
 test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real Jaeger, which Go builds in minutes
 	@$(VENV)/pytest tests/apart/test_traces.py
@@ -125,8 +129,14 @@ test-charts: .venv/.dev ## the charts without a cluster: they render, refuse wha
 	@$(VENV)/pytest tests/charts
 	@$(VENV)/python -m tests.charts
 
-test-cluster: images charts ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
-	@ROSSIO_CLUSTER=1 $(VENV)/pytest -p no:xdist -x -v tests/cluster --timeout 1200
+lint-charts: .venv/.dev tools ## what Kubernetes' schemas and checkov say of what the charts render
+	@$(VENV)/python -m tests.charts
+
+test-cluster: .venv/.dev tools ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
+	@$(VENV)/python -m tests.cluster.ci --insist
+
+test-cluster-ci: .venv/.dev tools ## the same with limits in time; a machine that cannot carry it says what it lacks
+	@$(VENV)/python -m tests.cluster.ci
 
 clean: ## removes what was made: environment, generated code, state, caches
 	rm -rf .venv .cache .rossio .bench .charts .fuzz .images .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

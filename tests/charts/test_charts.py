@@ -17,8 +17,9 @@ from tests.charts.conftest import ROOT, SOURCES, VALUES, Objects
 
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 # What exists beside a release of the external example, by the comments of that file.
-ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "vault-key"},
-             "rossio-sms": {"provider-key", "receipt-secret"}}  # fmt: skip
+ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "roll-key", "vault-key"},
+             "rossio-sms": {"provider-key", "receipt-secret"},
+             "rossio-mongodb-uri": {"connectionString.standard"}}  # fmt: skip
 each_values = pytest.mark.parametrize("values", VALUES)
 
 
@@ -66,6 +67,7 @@ def test_a_chart_of_its_own_passes_helm_lint(helm, charts, service):
             "document.secrets.BLOBS_MASTER_KEY.existingSecret=",
             "document.secrets.BLOBS_MASTER_KEY.existingSecret is not",
         ),
+        ("news.secrets.ROLL_KEY.existingSecret=", "news.secrets.ROLL_KEY.existingSecret is not set: 32 bytes"),
         ("global.tls.certManager.issuerRef.name=", "global.tls.certManager.issuerRef.name is not set"),
         ("mail-routing.volumes.mailboxes.emptyDir=true", "mailboxes.emptyDir is for development"),
     ],

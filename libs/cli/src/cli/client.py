@@ -2,7 +2,8 @@
 
 A running embedded stack leaves `.rossio/stack.json` behind, from which the endpoints come and tokens
 for its synthetic people can be made. For any other installation `ROSSIO_ENDPOINTS` (for example
-`mail-routing=mail.example:443,document=docs.example:443`) and `ROSSIO_TOKEN` say the same.
+`mail-routing=mail.example:443,document=docs.example:443`) and `ROSSIO_TOKEN` say the same, and
+`ROSSIO_AUTHORITY`, a file in PEM, who signed the certificates of services that speak TLS.
 """
 
 import os
@@ -101,7 +102,9 @@ class Client:
     def _channel(self, service: str) -> grpc.aio.Channel:
         if service not in self._endpoints:
             raise Invalid(f"no endpoint is known for {service}: is the suite up, or ROSSIO_ENDPOINTS set?")
-        channel = rpc.channel(self._endpoints[service], token=self._token)
+        authority = os.environ.get("ROSSIO_AUTHORITY")
+        tls = rpc.Tls(authority=Path(authority)) if authority else None
+        channel = rpc.channel(self._endpoints[service], token=self._token, tls=tls)
         self._channels.append(channel)
         return channel
 

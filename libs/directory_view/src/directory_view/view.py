@@ -164,6 +164,11 @@ class View:
         found = ((value, have.intersection_cardinality(people)) for value, have in self._holders[attribute].items())
         return {value: count for value, count in found if count}
 
+    def divided(self, attribute: str, people: BitMap) -> dict[str, BitMap]:
+        """Which of the people have each value of an attribute: `counts`, with the people themselves."""
+        found = ((value, have & people) for value, have in self._holders[attribute].items())
+        return {value: those for value, those in found if those}
+
     def may_send(self, group: Group, sender: Person | None) -> bool:
         """Whether the person, or somebody unknown (None), may write to the list."""
         if not group.sender_group_ids:

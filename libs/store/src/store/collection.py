@@ -23,6 +23,9 @@ DESCENDING: Final = -1
 
 _PLUMBING_HIDDEN: Final = {outbox.FIELD: False}
 _BATCH: Final = 200
+_TOGETHER: Final = 100
+"""Changes of one commit: it holds up others who write the same documents for its time."""
+_TRIES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,42 @@ class Collection:
                     return result.matched_count == 1 or result.upserted_id is not None
         return False
 
+    async def together(self, changes: Sequence[Change]) -> list[bool]:
+        """Changes of different documents in one commit where that can be, which costs one sync of the journal.
+
+        Says which were made: one is not when its `where` did not hold, or there is no such document. Where another
+        writer is in the way, each is made by itself. Upserts are not for this.
+        """
+        done: list[bool] = []
+        for begin in range(0, len(changes), _TOGETHER):
+            some = changes[begin : begin + _TOGETHER]
+            if await self._in_one_commit([each.request() for each in some]) == len(some):
+                done += [True] * len(some)
+            else:
+                done += [await self._update(each) for each in some]
+        self._tell([fact for each, made in zip(changes, done, strict=True) if made for fact in each.facts])
+        return done
+
+    async def _in_one_commit(self, updates: Sequence[UpdateOne]) -> int | None:
+        """How many documents were found; when these are not all, or None for a conflict, nothing was changed.
+
+        It is not the driver's `with_transaction`, which would go on for two minutes where others write too.
+        """
+        if len(updates) == 1:
+            return None  # costs less without
+        for _ in range(_TRIES):
+            try:
+                with self._commands.run("together"):
+                    client = self._documents.database.client
+                    async with await client.start_session() as session, session.start_transaction():
+                        result = await self._documents.bulk_write(updates, ordered=False, session=session)
+                        if result.matched_count < len(updates):
+                            await session.abort_transaction()
+                    return result.matched_count
+            except Transient:
+                continue
+        return None
+
     async def delete(self, document_id: Any, *, where: Mapping[str, Any] | None = None) -> bool:
         """Whether there was one to delete."""
         with self._commands.run("delete"):
@@ -225,9 +264,11 @@ class Collection:
             UpdateOne({"_id": document_id}, {"$pull": {outbox.FIELD: {"id": {"$in": list(fact_ids)}}}})
             for document_id, fact_ids in done
         ]
-        if pulls:
-            with self._commands.run("published"):
-                await self._documents.bulk_write(pulls, ordered=False)
+        for begin in range(0, len(pulls), _TOGETHER):
+            some = pulls[begin : begin + _TOGETHER]
+            if await self._in_one_commit(some) != len(some):
+                with self._commands.run("published"):
+                    await self._documents.bulk_write(some, ordered=False)
 
     def _tell(self, facts: Sequence[OutboxRecord]) -> None:
         if facts:

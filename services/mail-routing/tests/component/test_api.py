@@ -251,11 +251,10 @@ async def test_a_record_that_comes_again_tells_again_what_became_of_the_mail(
     message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark))).message_id
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-        for delivery in deliveries:
-            event = delivery.message
-            if isinstance(event, events_pb2.MessageAccepted) and event.message_id == message_id:
-                accepted.append(event)
-            elif isinstance(event, events_pb2.DeliveryReported) and event.message_id == message_id:
+        for delivery in (one for one in deliveries if one.record.key == message_id.encode()):
+            if isinstance(delivery.message, events_pb2.MessageAccepted):
+                accepted.append(delivery.message)
+            else:
                 told.append(delivery.id)
 
     follower = messaging.Follower(messaging.Kafka(streams), ["mail.message.v1", "mail.delivery.v1"], take)

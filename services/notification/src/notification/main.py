@@ -93,7 +93,7 @@ from notification.settings import Settings
 
 # Slow providers hold up workers, which mostly wait. A bulk takes fewer than a provider's window holds: what is behind
 # it in another lane finds room there.
-_CONCURRENCY = {Lane.EMERGENCY: 128, Lane.TRANSACTIONAL: 256, Lane.BULK: 16}
+_CONCURRENCY = {Lane.EMERGENCY: 128, Lane.TRANSACTIONAL: 256, Lane.BULK: 64}
 ROLES = ("api", "react", "send", "receipts", "expire", "release", "bulk")
 
 
@@ -129,7 +129,7 @@ class Parts:
         )
         self.jobs = bulk_store.StoredJobs(jobs, app.collection("bulk_chunks", bulk_store.CHUNK_INDEXES), self.vault)
         self.limits = limits.StoredLimits(app.collection("rate_counters", limits.INDEXES))
-        self.record_receipt = RecordReceipt(self.notifications, self.vault)
+        self.record_receipt = RecordReceipt(self.notifications)
         self.devices = devices.StoredDevices(registered, self.vault)
         self.vapid = Vapid(master, settings.push_contact)
         self.deciding = Deciding(self.preferences, self.policies, self.suppressions, self.devices)
@@ -154,7 +154,7 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("receipts") and app.settings.sms_receipt_secret is not None:
         take_receipts(app, parts, app.settings.sms_receipt_secret.get_secret_value())
     if app.plays("expire"):
-        app.add(Regularly(ExpireMessages(parts.notifications, parts.vault), every=app.settings.expiry_every), "expiry")
+        app.add(Regularly(ExpireMessages(parts.notifications), every=app.settings.expiry_every), "expiry")
     if app.plays("bulk"):
         app.add(Regularly(bulk(app, parts), every=app.settings.bulk_every), "bulk jobs")
     if app.plays("release"):
@@ -241,7 +241,6 @@ def bulk(app: service.App[Settings], parts: Parts) -> RunBulk:
         parts.view,
         app.settings.periods,
         messaging.new_id,
-        parts.notifications.congested,
     )
 
 

@@ -80,9 +80,10 @@ async def test_a_job_that_is_killed_paused_and_retried_sends_each_message_once_a
     ana = stage.bulk(program, "nt-ana")
     job = (await ana.StartBulk(start(request_id, table=table(1100)))).job
     await until(lambda: program.exit_code is not None)
-    program.settings["ROSSIO_KILL_AT"] = "notification.bulk.chunk:1"
-    program.launch()
-    await until(lambda: program.exit_code is not None)
+    for point in ("notification.bulk.taken:1", "notification.bulk.chunk:1"):
+        program.settings["ROSSIO_KILL_AT"] = point
+        program.launch()
+        await until(lambda: program.exit_code is not None)
     program.settings["ROSSIO_KILL_AT"] = ""
     program.start()
     ana = stage.bulk(program, "nt-ana")
@@ -120,6 +121,8 @@ async def test_a_job_that_is_killed_paused_and_retried_sends_each_message_once_a
     await until(lambda: is_at(b.BULK_STATE_DONE, delivered=1100, failed=0), 120)
     texts = {message["id"]: message["text"] for message in stage.noted("taken")}
     assert Counter(texts.values()) == taken + Counter(texts[each] for each in failed), "only the failed ones again"
+    outboxes = await stage.database().collection("notifications").pending(2000)
+    assert outboxes == [], "nothing waits to be published"
     secrets = [each async for each in stage.database().collection("bulk_chunks").find({})]
     assert "exame" not in str(secrets), "rows are sealed"
 

@@ -67,8 +67,7 @@ async def test_codes_go_by_sms_the_guide_by_mail_and_after_the_receipt_nothing_o
     assert "Farmacia Central" in told["text"], "without the accent that the alphabet has not"
     assert CODES["prescription_number"] not in told["text"]
 
-    assert await vault.open(Channel.SMS, {notification_id: sealed}) == {}, "its key is no more"
-    assert await vault.open(Channel.EMAIL, {notification_id: bytes(stored["sealed"]["email"])}) == {}
+    assert await _sealed(database, notification_id) == {}, "what was sealed is no more, and its keys with it"
     program.stop()
     secrets = [*CODES.values(), CITIZEN["mobile"]]
     everywhere = [
@@ -151,7 +150,7 @@ async def test_forged_repeated_and_unknown_receipts_change_nothing(stage, until)
     assert bring(receipts, None) == 400
     decisions = await doctor.why(notification_id)
     assert decisions[n.CHANNEL_SMS].status == n.STATUS_SENT
-    assert await stage.database().collection("keys").get(key) is not None
+    assert "sms" in await _sealed(stage.database(), notification_id)
     assert bring(receipts, key, status="delivered") == 204
     assert bring(receipts, key, status="failed") == bring(receipts, key, status="delivered") == 204
     assert (await doctor.why(notification_id))[n.CHANNEL_SMS].status == n.STATUS_DELIVERED, "the first one holds"
@@ -168,7 +167,7 @@ async def test_what_no_provider_takes_expires_and_its_key_with_it(stage, until):
     notification_id = await doctor.prescribe(**{**RIGHT, "email": "", "guide": ""})
     await until(lambda: _status(doctor, notification_id, n.STATUS_FAILED))
     assert (await doctor.why(notification_id))[n.CHANNEL_SMS].reason == "expired"
-    assert await stage.database().collection("keys").get(f"{notification_id}.sms") is None
+    assert await _sealed(stage.database(), notification_id) == {}
     assert not stage.noted("taken")
 
 
@@ -181,10 +180,14 @@ async def test_what_gets_no_receipt_stays_sent_and_its_key_goes_with_its_time(st
     await until(lambda: _status(doctor, notification_id, n.STATUS_SENT))
     database = stage.database()
     await until(lambda: _closed(database, notification_id))
-    assert await database.collection("keys").get(f"{notification_id}.sms") is None
+    assert await _sealed(database, notification_id) == {}
     assert (await doctor.why(notification_id))[n.CHANNEL_SMS].status == n.STATUS_SENT
     assert bring(program.settings["RECEIPTS_ADDRESS"], f"{notification_id}.sms") == 204
     assert (await doctor.why(notification_id))[n.CHANNEL_SMS].status == n.STATUS_DELIVERED, "late is not never"
+
+
+async def _sealed(database, notification_id):
+    return (await database.collection("notifications").get(notification_id))["sealed"]
 
 
 async def _closed(database, notification_id):

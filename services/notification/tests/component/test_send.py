@@ -195,7 +195,8 @@ async def test_with_a_test_key_and_to_simulated_recipients_nothing_goes_out_and_
     await until(lambda: _has(why, fallen_back, n.CHANNEL_SMS, n.STATUS_DELIVERED))
     assert not stage.noted("taken")
     assert await stage.caller(program, "nt-rui").titles() == []
-    assert [each async for each in stage.database().collection("keys").find({"_id": {"$regex": "sms|email"}})] == []
+    stored = [each["sealed"] async for each in stage.database().collection("notifications").find({})]
+    assert [each for each in stored if each.keys() & {"sms", "email"}] == [], "nothing sealed is left of what has ended"
 
 
 async def test_an_alert_overtakes_what_waits_and_nobody_can_switch_it_off(stage, until):
@@ -230,8 +231,8 @@ async def test_a_process_that_dies_while_it_takes_a_message_in_leaves_nothing_ha
     why = stage.caller(program, "nt-ana").why
     await until(lambda: _has(why, sent, n.CHANNEL_SMS, n.STATUS_DELIVERED), 150)
     assert [said["text"] for said in stage.noted("taken")] == ["SNS: Evacuar"]
-    keys = [each async for each in stage.database().collection("keys").find({"_id": f"{sent}.sms"})]
-    assert keys == [], "destroyed on receipt"
+    stored = await stage.database().collection("notifications").get(sent)
+    assert "sms" not in stored["sealed"], "destroyed on receipt, with its key"
 
 
 async def test_one_click_ends_mails_of_a_kind_and_an_address_that_does_not_exist_is_not_written_to_again(

@@ -124,3 +124,12 @@ def test_what_is_put_off_waits_for_its_time_and_knows_whether_a_provider_may_hav
 def test_pauses_grow_to_ten_minutes_and_never_all_end_at_once(attempts, chance):
     longest = min(timedelta(minutes=10), timedelta(seconds=2.0 ** min(attempts - 1, 20)))
     assert longest / 2 <= backoff.pause(attempts, chance) <= longest
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=12))
+def test_what_was_sealed_goes_with_the_end_or_the_time_of_its_channel_and_the_inbox_keeps_its_own(steps):
+    state = notification().with_sealed({Channel.SMS: b"codes", Channel.IN_APP: b"title"})
+    for number, step in enumerate(steps, start=1):
+        state = STEPS[step](state, AT + timedelta(minutes=number))
+        assert state.sealed[Channel.IN_APP] == b"title"
+        assert (Channel.SMS in state.sealed) == (not sms(state).status.final and "expired" not in steps[:number])

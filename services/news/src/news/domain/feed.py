@@ -31,6 +31,9 @@ class Feed:
     def __len__(self) -> int:
         return len(self._posts)
 
+    def __contains__(self, post_id: object) -> bool:
+        return post_id in self._posts
+
     def on_publication(self, hear: Callable[[Post], None]) -> None:
         """Calls `hear` with each post that comes in, or comes in with another text."""
         self._heard.append(hear)

@@ -8,7 +8,7 @@ from store import Document
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
 
-CHANGING = ("dispatches", "read", "closed", "mail_id", "sms_id", "open_until", "due_at", "moved_at")
+CHANGING = ("dispatches", "read", "closed", "mail_id", "sms_id", "open_until", "due_at", "moved_at", "sealed")
 """The fields that a change may change; an index is told what has no value any more."""
 
 REFERENCES = {Channel.EMAIL: "mail_id", Channel.SMS: "sms_id"}

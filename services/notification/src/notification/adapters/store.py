@@ -8,19 +8,16 @@ from functools import cache
 from typing import Any, Final
 
 import telemetry
-from errors import Conflict
 from rpc import Caller
-from store import ASCENDING, Collection, Document, Index, Insert, OutboxRecord
-from store import Change as Update
+from store import ASCENDING, Change, Collection, Document, Index, Insert, OutboxRecord
 
 from notification.adapters import documents, wire
 from notification.adapters.documents import read, written
+from notification.adapters.grouping import Grouping
 from notification.domain.notification import Notification
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
 _PAGE: Final = 200
-# Bulk jobs go on while less than this waits to be published: what others send waits behind that much at most.
-_MOST_WAITING: Final = 1000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _AT_ITS_TIME: Final = timedelta(0)
 
@@ -52,12 +49,17 @@ class StoredNotifications:
     def __init__(self, notifications: Collection, publish: Publish) -> None:
         self._notifications = notifications
         self._publish = publish
+        self._look = Grouping(self._get_together)
+        self._named = Grouping(self._named_together)
+        self._insert = Grouping(self._insert_together)
+        self._change = Grouping(self._change_together)
+        self._published = Grouping(self._published_together)
 
     async def get(self, notification_id: str) -> Notification | None:
-        return _found(await self._notifications.get(notification_id))
+        return _found(await self._look(notification_id))
 
     async def named(self, key: str) -> Notification | None:
-        return _found(await self._notifications.find_one({"key": key}))
+        return _found(await self._named(key))
 
     async def mailed(self, reference: str) -> Notification | None:
         return _found(await self._notifications.find_one({"mail_id": reference}))
@@ -69,16 +71,25 @@ class StoredNotifications:
         async for found in self._notifications.find({"chunk": chunk}):
             yield read(found)
 
-    async def congested(self) -> bool:
-        """Whether the relay has more to publish than it takes at a time or two."""
-        return len(await self._notifications.pending(_MOST_WAITING)) == _MOST_WAITING
-
     async def add(self, notifications: Sequence[Notification]) -> None:
         result = await self._notifications.bulk([Insert(written(each), list(_facts(each))) for each in notifications])
         there_already = set(result.refused)
         for index, each in enumerate(notifications):
             if index not in there_already:
                 _count_new(each)
+
+    async def take_in(self, notifications: Sequence[Notification]) -> None:
+        result = await self._notifications.bulk([Insert(written(each)) for each in notifications])
+        there_already = set(result.refused)
+        for index, each in enumerate(notifications):
+            if index not in there_already:
+                _count_new(each)
+        telemetry.points.reached("notification.bulk.taken")
+        if there_already:
+            # Somebody was here before, and had ids of its own.
+            chunk, round_ = notifications[0].chunk, notifications[0].round
+            notifications = [each async for each in self.of_chunk(chunk) if each.round == round_]
+        await self._publish([fact for each in notifications for fact in _facts(each)])
 
     async def request(self, notification: Notification, by: Caller) -> Notification:
         action = "prescription" if notification.topic is Topic.PRESCRIPTION else "message"
@@ -90,16 +101,15 @@ class StoredNotifications:
             details={"channels": ",".join(each.channel for each in notification.dispatches if each.send)},
         )
         facts = [*_facts(notification), asked]
-        try:
-            await self._notifications.insert(written(notification), facts)
-        except Conflict:
+        urgent = notification.lane is Lane.EMERGENCY
+        if not await self._insert(Insert(written(notification), facts), first=urgent):
             return await self.named(notification.key) or notification
         telemetry.points.reached("notification.taken")
         _count_new(notification)
-        if notification.lane is Lane.EMERGENCY:
+        if urgent:
             # Should the process die here, or the relay be faster, it is told twice, and sent once.
             await self._publish(facts)
-            await self._notifications.published(notification.notification_id, [each.id for each in facts])
+            await self._published((notification.notification_id, [each.id for each in facts]))
         return notification
 
     async def due(self, at: datetime) -> AsyncIterator[Notification]:
@@ -136,11 +146,9 @@ class StoredNotifications:
             moved = [now for was, now in pairs if was.status != now.status]
             released = [now for was, now in pairs if now.ready and not was.ready]
             facts = [*wire.reports(after, moved), *wire.requests(after, released, after.moved_at)]
-            try:
-                await self._notifications.update(
-                    notification_id, _update(written(after)), version=before.version, facts=facts
-                )
-            except Conflict:
+            update = _update(written(before), written(after))
+            wanted = Change(notification_id, update, {"version": before.version}, facts=facts)
+            if not await self._change(wanted, first=after.lane is Lane.EMERGENCY):
                 continue
             for dispatch in moved:
                 _outcome(after.lane, dispatch.channel, dispatch.status)
@@ -149,6 +157,38 @@ class StoredNotifications:
     async def expired(self, at: datetime) -> AsyncIterator[Notification]:
         async for found in self._notifications.find({"open_until": {"$gt": _EPOCH, "$lte": at}}):
             yield read(found)
+
+    # What several callers ask for at a time
+
+    async def _get_together(self, notification_ids: Sequence[str]) -> list[Document | None]:
+        if len(notification_ids) == 1:
+            return [await self._notifications.get(notification_ids[0])]
+        several = self._notifications.find({"_id": {"$in": list(set(notification_ids))}})
+        found = {document["_id"]: document async for document in several}
+        return [found.get(each) for each in notification_ids]
+
+    async def _named_together(self, keys: Sequence[str]) -> list[Document | None]:
+        if len(keys) == 1:
+            return [await self._notifications.find_one({"key": keys[0]})]
+        several = self._notifications.find({"key": {"$in": list(set(keys))}})
+        found = {document["key"]: document async for document in several}
+        return [found.get(each) for each in keys]
+
+    async def _insert_together(self, inserts: Sequence[Insert]) -> list[bool]:
+        refused = set((await self._notifications.bulk(inserts)).refused)
+        return [index not in refused for index in range(len(inserts))]
+
+    async def _change_together(self, changes: Sequence[Change]) -> list[bool]:
+        """Of several changes of one document, the first: the others know then that they were not."""
+        first: dict[str, Change] = {}
+        for each in changes:
+            first.setdefault(each.id, each)
+        made = dict(zip(first, await self._notifications.together(list(first.values())), strict=True))
+        return [first[each.id] is each and made[each.id] for each in changes]
+
+    async def _published_together(self, done: Sequence[tuple[str, Sequence[str]]]) -> list[None]:
+        await self._notifications.published_all(done)
+        return [None] * len(done)
 
     # The inbox of a person
 
@@ -182,14 +222,16 @@ class StoredNotifications:
         return len([document async for document in found])
 
     async def mark_read(self, item_ids: Several[str]) -> None:
-        await self._notifications.bulk([Update(item_id, {"$set": {"read": True}}) for item_id in item_ids])
+        await self._notifications.bulk([Change(item_id, {"$set": {"read": True}}) for item_id in item_ids])
 
 
-def _update(written: Document) -> dict[str, Document]:
-    """The update of what may change; an index is told what has no value any more."""
-    changed: Document = {name: written[name] for name in documents.CHANGING if name in written}
-    gone: Document = {name: "" for name in documents.CHANGING if name not in written}
-    return {"$set": changed, "$unset": gone} if gone else {"$set": changed}
+def _update(before: Document, after: Document) -> dict[str, Document]:
+    """What has changed; an index is told what has no value any more."""
+    changed: Document = {
+        name: after[name] for name in documents.CHANGING if name in after and after[name] != before.get(name)
+    }
+    gone: Document = {name: "" for name in documents.CHANGING if name in before and name not in after}
+    return {operator: fields for operator, fields in (("$set", changed), ("$unset", gone)) if fields}
 
 
 def _facts(notification: Notification) -> Iterable[Any]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+from collections import defaultdict
 from collections.abc import Collection as Several
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +12,7 @@ from rpc import Caller
 from store import Collection, Index
 
 from notification.adapters import wire
+from notification.adapters.grouping import Grouping
 from notification.domain.vocabulary import Channel, Topic
 
 INDEXES: Final = (Index(["target"]),)
@@ -21,6 +24,7 @@ class StoredSuppressions:
 
     def __init__(self, suppressions: Collection, key: bytes) -> None:
         self._suppressions = suppressions
+        self._look = Grouping(self._look_together)
         self._key = hmac.digest(key, b"rossio.notification.target", hashlib.sha256)
 
     def target(self, channel: Channel, address: str) -> str:
@@ -33,8 +37,16 @@ class StoredSuppressions:
         known = [target for target in targets if target]
         if not known:
             return set()
-        found = self._suppressions.find({"target": {"$in": known}})
-        return {each["target"] async for each in found if each["topic"] in {_ALL, topic.value}}
+        suppressed = await self._look(known)
+        return {target for target in known if suppressed.get(target, set()) & {_ALL, topic.value}}
+
+    async def _look_together(self, asks: Sequence[Sequence[str]]) -> list[Mapping[str, set[str]]]:
+        """The topics about which each of the targets takes nothing; one answer for all who ask."""
+        targets = list({target for ask in asks for target in ask})
+        suppressed: defaultdict[str, set[str]] = defaultdict(set)
+        async for found in self._suppressions.find({"target": {"$in": targets}}):
+            suppressed[found["target"]].add(found["topic"])
+        return [suppressed] * len(asks)
 
     async def add(self, target: str, topic: Topic | None, cause: str, at: datetime) -> None:
         about = topic.value if topic else _ALL

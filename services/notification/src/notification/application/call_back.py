@@ -37,10 +37,10 @@ class CallBack:
         told = [(by_id[change[0]], change) for change in changes if change[0] in by_id]
         made = [self._notification(about, change, at) for about, change in told]
         letters = [
-            Letter(each.notification_id, Channel.WEBHOOK, _said(each.person_id, about, change, at), each.expires_at)
+            Letter(each.notification_id, Channel.WEBHOOK, _said(each.person_id, about, change, at))
             for each, (about, change) in zip(made, told, strict=True)
         ]
-        sealed = await self.vault.seal(letters)
+        sealed = self.vault.seal(letters)
         await self.notifications.add(
             [each.with_sealed({Channel.WEBHOOK: content}) for each, content in zip(made, sealed, strict=True)]
         )

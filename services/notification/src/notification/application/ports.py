@@ -43,6 +43,14 @@ class Notifications(Protocol):
         """Takes them in, those that are new; one whose key is there already is passed over."""
         ...
 
+    async def take_in(self, notifications: Sequence[Notification]) -> None:
+        """Takes in those of a chunk of a bulk job that are new, in one write, and sees to it that all of them go.
+
+        When this has not returned, it has to be done again, with others of the same keys if need be: whoever calls
+        keeps note of how far the job is. All are of one chunk and round.
+        """
+        ...
+
     async def request(self, notification: Notification, by: Caller) -> Notification:
         """Takes in one that somebody asked for, with an audit record, or returns the one that is there already.
 
@@ -116,6 +124,14 @@ class BroadcastStore(Protocol):
         """Takes back the one with the tombstone's key; where there is none, the tombstone stands for it."""
         ...
 
+    def about(self, subject_id: str) -> AsyncIterator[Broadcast]:
+        """All about one thing, withdrawn ones among them."""
+        ...
+
+    async def is_withdrawn(self, key: str) -> bool:
+        """Whether what has that key was taken back."""
+        ...
+
     def live(self, at: datetime) -> AsyncIterator[Broadcast]:
         """All that are in inboxes."""
         ...
@@ -161,12 +177,11 @@ class Preferences(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message to be sealed; its key is kept until it is destroyed, or at the latest `until`."""
+    """A message to be sealed."""
 
     notification_id: str
     channel: Channel
     message: Message
-    until: datetime
 
     @property
     def name(self) -> str:
@@ -178,18 +193,14 @@ class Letter:
 
 
 class Vault(Protocol):
-    """Messages that may not lie about in clear: each is encrypted under a key of its own, kept apart."""
+    """Messages that may not lie about in clear: each is encrypted under a key of its own, which goes with it."""
 
-    async def seal(self, letters: Sequence[Letter]) -> list[bytes]:
-        """The encrypted messages, in their order; the keys are made in one write."""
+    def seal(self, letters: Sequence[Letter]) -> list[bytes]:
+        """The encrypted messages with their wrapped keys, in their order."""
         ...
 
     async def open(self, channel: Channel, sealed: Mapping[str, bytes]) -> dict[str, Message]:
         """The messages by notification; those whose key is no more are left out."""
-        ...
-
-    async def destroy(self, notification_id: str, channel: Channel) -> None:
-        """Destroys the key, and with it the message; no matter whether it is there."""
         ...
 
 

@@ -58,7 +58,6 @@ class ReleaseDue:
             digest = None
         for each in members:
             if digest is not None and each.notification_id in digest.members:
-                await self.vault.destroy(each.notification_id, Channel.EMAIL)
                 await self.notifications.change(
                     each.notification_id, lambda one: one.ended(Channel.EMAIL, Status.SUPPRESSED, at, "digest")
                 )
@@ -77,9 +76,8 @@ class ReleaseDue:
         digest_id, expires_at = f"{members[-1].notification_id}.digest", at + self.periods.send
         lines = await self._lines(members, to.locale)
         subject, text = texts.digest(lines, to.locale)
-        (sealed,) = await self.vault.seal(
-            [Letter(digest_id, Channel.EMAIL, Message(to=address, subject=subject, text=text), expires_at)]
-        )
+        letter = Letter(digest_id, Channel.EMAIL, Message(to=address, subject=subject, text=text))
+        (sealed,) = self.vault.seal([letter])
         mail = Dispatch(
             channel=Channel.EMAIL,
             send=True,

@@ -1,7 +1,7 @@
-"""Use case: bulk jobs go on, chunk by chunk, as fast as what is before them drains, and are counted."""
+"""Use case: bulk jobs go on, chunk by chunk, and are counted."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from notification.domain.template import Rendered, Template
 from notification.domain.vocabulary import Channel, Lane
 
 _TALLIED_AT_ONCE = 20
+_CHUNKS_BEFORE_COUNTING = 100
 
 Told = tuple[Row, Recipient, Rendered]
 
@@ -35,17 +36,15 @@ class RunBulk:
     view: View
     periods: Periods
     new_id: Callable[[], str]
-    # Whether so much waits to be published that a chunk more would only wait with it, and others behind it.
-    congested: Callable[[], Awaitable[bool]]
 
     async def __call__(self, at: datetime) -> None:
-        """Takes in chunks, one of each job in turn, until all are done or it is enough; then counts."""
-        while jobs := await self.jobs.running():
+        """Takes in chunks, one of each job in turn, until all are done or it is time to count."""
+        taken = 0
+        while taken < _CHUNKS_BEFORE_COUNTING and (jobs := await self.jobs.running()):
             for job in jobs:
-                if await self.congested():
-                    return await self._tally(at)
                 await self._chunk(job, at)
-        return await self._tally(at)
+                taken += 1
+        await self._tally(at)
 
     async def _chunk(self, job: Job, at: datetime) -> None:
         """A process that dies in between leaves the chunk to the next one, which sends nothing twice."""
@@ -96,9 +95,7 @@ class RunBulk:
         notifications, letters = [], []
         for (row, to, said), dispatches in zip(told, decided, strict=True):
             notification_id = self.new_id()
-            letters.append(
-                letters_of(notification_id, dispatches, said, to, expires_at=expires_at, kept_until=kept_until)
-            )
+            letters.append(letters_of(notification_id, dispatches, said, to))
             notifications.append(
                 Notification(
                     notification_id=notification_id,
@@ -121,9 +118,9 @@ class RunBulk:
                     round=job.round,
                 )
             )
-        sealed = iter(await self.vault.seal([each for several in letters for each in several]))
+        sealed = iter(self.vault.seal([each for several in letters for each in several]))
         telemetry.points.reached("notification.bulk.sealed")
-        await self.notifications.add(
+        await self.notifications.take_in(
             [
                 each.with_sealed({letter.channel: next(sealed) for letter in several})
                 for each, several in zip(notifications, letters, strict=True)

@@ -89,8 +89,8 @@ class Send:
         expires_at = begin + (order.expires_in or self.periods.send)
         kept_until = begin + self.periods.kept(caller.subject)
         notification_id = self.new_id()
-        letters = letters_of(notification_id, dispatches, said, to, expires_at=expires_at, kept_until=kept_until)
-        sealed = dict(zip((each.channel for each in letters), await self.vault.seal(letters), strict=True))
+        letters = letters_of(notification_id, dispatches, said, to)
+        sealed = dict(zip((each.channel for each in letters), self.vault.seal(letters), strict=True))
         telemetry.points.reached("notification.order.sealed")
         return await self.notifications.request(
             Notification(
@@ -147,26 +147,9 @@ class Send:
         return replace(known, locale=to.locale or known.locale)
 
 
-def letters_of(
-    notification_id: str,
-    dispatches: Iterable[Dispatch],
-    said: Rendered,
-    to: Recipient,
-    *,
-    expires_at: datetime,
-    kept_until: datetime,
-) -> list[Letter]:
-    """What is to be sealed of a message, for each channel on which it is sent; what is for the inbox is kept longer."""
-    return [
-        Letter(
-            notification_id,
-            each.channel,
-            message(said, to, each.channel),
-            until=kept_until if each.channel is Channel.IN_APP else expires_at,
-        )
-        for each in dispatches
-        if each.send
-    ]
+def letters_of(notification_id: str, dispatches: Iterable[Dispatch], said: Rendered, to: Recipient) -> list[Letter]:
+    """What is to be sealed of a message, for each channel on which it is sent."""
+    return [Letter(notification_id, each.channel, message(said, to, each.channel)) for each in dispatches if each.send]
 
 
 def offered(said: Rendered, channels: Sequence[Channel]) -> set[Channel]:

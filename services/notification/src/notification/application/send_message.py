@@ -72,7 +72,6 @@ class SendMessage:
             await self._defer(notification_id, dispatch, taken=False)
             return
         await self._record(notification_id, channel, "", "")
-        await self.vault.destroy(notification_id, channel)
         reason = None if outcome is Status.DELIVERED else "undelivered"
         await self.notifications.change(notification_id, lambda each: each.ended(channel, outcome, self.now(), reason))
 
@@ -126,7 +125,6 @@ class SendMessage:
             telemetry.points.reached("notification.submitted")
             await self._record(notification_id, channel, reference, "", recorded)
             if provider.confirms:
-                await self.vault.destroy(notification_id, channel)
                 await self.notifications.change(
                     notification_id, lambda each: each.ended(channel, Status.DELIVERED, self.now())
                 )
@@ -157,7 +155,6 @@ class SendMessage:
         telemetry.points.reached("notification.deferred")
 
     async def _give_up(self, notification_id: str, channel: Channel, reason: str) -> None:
-        await self.vault.destroy(notification_id, channel)
         await self.notifications.change(
             notification_id, lambda each: each.ended(channel, Status.FAILED, self.now(), reason)
         )

@@ -38,10 +38,8 @@ class SendPrescription:
         messages = prescription.messages()
         decisions = decide(Topic.PRESCRIPTION, Choice(), Circumstances(messages.keys()), at)
         expires_at = at + self.expiry
-        letters = [
-            Letter(notification_id, each.channel, messages[each.channel], expires_at) for each in decisions if each.send
-        ]
-        sealed = dict(zip((each.channel for each in letters), await self.vault.seal(letters), strict=True))
+        letters = [Letter(notification_id, each.channel, messages[each.channel]) for each in decisions if each.send]
+        sealed = dict(zip((each.channel for each in letters), self.vault.seal(letters), strict=True))
         telemetry.points.reached("notification.prescription.sealed")
         await self.notifications.request(
             Notification(

@@ -173,7 +173,11 @@ class Notification:
                 else replace(each, status=status, at=at, reason=reason or each.reason, held=Held.NOT, due_at=None)
             ),
         )
-        return self if changed is self else changed._fallen_back(channel, at)  # noqa: SLF001 - of the same class
+        return self if changed is self else changed._without(channel)._fallen_back(channel, at)  # noqa: SLF001 - of the same class
+
+    def _without(self, channel: Channel) -> Self:
+        """Of what has ended on a channel, nothing sealed is kept."""
+        return replace(self, sealed={each: sealed for each, sealed in self.sealed.items() if each is not channel})
 
     def _fallen_back(self, channel: Channel, at: datetime) -> Self:
         """The next channel goes when this one has failed, and is not needed when it has not."""
@@ -191,6 +195,8 @@ class Notification:
         for each in self.dispatches:
             if each.status is Status.PENDING:
                 changed = changed.ended(each.channel, Status.FAILED, at, "expired")
+            if each.channel is not Channel.IN_APP:
+                changed = changed._without(each.channel)  # noqa: SLF001 - of the same class
         return changed
 
     def marked_read(self) -> Self:

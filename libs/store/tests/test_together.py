@@ -1,0 +1,48 @@
+"""Changes in one commit: all of them made, or each by itself, and never a wrong word about which."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from store import Change, Collection, Insert
+
+
+def step(number: int, version: int, mark: int = 0) -> Change:
+    return Change(number, {"$set": {"mark": mark}}, {"version": version})
+
+
+async def test_all_are_made_with_their_facts_and_those_whose_condition_does_not_hold_are_named(
+    posts: Collection, fact: Any
+) -> None:
+    await posts.bulk([Insert({"_id": number}) for number in range(250)])
+    heard: list[bool] = []
+    posts.on_facts(lambda: heard.append(True))
+    changes = [Change(each, {"$set": {"mark": 1}}, {"version": 1}, facts=[fact(each)]) for each in range(250)]
+    assert await posts.together(changes) == [True] * 250
+    assert heard, "the relay is woken"
+    assert len(await posts.pending(1000)) == 250
+    stale, unknown = step(7, 1, 2), step(999, 1, 2)
+    assert await posts.together([step(6, 2, 2), stale, step(8, 2, 2), unknown]) == [True, False, True, False]
+    found = {each["_id"]: (each["mark"], each["version"]) async for each in posts.find({"_id": {"$in": [6, 7, 8]}})}
+    assert found == {6: (2, 3), 7: (1, 2), 8: (2, 3)}
+    assert await posts.together([]) == []
+    assert await posts.together([step(7, 2, 3)]) == [True], "one alone"
+    await posts.published_all([(each, [f"fact-{each}"]) for each in range(251)])
+    assert await posts.pending(1000) == [], "one that is gone holds up no other"
+
+
+async def test_writers_of_the_same_documents_lose_nothing_to_each_other(posts: Collection) -> None:
+    await posts.bulk([Insert({"_id": number, "count": 0}) for number in range(20)])
+    made: Counter[int] = Counter()
+
+    async def writer() -> None:
+        for _ in range(5):
+            versions = {each["_id"]: each["version"] async for each in posts.find({})}
+            changes = [Change(each, {"$inc": {"count": 1}}, {"version": version}) for each, version in versions.items()]
+            done = await posts.together(changes)
+            made.update(change.id for change, one in zip(changes, done, strict=True) if one)
+
+    await asyncio.gather(*(writer() for _ in range(4)))
+    counts = {each["_id"]: each["count"] async for each in posts.find({})}
+    assert counts == dict(made)
+    assert all(counts.values())
