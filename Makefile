@@ -65,8 +65,8 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 	@mkdir -p .bench
 	@$(VENV)/python -m tests.bench
 
-bench-document: .venv/.dev ## what document costs: decisions, the tree, and content beside nginx, into .bench/document.json
-	@$(VENV)/python -m tests.bench document_metadata document_content --into document
+bench-document: .venv/.dev ## what document costs: decisions, the tree, search, and content beside nginx, into .bench/document.json
+	@$(VENV)/python -m tests.bench document_metadata document_content document_search --into document
 
 bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, on a real Kafka, into .bench/mail.json
 	@$(VENV)/python -m tests.bench mail_peer mail_backlog --into mail

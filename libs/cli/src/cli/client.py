@@ -25,6 +25,7 @@ from rossio.document.v1.service_pb2_grpc import (
     ChangeServiceStub,
     DocumentServiceStub,
     KeyServiceStub,
+    SearchServiceStub,
     TransferServiceStub,
 )
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
@@ -74,6 +75,12 @@ class Client:
     @cached_property
     def keys(self) -> KeyServiceStub:
         return KeyServiceStub(self._channel("document"))
+
+    @cached_property
+    def searching(self) -> SearchServiceStub:
+        """Of processes of their own where those are named, else of the one that does all of document."""
+        own = "document-search" if "document-search" in self._endpoints else "document"
+        return SearchServiceStub(self._channel(own))
 
     @cached_property
     def transfer(self) -> TransferServiceStub:

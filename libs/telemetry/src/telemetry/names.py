@@ -157,6 +157,13 @@ DOCUMENT_BYTES = counter(
     "Bytes of file versions that an entity has come to hold (stored), and that it holds no longer (freed).",
     ("entity", "outcome"),
 )
+DOCUMENT_INDEXED = counter("rossio_document_indexed_total", "Files and folders put into the index, or put anew.")
+DOCUMENT_EXTRACTED = counter(
+    "rossio_document_extracted_total", "Contents out of which text was taken, by how it ended.", ("outcome",)
+)
+DOCUMENT_UNEXTRACTED = gauge(
+    "rossio_document_unextracted", "Contents that this process knows of and whose text is not taken out yet."
+)
 
 # news
 NEWS_PUBLISHED = counter("rossio_news_published_total", "Posts published.")
