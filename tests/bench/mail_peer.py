@@ -143,6 +143,7 @@ class Ours:
             "TRUSTED_NETWORKS": '["127.0.0.0/8"]',
             "NEXT_HOPS": f'{{"sink.test": "{LOOPBACK}:{self.sink}"}}',
             "SMTP_HOSTNAME": "ours.test",
+            "SMTP_MAX_MAILS_A_CONNECTION": "1000000",
         }
         self.edge, self.worker = (
             ServiceProgram(kind, self.folder / name, surroundings, settings={**told, "ROLES": roles})

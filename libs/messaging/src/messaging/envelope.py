@@ -65,6 +65,11 @@ class Delivery(NamedTuple):
         return offset
 
     @property
+    def subject(self) -> str:
+        """The id of the thing that it happened to, which is the record's key."""
+        return (self.record.key or b"").decode()
+
+    @property
     def payload(self) -> bytes:
         """The message as it came, byte for byte."""
         return self.record.value or b""

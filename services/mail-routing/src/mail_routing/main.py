@@ -63,7 +63,7 @@ from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
 from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")
-LINGER = 0.005
+LINGER = 0.02
 """Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
 
 

@@ -53,3 +53,22 @@ async def test_one_who_gives_up_stops_nobody() -> None:
     assert await patient == 4
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+async def test_a_group_stays_open_for_a_while_where_the_one_before_held_several() -> None:
+    work = Slow()
+    work.gate.set()
+    grouped = Grouped(work, linger=0.3)
+
+    async def one_after_the_other(*numbers: int) -> None:
+        asked = []
+        for number in numbers:
+            asked.append(asyncio.create_task(grouped(number)))
+            for _ in range(5):
+                await asyncio.sleep(0)
+        await asyncio.gather(*asked)
+
+    await one_after_the_other(1)
+    await asyncio.gather(grouped(2), grouped(3))
+    await one_after_the_other(4, 5)
+    assert work.groups == [[1], [2, 3], [4, 5]]

@@ -9,6 +9,8 @@ from mail_routing.adapters import wire
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.domain.message import Message
 
+_LINGER = 0.002
+
 
 def accepted_fact(message: Message) -> OutboxRecord:
     """The record of an accepted mail; its event id follows from the mail, so that a repeat is one."""
@@ -29,7 +31,7 @@ class KafkaAcceptedLog:
 
     def __init__(self, producer: messaging.Producer) -> None:
         self._producer = producer
-        self._unique: Grouped[OutboxRecord, None] = Grouped(self._publish_together)
+        self._unique: Grouped[OutboxRecord, None] = Grouped(self._publish_together, linger=_LINGER)
         self._keyed: Grouped[OutboxRecord, None] = Grouped(self._publish, lanes=4)
 
     async def append(self, message: Message) -> None:

@@ -12,13 +12,21 @@ class Grouped(Generic[Item, Answer]):
     """Call it with an item; `work` is given the items of all who called meanwhile, at most `most` of them.
 
     At most `lanes` groups are worked on at a time; who comes later waits in the next group, so that groups
-    grow with the load and a lone item waits for nobody. An exception of `work` is everybody's in the group.
+    grow with the load and a lone item waits for nobody. With `linger` a group stays open for so many seconds more,
+    as long as the groups before it held several. An exception of `work` is everybody's in the group.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int = 500, lanes: int = 1
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        most: int = 500,
+        lanes: int = 1,
+        linger: float = 0.0,
     ) -> None:
         self._work = work
+        self._linger = linger
+        self._busy = False
         self._most = most
         self._lanes = asyncio.Semaphore(lanes)
         self._open: tuple[list[Item], asyncio.Task[Sequence[Answer]]] | None = None
@@ -37,6 +45,9 @@ class Grouped(Generic[Item, Answer]):
 
     async def _run(self, items: list[Item]) -> Sequence[Answer]:
         async with self._lanes:
+            if self._linger and self._busy:
+                await asyncio.sleep(self._linger)
+            self._busy = len(items) > 1
             if self._open is not None and self._open[0] is items:
                 self._open = None
             return await self._work(items)

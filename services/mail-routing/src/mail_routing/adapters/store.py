@@ -45,7 +45,7 @@ class StoredDeliveries:
         self.collection = collection
         self._producer = producer
         self._seen = Grouped(self._which_seen)
-        self._insert = Grouped(self._insert_all, lanes=3)
+        self._insert = Grouped(self._insert_all, lanes=2)
 
     async def seen(self, message_id: str) -> bool:
         return await self._seen(shard_id(message_id, 0))

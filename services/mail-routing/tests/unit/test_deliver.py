@@ -1,0 +1,62 @@
+"""When an accepted mail is looked up before it is delivered, and what a repeat does."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from mail_routing.application.deliver import Deliver
+from mail_routing.domain.delivery import Progress, Shard
+from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
+from mail_routing.domain.route import Route
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+class Known:
+    """`Deliveries` that have seen every mail, and the rest of what `Deliver` needs; notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def seen(self, message_id: str) -> bool:
+        self.asked.append("seen")
+        return True
+
+    async def report(self, message_id: str) -> None:
+        self.asked.append("report")
+
+    async def begin(self, progress: Progress, report: Message | None = None) -> None:
+        self.asked.append("begin")
+
+    async def attempt(self, shard: Shard) -> tuple[Progress, None]:
+        self.asked.append("attempt")
+        return Progress(shard, ()), None
+
+    async def apply_rules(self, message: Message, destinations: object) -> Any:
+        return iter(())
+
+    async def take_bounce(self, message: Message) -> None: ...
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("origin", list(Origin))
+async def test_only_a_mail_whose_id_is_its_own_and_whose_record_is_fresh_is_not_looked_up(
+    origin: Origin, fresh: bool
+) -> None:
+    known: Any = Known()
+    nothing: Any = None
+    deliver = Deliver(
+        Route(nothing),
+        known.apply_rules,
+        known.attempt,
+        nothing,
+        known,
+        known.take_bounce,
+        now=lambda: NOW,
+        new_id=lambda: "x",
+    )
+    to = (Recipient("ana@a.test"),)
+    mail = Message("m", "ea", "rui@a.test", to, b"x", 1, MessageClass.NORMAL, NOW, origin)
+    await deliver(mail, fresh=fresh)
+    unknown = fresh and origin in {Origin.SMTP, Origin.SUBMISSION}
+    assert known.asked == (["attempt", "begin"] if unknown else ["seen", "report"])
