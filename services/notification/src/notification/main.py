@@ -91,8 +91,7 @@ from notification.entrypoints.grpc import NotificationServicer, UseCases
 from notification.entrypoints.send_grpc import SendServicer, SendUseCases
 from notification.settings import Settings
 
-# Slow providers hold up workers, which mostly wait. A bulk takes fewer than a provider's window holds: what is behind
-# it in another lane finds room there.
+# Slow providers hold up workers, which mostly wait; a provider's window has places that are not for bulk.
 _CONCURRENCY = {Lane.EMERGENCY: 128, Lane.TRANSACTIONAL: 256, Lane.BULK: 64}
 ROLES = ("api", "react", "send", "receipts", "expire", "release", "bulk")
 
