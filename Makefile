@@ -65,8 +65,8 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 	@mkdir -p .bench
 	@$(VENV)/python -m tests.bench
 
-bench-document: .venv/.dev ## what document costs: decisions, the tree, and content beside nginx, into .bench/document.json
-	@$(VENV)/python -m tests.bench document_metadata document_content --into document
+bench-document: .venv/.dev ## what document costs: decisions, the tree, search, and content beside nginx, into .bench/document.json
+	@$(VENV)/python -m tests.bench document_metadata document_content document_search --into document
 
 bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, on a real Kafka, into .bench/mail.json
 	@$(VENV)/python -m tests.bench mail_peer mail_backlog --into mail
@@ -80,17 +80,27 @@ bench-notification: .venv/.dev tools ## the lanes of notification beside each ot
 docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
 	@$(VENV)/python -m reference
 
-bench-news: .venv/.dev ## what news costs at the size of the whole ministry, into .bench/news.json
-	@$(VENV)/python -m tests.bench news --into news
+bench-news: .venv/.dev tools ## what news costs at the size of the whole ministry, into .bench/news.json
+	@$(VENV)/python -m tests.bench news news_over_grpc --into news
 
 dashboards: .venv/.dev ## writes the dashboards, alerts and rules that the charts install
 	@$(VENV)/python -m monitoring
+
+pictures: .venv/.dev tools ## draws the dashboards from a suite at work, into docs/pictures
+	@mkdir -p docs/pictures
+	@PICTURES=$(CURDIR)/docs/pictures $(VENV)/pytest -q tests/e2e/test_dashboards.py
 
 test-traces: .venv/.dev tools ## the traces of a mail and of a share in a real Jaeger, which Go builds in minutes
 	@$(VENV)/pytest tests/apart/test_traces.py
 
 test-alerts: .venv/.dev tools ## chaos: what breaks in a running suite is alerted by Prometheus, and is silent when mended
 	@$(VENV)/pytest tests/apart/test_alerts.py
+
+# Mails that the torture sends: make torture-mail MAILS=20000
+MAILS ?= 5000
+
+torture-mail: .venv/.dev tools ## mail under SIGKILL at every point, dying servers and a full disk, at a size of your own
+	@TORTURE_MAILS=$(MAILS) $(VENV)/pytest -p no:xdist -v --timeout 3600 services/mail-routing/tests/component/test_torture.py
 
 # Seconds that fuzzing takes: make fuzz-smtp FUZZ=3600
 FUZZ ?= 120
@@ -119,8 +129,14 @@ test-charts: .venv/.dev ## the charts without a cluster: they render, refuse wha
 	@$(VENV)/pytest tests/charts
 	@$(VENV)/python -m tests.charts
 
-test-cluster: images charts ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
-	@ROSSIO_CLUSTER=1 $(VENV)/pytest -p no:xdist -x -v tests/cluster --timeout 1200
+lint-charts: .venv/.dev tools ## what Kubernetes' schemas and checkov say of what the charts render
+	@$(VENV)/python -m tests.charts
+
+test-cluster: .venv/.dev tools ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
+	@$(VENV)/python -m tests.cluster.ci --insist
+
+test-cluster-ci: .venv/.dev tools ## the same with limits in time; a machine that cannot carry it says what it lacks
+	@$(VENV)/python -m tests.cluster.ci
 
 clean: ## removes what was made: environment, generated code, state, caches
 	rm -rf .venv .cache .rossio .bench .charts .fuzz .images .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -19,7 +19,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import messaging
 import yaml
+from messaging.topics import topics_of
 from pydantic import SecretStr
 from service.settings import Settings
 
@@ -32,9 +34,9 @@ BY_TEMPLATE: Final = {
     "admin_address", "data_path", "drain_seconds", "grpc_address", "grpc_peer_authority", "grpc_tls_authority",
     "grpc_tls_certificate", "grpc_tls_key", "kafka_bootstrap", "kafka_idempotence", "lame_duck_seconds", "log_level",
     "mongodb_uri", "oidc_audience", "oidc_issuer", "oidc_jwks", "otlp_endpoint", "roles", "service_token_file",
-    "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "trace_sample_ratio",
-    "workload_issuer", "workload_jwks", "workload_jwks_authority", "workload_jwks_token_file", "workload_subjects",
-    "http_address",
+    "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "submission_address",
+    "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority",
+    "workload_jwks_token_file", "workload_subjects", "http_address",
 }  # fmt: skip
 
 
@@ -51,6 +53,7 @@ def main() -> None:
     umbrella = copied(out, "rossio")
     for name in ("service", "dev", *SERVICES):
         vendor(out, "rossio", name)
+    (umbrella / "topics.json").write_text(json.dumps(list(topics()), indent=1) + "\n")
     finish(out, "rossio", umbrella_schema())
     print(packed(umbrella))
 
@@ -71,6 +74,14 @@ def vendor(out: Path, chart: str, dependency: str) -> None:
 def finish(out: Path, name: str, schema: Mapping[str, Any]) -> None:
     (out / name / "values.schema.json").write_text(json.dumps(schema, indent=1) + "\n")
     (out / name / "README.md").write_text(readme(name, schema))
+
+
+def topics() -> Iterator[dict[str, Any]]:
+    """The topics of topics.yaml, for the objects of which Strimzi makes them; how many replicas, the chart says."""
+    for stream in messaging.catalogue().streams.values():
+        for topic in topics_of(stream, brokers=3):
+            configs = {name: value for name, value in topic.configs.items() if name != "min.insync.replicas"}
+            yield {"name": topic.name, "partitions": topic.partitions, "configs": configs}
 
 
 # Schemas

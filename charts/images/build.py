@@ -1,7 +1,8 @@
 """The images: `python charts/images/build.py [--base IMAGE] [--tag TAG] [NAME ...]`, without Docker.
 
 Lays out the context of each image and has buildah put it together after the Dockerfile beside this file. What comes
-out, in `.images/`: an OCI layout that all images share, `rossio.tar` with all of them, and a CycloneDX SBOM for each.
+out, in `.images/` or the folder ROSSIO_IMAGES: an OCI layout that all images share, `rossio.tar` with all of them, and
+a CycloneDX SBOM for each.
 Needs Debian's buildah and binutils, and apt-get for the packages of the root file system.
 """
 
@@ -26,7 +27,7 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 
 ROOT: Final = Path(__file__).parents[2]
-OUT: Final = ROOT / ".images"
+OUT: Final = Path(os.environ.get("ROSSIO_IMAGES") or ROOT / ".images")
 LAYOUT: Final = OUT / "layout"
 ARCHIVE: Final = OUT / "rossio.tar"
 # All files bear this time (2020-01-01), so that the same content is the same layer.
@@ -46,7 +47,9 @@ LEFT_OUT: Final = (
     *(f"usr/share/zoneinfo/{name}" for name in ("posix", "right")),  # the same zones once more
     "usr/lib/x86_64-linux-gnu/gconv",  # Python has its own codecs
 )
+UNUSED: Final = (*(f"faststream/{name}" for name in ("nats", "redis", "confluent", "rabbit", "mqtt")), "pydantic/v1")
 MOST_MB: Final = 150
+SUITE: Final = "/opt/rossio/suite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def lay_out(image: Image, *, bare: bool = False) -> Path:
     bill = bill_of_materials(image, debian, others, ours)
     for place in (context / "suite" / "sbom.cdx.json", OUT / f"{image.name}.cdx.json"):
         place.write_text(json.dumps(bill, indent=1, sort_keys=True) + "\n")
-    clean(context / "suite", "/opt/rossio/suite")
+    clean(context / "suite", SUITE)
     shutil.copy(Path(__file__).with_name("Dockerfile"), context)
     return context
 
@@ -154,6 +157,8 @@ def lay_out_others(wanted: str, target: Path) -> None:
     requirements.write_text(wanted)
     if wanted.strip():
         install(target, requirements)
+    for left_out in UNUSED:
+        shutil.rmtree(target / left_out, ignore_errors=True)
     clean(target, "/opt/rossio/third-party")
 
 
@@ -288,10 +293,28 @@ def clean(folder: Path, prefix: str) -> None:
     for path in [*folder.rglob("__pycache__"), folder / "bin"]:
         if path.name == "__pycache__" or (prefix != "/" and path.is_dir()):
             shutil.rmtree(path)
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    compileall.compile_dir(folder, quiet=2, stripdir=str(folder), prependdir=prefix, invalidation_mode=mode, workers=1)
+    compile_all(folder, prefix, sources=prefix == SUITE)
     for path in [folder, *folder.rglob("*")]:
         os.utime(path, (int(EPOCH), int(EPOCH)), follow_symlinks=False)
+
+
+def compile_all(folder: Path, prefix: str, *, sources: bool) -> None:
+    """Bytecode: beside the sources, or without `sources` in their place (27 of 175 MB), which nothing reads.
+
+    A traceback still names file and line of what others wrote, and shows the line of what is ours.
+    """
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(
+        folder,
+        quiet=2,
+        stripdir=str(folder),
+        prependdir=prefix,
+        invalidation_mode=mode,
+        workers=1,
+        legacy=not sources,
+    )
+    for path in () if sources else list(folder.rglob("*.pyc")):
+        path.with_suffix(".py").unlink(missing_ok=True)
 
 
 def bill_of_materials(
@@ -328,8 +351,7 @@ def build(image: Image, context: Path, base: str, tag: str) -> None:
 @contextmanager
 def store() -> Iterator[None]:
     """Images are put together in a store of this folder, and nobody else's."""
-    folder = OUT / "storage"
-    told = OUT / "storage.conf"
+    folder, told = OUT / "storage", OUT / "storage.conf"
     told.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n')
     os.environ["CONTAINERS_STORAGE_CONF"] = str(told)
     try:

@@ -69,8 +69,9 @@ def measure() -> list[dict[str, Any]]:
         asyncio.run(messaging.ensure_topics(tansu.bootstrap, embedded=True))
         issuer = Issuer(place / "issuer")
         kind = next(service for service in SERVICES if service.name == "document")
+        only_api = {"ROLES": "api"}  # as in the charts: who looks into files is another process
         around = Surroundings(tansu.bootstrap, mongo.uri, issuer, idempotence=False)
-        document = stack.enter_context(_running(ServiceProgram(kind, place / "document", around)))
+        document = stack.enter_context(_running(ServiceProgram(kind, place / "document", around, settings=only_api)))
         return asyncio.run(_compare(nginx, document, issuer.token("p1", entity="e01")))
 
 

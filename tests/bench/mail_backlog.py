@@ -23,7 +23,7 @@ from store import Insert
 
 from tests.bench.mail_peer import Ours, Shape, load
 
-BACKLOG = 100_000
+BACKLOG = int(os.environ.get("BACKLOG", "100000"))
 DEAD = "127.0.0.1:1"
 ROUNDS = 5
 _BATCH = 1000

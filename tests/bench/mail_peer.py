@@ -1,7 +1,8 @@
 """mail-routing beside Postfix: smtp-source in, smtp-sink out, the same cores, interleaved rounds, medians.
 
 Both take each mail durably and relay it to one smtp-sink. Ours runs as two processes (`smtp`; `worker` and
-`retry`) on the real Kafka and the embedded store, and resolves, records and publishes what became of each
+`retry`) on the real Kafka and `secantusd-rs` where that is on the PATH, else the embedded store (beside it the first
+load is measured on that, too), and resolves, records and publishes what became of each
 recipient besides. CPU is what the processes themselves say they used; rates are of a machine that others share.
 """
 
@@ -126,10 +127,12 @@ class Ours:
 
     folder: Path
     sink: int
+    default_store: bool = False
     stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        self.kafka, self.mongo = Kafka(self.folder / "kafka"), Mongo(self.folder / "mongo")
+        self.kafka = Kafka(self.folder / "kafka")
+        self.mongo = Mongo(self.folder / "mongo", default=self.default_store)
         for server in (self.kafka, self.mongo):
             server.start()
             self.stack.callback(server.kill)
@@ -202,8 +205,10 @@ def load(server: Server, shape: Shape, sink: int, folder: Path) -> Taken:
     return Taken(seconds, {part: after[part] - before[part] for part in after})
 
 
-def compare(ours: Ours, postfix: Postfix, sink: int, folder: Path) -> Iterator[Row]:
-    for shape in SHAPES:
+def compare(
+    ours: Ours, postfix: Postfix, sink: int, folder: Path, *, shapes: Sequence[Shape] = SHAPES, on: str = ""
+) -> Iterator[Row]:
+    for shape in shapes:
         rounds: dict[str, list[Taken]] = {"ours": [], "postfix": []}
         for number in range(ROUNDS + 1):  # the first warms up
             for name, server in (("ours", ours), ("postfix", postfix)):
@@ -215,9 +220,9 @@ def compare(ours: Ours, postfix: Postfix, sink: int, folder: Path) -> Iterator[R
         own, peer = cpu["ours"]["edge"] + cpu["ours"]["worker"], cpu["postfix"]["postfix"]
         parts = ", ".join(f"{part} {value:.2f}" for part, value in cpu["ours"].items())
         note = f"relayed; load {os.getloadavg()[0]:.1f}"
-        yield _row(shape.name, rates["ours"], rates["postfix"], "mails/s", f">= {shape.aim:g}", note)
+        yield _row(shape.name + on, rates["ours"], rates["postfix"], "mails/s", f">= {shape.aim:g}", note)
         note = f"lower is better; whole stack {sum(cpu['ours'].values()):.2f}: {parts}"
-        yield _row(f"{shape.name}: CPU", own, peer, "ms/mail", "", note)
+        yield _row(f"{shape.name}: CPU{on}", own, peer, "ms/mail", "", note)
 
 
 def latency(ours: Ours, rate: float) -> Row:
@@ -254,7 +259,11 @@ def measure() -> list[Row]:
     try:
         with Ours(folder / "ours", sink) as ours, Postfix(folder / "postfix", sink) as postfix:
             rows = list(compare(ours, postfix, sink, folder))
-            return [*rows, latency(ours, min(rows[0]["ours"] / 2, 200.0))]
+            rows.append(latency(ours, min(rows[0]["ours"] / 2, 200.0)))
+        if shutil.which("secantusd-rs"):
+            with Ours(folder / "default", sink, default_store=True) as ours, Postfix(folder / "again", sink) as postfix:
+                rows += compare(ours, postfix, sink, folder, shapes=SHAPES[:1], on=", embedded store")
+        return rows
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

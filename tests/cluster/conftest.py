@@ -9,8 +9,14 @@ import pytest
 from tests.cluster.node import Cluster, fresh
 
 ROOT = Path(__file__).parents[2]
+# In this order: one installation goes through all of them.
+LIFE = ("test_images", "test_installation", "test_network", "test_tls", "test_removal")
 if "ROSSIO_CLUSTER" not in os.environ:
-    collect_ignore = ["test_installation.py"]
+    collect_ignore = [f"{name}.py" for name in LIFE]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LIFE.index(item.path.stem) if item.path.stem in LIFE else -1)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A real Kubernetes on this machine, one node, without Docker, in a network namespace that has no link outside.
 
-Control plane and node run as programs of this process and end with it. For tests: up in seconds, never a production
-cluster, and nothing enforces network policies in it.
+Control plane and node run as programs of this process and end with it; kube-router's controller enforces network
+policies. For tests: up in seconds, never a production cluster.
 """
 
 import contextlib
@@ -124,6 +124,7 @@ class Cluster:
             "ip link set nd1 up",
             "ip route add default via 192.168.77.254 dev nd0",
             "sysctl -qw net.ipv4.ip_forward=1",
+            "sysctl -qw net.bridge.bridge-nf-call-iptables=1",  # policies hold between pods of one bridge, too
         ):
             subprocess.run(self.inside(*line.split()), check=True)
 
@@ -210,6 +211,11 @@ class Cluster:
             f"--root-dir={self.folder / 'kubelet'}", "--hostname-override=n1", f"--node-ip={ADDRESS}",
             f"--cert-dir={self.folder / 'kubelet' / 'pki'}",
             ready=["kubectl", config, "wait", "--for=condition=Ready", "node/n1", "--timeout=1s"],
+        )  # fmt: skip
+        self._start(
+            "policies", self._bin / "policies", config, "--hostname-override=n1",
+            "--service-cluster-ip-range=10.96.0.0/16", "--iptables-sync-period=30s",
+            ready=["iptables", "-n", "-L", "KUBE-ROUTER-FORWARD"],
         )  # fmt: skip
 
     # How it ends
@@ -320,6 +326,7 @@ state = "{folder}/containerd/state"
                 "makeIPTablesUtilChains": False,
                 "maxPods": 100,
                 "podLogsDir": f"{folder}/podlogs",
+                "syncFrequency": "10s",  # a renewed secret is in its pods after that
                 "address": "0.0.0.0",
             }
         )

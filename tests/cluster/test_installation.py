@@ -1,59 +1,13 @@
 """The life of an installation on a real Kubernetes, in its order: each test goes on where the one before it stopped."""
 
-import base64
 import json
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from devstack.issuer import Issuer
-
 from tests.cluster.node import Cluster, poll
-
-ROOT = Path(__file__).parents[2]
-CHART = next((ROOT / ".charts").glob("rossio-*.tgz"))
-VERSION = CHART.stem.removeprefix("rossio-")
-SUITE = ("rossio", CHART, "-f", ROOT / "charts" / "rossio" / "values-dev.yaml", "--set", f"dev.image.tag={VERSION}",
-         "--set", "news.workload.replicas=2")  # fmt: skip
-PATIENT = ("--wait", "--timeout", "10m")
-# Everything that a release is made of; claims are kept on purpose.
-KINDS = "deploy,svc,sa,secret,cm,pdb,netpol,job,pod"
-
-
-def pods(cluster: Cluster, service: str, workload: str = "api") -> list[dict[str, Any]]:
-    """Those that are not about to end."""
-    selector = f"app.kubernetes.io/name={service},app.kubernetes.io/component={workload}"
-    return [pod for pod in cluster.listed("pod", "-l", selector) if "deletionTimestamp" not in pod["metadata"]]
-
-
-def ready(pod: dict[str, Any]) -> bool:
-    return any(told["type"] == "Ready" and told["status"] == "True" for told in pod["status"].get("conditions", ()))
-
-
-def address(cluster: Cluster, service: str, port: int) -> str:
-    return f"{cluster.kubectl('get', 'svc', service, '-o', 'jsonpath={.spec.clusterIP}')}:{port}"
-
-
-@contextmanager
-def load(cluster: Cluster, folder: Path) -> Iterator[dict[str, Any]]:
-    """Calls and mail sessions meanwhile; what became of them is in the dictionary afterwards."""
-    key = cluster.kubectl("get", "secret", "rossio-dev-issuer", "-o", r"jsonpath={.data.issuer\.pem}")
-    folder.mkdir(exist_ok=True)
-    (folder / "issuer.pem").write_bytes(base64.b64decode(key))
-    token = Issuer(folder).token("operator", kind="service", roles=["ministry.admin"])
-    where = (address(cluster, "rossio-directory-api", 7101), address(cluster, "rossio-mail-routing-smtp", 2525))
-    command = cluster.inside(sys.executable, "-m", "tests.cluster.load", *where, token)
-    told: dict[str, Any] = {}
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            yield told
-        finally:
-            running.terminate()
-            told.update(json.loads(running.communicate(timeout=120)[0]))
+from tests.cluster.releases import relabelled
+from tests.cluster.suite import PATIENT, ROOT, SUITE, load, pods, ready
 
 
 def test_one_command_installs_a_working_suite(cluster: Cluster) -> None:
@@ -80,20 +34,68 @@ def test_a_service_is_known_by_the_token_of_its_service_account(cluster: Cluster
     poll("an e-mail is submitted", submitted)
 
 
+TOPIC = "news.post.v1.notification.dlq"
+_TOPICS = """
+import asyncio, json, os, sys
+from aiokafka.admin import AIOKafkaAdminClient
+async def main(gone):
+    admin = AIOKafkaAdminClient(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"])
+    await admin.start()
+    if gone:
+        await admin.delete_topics(gone)
+    print(json.dumps(sorted(await admin.list_topics())))
+    await admin.close()
+asyncio.run(main(sys.argv[1:]))
+"""
+
+
+def topics(cluster: Cluster, *gone: str) -> list[str]:
+    """The topics that there are, after those that are to go."""
+    pod = pods(cluster, "news")[0]["metadata"]["name"]
+    found: list[str] = json.loads(cluster.kubectl("exec", pod, "--", "/usr/bin/python3.11", "-c", _TOPICS, *gone))
+    return found
+
+
 def test_an_upgrade_fails_no_call_and_no_mail_session(cluster: Cluster, tmp_path: Path) -> None:
-    for image in cluster.run(
-        "ctr", "-a", cluster.folder / "containerd.sock", "-n", "k8s.io", "i", "ls", "-q"
-    ).stdout.split():
-        if image.startswith("localhost/rossio/") and image.endswith(f":{VERSION}"):
-            cluster.tag(image, image.replace(f":{VERSION}", ":next"))
-    before = {pod["metadata"]["name"] for pod in pods(cluster, "directory")}
+    """To images of other digests, with other values, and with a topic more than the release before had."""
+    cluster.load(relabelled(ROOT / ".images" / "layout", tmp_path, "next"))
+    assert TOPIC in topics(cluster)
+    topics(cluster, TOPIC)
+    poll("the topic is gone", lambda: TOPIC not in topics(cluster))
+    before = {pod["metadata"]["name"]: running(pod) for pod in pods(cluster, "directory")}
+    changed = (
+        "--set",
+        "global.image.tag=next",
+        "--set",
+        "global.logLevel=warning",
+        "--set",
+        "directory.workload.replicas=2",
+    )
     with load(cluster, tmp_path) as told:
-        cluster.run("helm", "upgrade", *SUITE, "--set", "global.image.tag=next", *PATIENT, seconds=700)
+        cluster.run("helm", "upgrade", *SUITE, *changed, *PATIENT, seconds=700)
         # Those that were replaced drain for a while after the new ones are ready.
-        poll("the old pods have ended", lambda: not before & {p["metadata"]["name"] for p in cluster.listed("pod")})
+        poll(
+            "the old pods have ended",
+            lambda: not before.keys() & {p["metadata"]["name"] for p in cluster.listed("pod")},
+        )
     assert told["failed"] == []
     assert told["calls"] > 100
     assert told["sessions"] > 100
+    after = [running(pod) for pod in pods(cluster, "directory")]
+    assert len(after) == 2
+    assert not set(before.values()) & set(after)
+    poll("the topic is there again", lambda: TOPIC in topics(cluster))
+
+
+def names(cluster: Cluster) -> list[str]:
+    """Of all pods, those that are about to end among them."""
+    return [pod["metadata"]["name"] for pod in cluster.listed("pod")]
+
+
+def running(pod: dict[str, Any]) -> str:
+    """The digest of the image that it runs."""
+    digest: str = pod["status"]["containerStatuses"][0]["imageID"]
+    return digest
 
 
 def test_a_release_that_cannot_start_is_rolled_back_and_nobody_notices(cluster: Cluster, tmp_path: Path) -> None:
@@ -141,60 +143,3 @@ def test_a_killed_pod_is_replaced_and_the_suite_works(cluster: Cluster) -> None:
         )
     told = cluster.run("helm", "test", "rossio", "--logs", "--timeout", "10m", seconds=700).stdout
     assert "5 of 5 steps done and checked" in told
-
-
-ELSEWHERE = (
-    "--set", "global.kafka.bootstrap=127.0.0.1:1,global.mongodb.existingSecret=mongodb,prepare.seconds=3",
-    "--set", "global.oidc.issuer=https://issuer.example,global.oidc.jwks=https://issuer.example/keys",
-    "--set", "document.secrets.BLOBS_MASTER_KEY.existingSecret=keys",
-    "--set", "mail-routing.secrets.BLOBS_MASTER_KEY.existingSecret=keys",
-    "--set", "notification.secrets.VAULT_KEY.existingSecret=keys",
-)  # fmt: skip
-
-
-def refused(cluster: Cluster, *options: str) -> str:
-    """What helm says to an installation that cannot be, which leaves nothing behind."""
-    done = cluster.run("helm", "install", "other", CHART, "-n", "other", *ELSEWHERE, *options, check=False)
-    assert done.returncode != 0
-    assert not cluster.listed("deploy,svc,sa,pdb", "-n", "other", "-l", "app.kubernetes.io/instance=other")
-    return done.stderr + done.stdout
-
-
-@pytest.fixture(scope="module")
-def other(cluster: Cluster) -> None:
-    cluster.kubectl("create", "namespace", "other")
-
-
-@pytest.mark.usefixtures("other")
-def test_a_missing_secret_and_a_store_that_is_down_are_said_before_anything_is_made(cluster: Cluster) -> None:
-    for name, content, said in (
-        ("keys", "vault-key=x", "the secret keys in namespace other has no key vault-key"),
-        ("mongodb", "uri=mongodb://127.0.0.1:2", "the secret mongodb in namespace other has no key uri"),
-        ("keys", "blobs-master-key=x", "the secret keys in namespace other has no key blobs-master-key"),
-    ):
-        assert said in refused(cluster)
-        secret = cluster.kubectl("-n", "other", "create", "secret", "generic", name, f"--from-literal={content}",
-                                 "--dry-run=client", "-o", "json")  # fmt: skip
-        file = cluster.folder / "secret.json"
-        file.write_text(secret)
-        # Server side, so that the keys of two calls stand beside each other.
-        cluster.kubectl("-n", "other", "apply", "--server-side", f"--field-manager={content[:4]}", "-f", file)
-    assert "no answer from MongoDB at 127.0.0.1:2" in refused(cluster, "--rollback-on-failure")
-
-
-def test_everything_that_renders_is_accepted_by_the_api_server(cluster: Cluster) -> None:
-    rendered = cluster.run("helm", "template", "strict", CHART, "-n", "other", *ELSEWHERE).stdout
-    file = cluster.folder / "strict.yaml"
-    file.write_text(rendered)
-    cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "other", "-f", file)
-
-
-def test_removing_it_leaves_what_people_have_and_nothing_else(cluster: Cluster) -> None:
-    cluster.run("helm", "uninstall", "rossio", "--wait", "--timeout", "5m", seconds=400)
-
-    def left() -> set[str]:
-        found = cluster.listed(KINDS, "-n", "default", "-l", "app.kubernetes.io/instance=rossio")
-        return {item["metadata"]["name"] for item in found}
-
-    # The pod of `helm test` is a hook, which helm leaves for whoever wants its log.
-    poll("the pods have drained", lambda: left() <= {"rossio-test"})

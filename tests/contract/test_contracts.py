@@ -65,15 +65,20 @@ def test_a_method_that_writes_carries_a_request_id_and_no_other_does(method: Met
     assert writes == carries
 
 
+READING = ("Get", "List", "Search", "Watch", "Trace", "Resolve", "Why", "Who", "Preview", "Download")
+
+
 @pytest.mark.parametrize("method", METHODS, ids=names(METHODS))
 def test_a_method_that_reads_only_has_a_name_that_says_so(method: MethodDescriptor) -> None:
-    reads = method.name.startswith(("Get", "List", "Watch", "Trace", "Resolve", "Why", "Who", "Preview", "Download"))
+    reads = method.name.startswith(READING)
     rule = method.GetOptions().Extensions[authz_pb2.rule]
     assert reads != (rule.writes or method.name == "Import"), "an import is idempotent by its content"
 
 
 @pytest.mark.parametrize(
-    "method", [m for m in METHODS if m.name.startswith("List") and not m.server_streaming], ids=lambda m: m.full_name
+    "method",
+    [m for m in METHODS if m.name.startswith(("List", "Search")) and not m.server_streaming],
+    ids=lambda m: m.full_name,
 )
 def test_lists_have_keyset_pages(method: MethodDescriptor) -> None:
     if method.name == "ListPreferences":

@@ -16,6 +16,7 @@ from cli.demo.mail import mail
 from cli.demo.prescription import prescription
 from cli.demo.stage import Unmet, until
 from cli.demo.story import STEPS
+from monitoring import pictures
 from testkit.prometheus import Prometheus, missing
 
 from tests.e2e.running import Running
@@ -65,15 +66,19 @@ async def _work(running: Running) -> None:
         await asyncio.gather(*(running.play(step) for step in (mail, document, prescription, document)))
 
 
+def filled(promql: str) -> str:
+    """A query with Grafana's variables filled in."""
+    for name, value in VARIABLES.items():
+        promql = promql.replace(name, value)
+    return promql
+
+
 def queries() -> Iterator[tuple[str, str, str]]:
     """Dashboard, title and PromQL of every query, with the variables filled in."""
     for path in sorted((CHART / "dashboards").glob("*.json")):
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel.get("targets", ()):
-                promql = target["expr"]
-                for name, value in VARIABLES.items():
-                    promql = promql.replace(name, value)
-                yield path.stem, panel["title"], promql
+                yield path.stem, panel["title"], filled(target["expr"])
 
 
 async def test_every_query_has_data_or_a_reason_to_have_none(prometheus: Prometheus) -> None:
@@ -90,6 +95,19 @@ async def test_every_query_has_data_or_a_reason_to_have_none(prometheus: Prometh
     assert not without, "\n".join(f"{board} / {title}: {promql}" for board, title, promql in without)
     known = {each[:2] for each in asked}
     assert EMPTY.keys() <= known, f"no such panels: {EMPTY.keys() - known}"
+
+
+async def test_every_dashboard_is_drawn_from_what_the_suite_did(prometheus: Prometheus, tmp_path: Path) -> None:
+    """`make pictures` keeps them, for the README."""
+    target = Path(os.environ.get("PICTURES") or tmp_path)
+
+    def ask(promql: str) -> list[pictures.Series]:
+        return [pictures.Series(*each) for each in prometheus.over(filled(promql), seconds=120)]
+
+    for path in (CHART / "dashboards").glob("*.json"):
+        drawn = pictures.draw(json.loads(path.read_text()), ask)
+        assert "<polyline" in drawn
+        (target / f"{path.stem}.svg").write_text(drawn)
 
 
 async def test_an_observation_leads_to_its_trace(prometheus: Prometheus, running: Running) -> None:

@@ -1,6 +1,7 @@
 """`rossio dlq` on the running suite, as an operator types it."""
 
 import asyncio
+import functools
 import os
 import subprocess
 import sys
@@ -18,10 +19,19 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 STREAM, SERVICE = "news.post.v1", "notification"
 
 
-async def dlq(running: Running, *arguments: str, fails: bool = False) -> str:
+def way(running: Running, over: str) -> dict[str, str]:
+    """What the command is told of where the letters are."""
+    if over == "Kafka":
+        return {"KAFKA_BOOTSTRAP": running.stage.stack.kafka}
+    operator = running.stage.cast.person("e05")
+    token = running.suite.issuer.token(operator.person_id, entity="e05", roles=["governance.operator"])
+    return {"ROSSIO_ENDPOINTS": f"governance={running.stage.stack.endpoints['governance']}", "ROSSIO_TOKEN": token}
+
+
+async def run(told: dict[str, str], *arguments: str, fails: bool = False) -> str:
     """What the command prints, or says when it fails."""
     command = [str(Path(sys.executable).with_name("rossio")), "dlq", *arguments]
-    environment = {**os.environ, "KAFKA_BOOTSTRAP": running.stage.stack.kafka}
+    environment = {**os.environ, **told}
     done = await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
@@ -29,7 +39,9 @@ async def dlq(running: Running, *arguments: str, fails: bool = False) -> str:
     return done.stderr if fails else done.stdout
 
 
-async def test_an_operator_lists_shows_redrives_and_drops(running: Running) -> None:
+@pytest.mark.parametrize("over", ["Kafka", "gRPC"])
+async def test_an_operator_lists_shows_redrives_and_drops(running: Running, over: str) -> None:
+    dlq = functools.partial(run, way(running, over))
     poison = f"poison-{uuid4().hex}"
     async with AIOKafkaProducer(bootstrap_servers=running.stage.stack.kafka) as producer:
         headers = [("ce_type", b"rossio.news.v1.PostPublished"), ("ce_subject", poison.encode())]
@@ -37,15 +49,15 @@ async def test_an_operator_lists_shows_redrives_and_drops(running: Running) -> N
 
     async def listed(*besides: str) -> list[str] | None:
         """Numbers of the letters of the poison that are open."""
-        rows = [line.split("\t") for line in (await dlq(running, "list")).splitlines()]
+        rows = [line.split("\t") for line in (await dlq("list")).splitlines()]
         numbers = [number for stream, service, number, *_ in rows if (stream, service) == (STREAM, SERVICE)]
-        shown = {number: await dlq(running, "show", STREAM, SERVICE, number) for number in numbers}
+        shown = {number: await dlq("show", STREAM, SERVICE, number) for number in numbers}
         return [number for number, text in shown.items() if poison in text and number not in besides] or None
 
     (first,) = await until("the letter is there", listed)
-    assert "PAYLOAD_UNREADABLE" in await dlq(running, "show", STREAM, SERVICE, first)
-    assert "1 redriven" in await dlq(running, "redrive", STREAM, SERVICE, first)
+    assert "PAYLOAD_UNREADABLE" in await dlq("show", STREAM, SERVICE, first)
+    assert "1 redriven" in await dlq("redrive", STREAM, SERVICE, first)
     (second,) = await until("it failed again, and is a new letter", lambda: listed(first))
-    assert "1 dropped" in await dlq(running, "drop", STREAM, SERVICE, second)
+    assert "1 dropped" in await dlq("drop", STREAM, SERVICE, second)
     assert await listed() is None
-    assert "no such dead letter" in await dlq(running, "redrive", STREAM, SERVICE, second, fails=True)
+    assert "no such dead letter" in await dlq("redrive", STREAM, SERVICE, second, fails=True)

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from rossio.authz.v1 import authz_pb2
 from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import service_pb2 as document_pb2
+from rossio.governance.v1 import dead_letters_pb2
 from rossio.governance.v1 import service_pb2 as governance_pb2
 from rossio.mail.v1 import queue_pb2
 from rossio.mail.v1 import service_pb2 as mail_pb2
@@ -30,6 +31,7 @@ FILES = (
     ("news", news_pb2),
     ("notification", notification_pb2),
     ("governance", governance_pb2),
+    ("governance", dead_letters_pb2),
 )
 METHODS: list[tuple[str, MethodDescriptor, authz_pb2.Rule]] = [
     (service, method, rule)

@@ -251,6 +251,13 @@ FOREIGN: dict[str, Call] = {
         doc.SetSpaceQuotaRequest(request_id=one(), space_id=t.space_id, limit=1)
     ),
     "ChangeService.Watch": lambda c, t, _: _drain(c.changes.Watch(doc.WatchRequest(space_id=t.space_id))),
+    "SearchService.Search": lambda c, t, _: c.searching.Search(doc.SearchRequest(query="x", space_id=t.space_id)),
+    "SearchService.GetExtraction": lambda c, t, _: c.searching.GetExtraction(
+        doc.GetExtractionRequest(node_id=t.file_id)
+    ),
+    "SearchService.Reindex": lambda c, _, __: c.searching.Reindex(
+        doc.ReindexRequest(request_id=one(), entity_id="e01")
+    ),
     "KeyService.RotateKeys": lambda c, _, __: c.keys.RotateKeys(
         doc.RotateKeysRequest(request_id=one(), entity_id="e01")
     ),

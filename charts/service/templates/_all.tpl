@@ -13,6 +13,9 @@
 {{ include "service.serviceAccount" $told }}
 {{- range $name, $own := $v.workloads }}
 {{- $workload := mergeOverwrite (deepCopy $v.workload) $own }}
+{{- if $v.global.tls.enabled }}
+{{- $_ := set $workload "serves" (concat $workload.serves $workload.servesOverTls) }}
+{{- end }}
 {{- $all := dict "root" $ "values" $v "name" $name "workload" $workload }}
 {{ include "service.deployment" $all }}
 {{ include "service.services" $all }}

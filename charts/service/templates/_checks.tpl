@@ -25,7 +25,10 @@
 {{- end -}}
 {{- end -}}
 {{- if and (not $v.global.dev) (lookup "v1" "Namespace" "" "kube-system") -}}
-{{- $wanted := dict $v.global.mongodb.existingSecret (list $v.global.mongodb.key) -}}
+{{- $wanted := dict -}}
+{{- if eq $v.global.mongodb.source "external" -}}{{/* the operator makes it later */}}
+{{- $_ := set $wanted $v.global.mongodb.existingSecret (list $v.global.mongodb.key) -}}
+{{- end -}}
 {{- range $variable, $secret := $v.secrets -}}
 {{- if $secret.existingSecret -}}
 {{- $_ := set $wanted $secret.existingSecret (append (get $wanted $secret.existingSecret | default list) $secret.key) -}}

@@ -89,7 +89,12 @@ spec:
     {{- with $net.clients }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end }}
 {{- if has "smtp" .workload.serves }}
-- ports: [{protocol: TCP, port: smtp}]
+- ports:
+    {{- range $port := list "smtp" "submission" "submissions" }}
+    {{- if has $port $.workload.serves }}
+    - {protocol: TCP, port: {{ $port }}}
+    {{- end }}
+    {{- end }}
   {{- with $net.mailClients }}
   from: {{- toYaml . | nindent 4 }}
   {{- end }}

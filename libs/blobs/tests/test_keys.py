@@ -53,6 +53,20 @@ async def test_after_a_rotation_the_old_data_key_opens_nothing(bench: Any, blobs
         await read(await bench.open(), blob.ref)
 
 
+async def test_a_derived_key_stays_with_its_scope_and_goes_with_it(bench: Any, blobs: Blobs) -> None:
+    """The same in every process and after a rotation, another one for each purpose and scope, none after shredding."""
+    key = await blobs.derived_key("e01", "index")
+    assert len({key, await blobs.derived_key("e01", "else"), await blobs.derived_key("e02", "index")}) == 3
+    await blobs.rotate("e01")
+    await blobs.finish_rotations(soon())
+    assert await (await bench.open()).derived_key("e01", "index") == key
+    assert key not in b"".join(await bench.stored()) + (await bench.vault.load("e01"))
+    await blobs.shred("e01")
+    with pytest.raises(NotFound) as refused:
+        await blobs.derived_key("e01", "index")
+    assert refused.value.reason == "SHREDDED"
+
+
 async def test_a_draft_outlives_a_rotation(bench: Any, blobs: Blobs) -> None:
     draft = await blobs.begin("e01")
     async with blobs.resume(draft) as incoming:

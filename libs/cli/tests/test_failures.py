@@ -30,6 +30,7 @@ def rossio(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
         (("news", "feed", "--as", "p000001"), {}, "start one with `rossio up`"),
         (("token", "p000001"), {}, "start one with `rossio up`"),
         (("dlq", "list"), {}, "start one with `rossio up`"),
+        (("dlq", "list"), {"ROSSIO_ENDPOINTS": "governance=127.0.0.1:1"}, "say who you are"),
         (("trace", "0af7"), {}, "no span of trace 0af7"),
         (("news", "feed"), {"ROSSIO_ENDPOINTS": "news=127.0.0.1:1"}, "say who you are"),
         (("news", "feed"), {"ROSSIO_ENDPOINTS": "garbage", "ROSSIO_TOKEN": "t"}, "it is of the form"),

@@ -328,6 +328,35 @@ async def test_facts_made_in_a_handler_carry_on_correlation_and_cause(producer, 
     assert "causationid" not in dict(acknowledged("outside", 1).headers)
 
 
+async def test_only_what_came_after_the_partition_and_was_never_tried_is_fresh(
+    producer, acknowledged, consume, until, letters, number_of
+):
+    fresh = defaultdict(list)
+
+    async def handle(deliveries):
+        (delivery,) = deliveries
+        number = number_of(delivery)
+        fresh[number].append(delivery.fresh)
+        if number == 7 and len(fresh[7]) == 1:
+            raise Transient("not now")
+        if number == 8 and len(fresh[8]) == 1:
+            raise Invalid("never")
+
+    # One key, so that all of them are in one partition.
+    await producer.publish([acknowledged("key", n) for n in range(5)])
+    await consume(handle, patience=HASTY)
+    await until(lambda: len(fresh) == 5)
+    await producer.publish([acknowledged("key", n) for n in range(5, 9)])
+    await until(lambda: len(fresh) == 9 and len(fresh[7]) == 2)
+    while not await letters.list():
+        await asyncio.sleep(0.05)
+    await letters.redrive()
+    await until(lambda: len(fresh[8]) == 2)
+    assert all(fresh[n] == [False] for n in range(5))
+    assert fresh[5] == fresh[6] == [True]
+    assert fresh[7] == fresh[8] == [True, False]
+
+
 async def test_a_handler_for_a_type_that_is_never_on_the_stream_is_refused(stream):
     async def handle(deliveries):
         pass

@@ -260,6 +260,32 @@ async def test_mutual_tls_asks_for_the_callers_certificate(serving, echo, tmp_pa
             assert caught.value.code() in {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}
 
 
+async def test_a_caller_takes_up_renewed_certificates_without_a_new_channel(serving, echo, echoing, tmp_path):
+    """As the kubelet replaces a secret: another authority, and certificates of it for both ends."""
+    authority, _, signer = certificate(tmp_path, "authority")
+    pem, key, _ = certificate(tmp_path, "server", signed_by=signer)
+    mine, my_key, _ = certificate(tmp_path, "caller", signed_by=signer)
+    shows = rpc.Tls(authority=authority, certificate=pem, key=key)
+    with_mine = rpc.Tls(authority=authority, certificate=mine, key=my_key)
+    connections = []
+
+    async def say(request, context):
+        connections.append(context.peer())
+        return echo.SayResponse()
+
+    echoing.Say = say
+    async with serving(server_tls=shows, channel_tls=with_mine) as stub:
+        await stub.Say(echo.SayRequest())
+        _, _, renewed = certificate(tmp_path, "authority")
+        for name in ("server", "caller"):
+            certificate(tmp_path, name, signed_by=renewed)
+        await stub.Say(echo.SayRequest())
+        my_key.rename(tmp_path / "away")  # in the middle of being replaced once more
+        await stub.Say(echo.SayRequest())
+    first, second, third = connections
+    assert first != second == third
+
+
 def test_a_server_needs_both_halves_of_a_certificate(tmp_path):
     with pytest.raises(ValueError, match="certificate and its key"):
         rpc.Tls(certificate=tmp_path / "x.pem").server_credentials()

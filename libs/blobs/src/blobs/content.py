@@ -127,6 +127,13 @@ class Blobs(Protocol):
         """
         ...
 
+    async def derived_key(self, scope: str, purpose: str) -> bytes:
+        """32 bytes for sealing what is derived from the scope's content, such as an index of it.
+
+        The same as long as the scope has keys, and gone with them: NotFound SHREDDED, within five seconds here.
+        """
+        ...
+
     async def shred(self, scope: str) -> Shredding:
         """Destroys the keys of a scope for good, so that neither what lies here nor a backup can be read."""
         ...

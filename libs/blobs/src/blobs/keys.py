@@ -56,6 +56,11 @@ class ScopeKeys:
         """With the current data key alone."""
         return replace(self, data={self.current: self.data[self.current]})
 
+    def derived(self, purpose: str) -> bytes:
+        """A key for a purpose of its own, from which no other one can be told; data keys come and go without it."""
+        made = hashlib.blake2b(purpose.encode(), key=self.address, digest_size=KEY_BYTES, person=b"rossio.derived")
+        return made.digest()
+
     def packed(self) -> bytes:
         return self.address + b"".join(
             _DATA_KEY.pack(version, round(key.since.timestamp() * 1000), key.key)

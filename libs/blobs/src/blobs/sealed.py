@@ -158,6 +158,10 @@ class SealedBlobs:
                     count += 1
         return count
 
+    async def derived_key(self, scope: str, purpose: str) -> bytes:
+        _check_scope(scope)
+        return (await self._keyring.keys(scope)).derived(purpose)
+
     async def shred(self, scope: str) -> Shredding:
         _check_scope(scope)
         return await self._keyring.shred(scope)

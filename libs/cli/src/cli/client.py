@@ -2,7 +2,8 @@
 
 A running embedded stack leaves `.rossio/stack.json` behind, from which the endpoints come and tokens
 for its synthetic people can be made. For any other installation `ROSSIO_ENDPOINTS` (for example
-`mail-routing=mail.example:443,document=docs.example:443`) and `ROSSIO_TOKEN` say the same.
+`mail-routing=mail.example:443,document=docs.example:443`) and `ROSSIO_TOKEN` say the same, and
+`ROSSIO_AUTHORITY`, a file in PEM, who signed the certificates of services that speak TLS.
 """
 
 import os
@@ -24,8 +25,10 @@ from rossio.document.v1.service_pb2_grpc import (
     ChangeServiceStub,
     DocumentServiceStub,
     KeyServiceStub,
+    SearchServiceStub,
     TransferServiceStub,
 )
+from rossio.governance.v1.dead_letters_pb2_grpc import DeadLetterServiceStub
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
@@ -75,6 +78,12 @@ class Client:
         return KeyServiceStub(self._channel("document"))
 
     @cached_property
+    def searching(self) -> SearchServiceStub:
+        """Of processes of their own where those are named, else of the one that does all of document."""
+        own = "document-search" if "document-search" in self._endpoints else "document"
+        return SearchServiceStub(self._channel(own))
+
+    @cached_property
     def transfer(self) -> TransferServiceStub:
         return TransferServiceStub(self._channel("document"))
 
@@ -98,10 +107,16 @@ class Client:
     def governance(self) -> GovernanceServiceStub:
         return GovernanceServiceStub(self._channel("governance"))
 
+    @cached_property
+    def dead_letters(self) -> DeadLetterServiceStub:
+        return DeadLetterServiceStub(self._channel("governance"))
+
     def _channel(self, service: str) -> grpc.aio.Channel:
         if service not in self._endpoints:
             raise Invalid(f"no endpoint is known for {service}: is the suite up, or ROSSIO_ENDPOINTS set?")
-        channel = rpc.channel(self._endpoints[service], token=self._token)
+        authority = os.environ.get("ROSSIO_AUTHORITY")
+        tls = rpc.Tls(authority=Path(authority)) if authority else None
+        channel = rpc.channel(self._endpoints[service], token=self._token, tls=tls)
         self._channels.append(channel)
         return channel
 

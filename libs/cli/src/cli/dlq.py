@@ -1,23 +1,28 @@
 """`rossio dlq`: dead letters, listed, shown, redriven or dropped.
 
-The broker is KAFKA_BOOTSTRAP's, else that of the embedded stack which runs in this folder.
+Where ROSSIO_ENDPOINTS says where governance is, through it: the caller holds `governance.operator`, and what is done is
+on record. Else straight to the broker: KAFKA_BOOTSTRAP's, or that of the embedded stack which runs in this folder.
 """
 
 import json
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 from devstack import stack_file
-from errors import NotFound, Transient
-from messaging import DeadLetters, Kafka, catalogue
+from errors import Transient
+from messaging import Kafka
 
 from cli.command import console, sync, table
+from cli.dead_letters import Letters, OnKafka, through_governance
 
 app = typer.Typer(no_args_is_help=True, help="List, show, redrive or drop dead letters.")
 Stream = Annotated[str, typer.Argument(help="For example mail.message.v1.")]
 Service = Annotated[str, typer.Argument(help="The service that could not settle them, for example mail-routing.")]
 Numbers = Annotated[list[int] | None, typer.Argument(help="Of letters; none: all that are open.")]
+Reason = Annotated[str, typer.Option(help="For the record that governance keeps.")]
 
 
 @app.command("list")
@@ -26,59 +31,48 @@ async def list_(
     settled: Annotated[bool, typer.Option("--settled", help="Also those redriven or dropped.")] = False,
 ) -> None:
     """Lists the open dead letters of all streams."""
-    kafka = _kafka()
-    rows = []
-    for stream in catalogue().streams.values():
-        for service in stream.consumers:
-            try:
-                letters = await DeadLetters(kafka, stream, service).list(settled=settled)
-            except NotFound:
-                continue
-            rows += [
-                (
-                    stream.name,
-                    service,
-                    each.number,
-                    each.state.value,
-                    each.reason,
-                    each.at.isoformat(timespec="seconds"),
-                )
-                for each in letters
-            ]
-    table(("stream", "service", "number", "state", "reason", "since"), rows)
+    async with _letters() as letters:
+        rows = await letters.list(settled=settled)
+    table(("stream", "service", "number", "state", "reason", "since"), list(rows))
 
 
 @app.command()
 @sync
 async def show(stream: Stream, service: Service, number: int) -> None:
     """Shows one letter with its headers and its event; it may hold personal data."""
-    letter = await DeadLetters(_kafka(), stream, service).show(number)
-    table(
-        ("of", "is"),
-        [
-            ("state", letter.state.value),
-            ("reason", letter.reason),
-            ("detail", letter.detail),
-            ("attempts", letter.attempts),
-            ("origin", letter.origin),
-            *((name, value.decode(errors="replace")) for name, value in letter.headers),
-        ],
-    )
-    console.print(json.dumps(letter.content(), indent=2, ensure_ascii=False), markup=False)
+    async with _letters() as letters:
+        told, event = await letters.show(stream, service, number)
+    table(("of", "is"), list(told))
+    console.print(json.dumps(event, indent=2, ensure_ascii=False), markup=False)
 
 
 @app.command()
 @sync
-async def redrive(stream: Stream, service: Service, numbers: Numbers = None) -> None:
+async def redrive(
+    stream: Stream, service: Service, numbers: Numbers = None, reason: Reason = "by rossio dlq redrive"
+) -> None:
     """Puts letters back into their stream, for this service alone; each once, even when killed and run again."""
-    console.print(f"{await DeadLetters(_kafka(), stream, service).redrive(numbers or None)} redriven")
+    async with _letters(reason) as letters:
+        console.print(f"{await letters.redrive(stream, service, numbers or None)} redriven")
 
 
 @app.command()
 @sync
-async def drop(stream: Stream, service: Service, numbers: Numbers = None) -> None:
+async def drop(
+    stream: Stream, service: Service, numbers: Numbers = None, reason: Reason = "by rossio dlq drop"
+) -> None:
     """Gives letters up."""
-    console.print(f"{await DeadLetters(_kafka(), stream, service).drop(numbers or None)} dropped")
+    async with _letters(reason) as letters:
+        console.print(f"{await letters.drop(stream, service, numbers or None)} dropped")
+
+
+@asynccontextmanager
+async def _letters(reason: str = "") -> AsyncIterator[Letters]:
+    if os.environ.get("ROSSIO_ENDPOINTS") and not os.environ.get("KAFKA_BOOTSTRAP"):
+        async with through_governance(reason) as letters:
+            yield letters
+    else:
+        yield OnKafka(_kafka())
 
 
 def _kafka() -> Kafka:
@@ -89,5 +83,5 @@ def _kafka() -> Kafka:
     """
     bootstrap = os.environ.get("KAFKA_BOOTSTRAP") or stack_file.read().kafka
     if not bootstrap:
-        raise Transient("no broker is known: set KAFKA_BOOTSTRAP")
+        raise Transient("no broker is known: set KAFKA_BOOTSTRAP, or ROSSIO_ENDPOINTS to go through governance")
     return Kafka(bootstrap, client_id="rossio-cli", idempotence=False)

@@ -8,7 +8,7 @@ import typer
 from errors import Invalid
 from rossio.document.v1 import service_pb2
 
-from cli import doc_keys, doc_sync
+from cli import doc_keys, doc_search, doc_sync
 from cli.client import connect
 from cli.command import As, sync, table
 from cli.doc_transfer import download, upload
@@ -18,6 +18,9 @@ app = typer.Typer(no_args_is_help=True, help="Store, fetch, list and share files
 app.command()(doc_keys.rotate_keys)
 app.command()(doc_keys.shred)
 app.command("sync")(doc_sync.sync_space)
+app.command()(doc_search.search)
+app.command()(doc_search.reindex)
+app.command()(doc_search.extraction)
 
 
 @app.command()

@@ -38,40 +38,21 @@ async def list_(
     note(f"{len(rows)} shown")
 
 
-@app.command()
-@sync
-async def hold(
-    reason: Reason, ids: Ids = None, site: Site = "", kind: Class = "", held: Held = False, caller: As = None
-) -> None:
-    """Makes no attempt until it is released."""
-    await _change(caller, queue_pb2.QUEUE_ACTION_HOLD, ids, _filter(site, kind, held=held), reason)
+def _changes(action: queue_pb2.QueueAction.ValueType, about: str) -> None:
+    """Adds the command that makes one kind of change."""
+
+    @app.command(queue_pb2.QueueAction.Name(action).removeprefix("QUEUE_ACTION_").lower(), help=about)
+    @sync
+    async def change(
+        reason: Reason, ids: Ids = None, site: Site = "", kind: Class = "", held: Held = False, caller: As = None
+    ) -> None:
+        await _change(caller, action, ids, _filter(site, kind, held=held), reason)
 
 
-@app.command()
-@sync
-async def release(
-    reason: Reason, ids: Ids = None, site: Site = "", kind: Class = "", held: Held = False, caller: As = None
-) -> None:
-    """Ends the hold, and tries at once."""
-    await _change(caller, queue_pb2.QUEUE_ACTION_RELEASE, ids, _filter(site, kind, held=held), reason)
-
-
-@app.command()
-@sync
-async def retry(
-    reason: Reason, ids: Ids = None, site: Site = "", kind: Class = "", held: Held = False, caller: As = None
-) -> None:
-    """Tries at once."""
-    await _change(caller, queue_pb2.QUEUE_ACTION_RETRY, ids, _filter(site, kind, held=held), reason)
-
-
-@app.command()
-@sync
-async def drop(
-    reason: Reason, ids: Ids = None, site: Site = "", kind: Class = "", held: Held = False, caller: As = None
-) -> None:
-    """Gives up what waits; the senders are not told."""
-    await _change(caller, queue_pb2.QUEUE_ACTION_DROP, ids, _filter(site, kind, held=held), reason)
+_changes(queue_pb2.QUEUE_ACTION_HOLD, "Makes no attempt until it is released.")
+_changes(queue_pb2.QUEUE_ACTION_RELEASE, "Ends the hold, and tries at once.")
+_changes(queue_pb2.QUEUE_ACTION_RETRY, "Tries at once.")
+_changes(queue_pb2.QUEUE_ACTION_DROP, "Gives up what waits; the senders are not told.")
 
 
 async def _entries(client: Client, wanted: queue_pb2.QueueFilter) -> AsyncIterator[queue_pb2.QueueEntry]:

@@ -119,7 +119,7 @@ async def _invite(stack: Stack) -> None:
     cast = Cast(Ministry(1200, SEED))
     someone, editor = cast.clinician("e03").addresses[0], cast.person("e01", "news.editor").addresses[0]
     console.rule("the suite is up until Ctrl-C")
-    console.print(f"SMTP {stack.smtp}   Kafka {stack.kafka}   MongoDB {stack.mongodb}")
+    console.print(f"SMTP {stack.smtp}   submission {stack.submission}   Kafka {stack.kafka}   MongoDB {stack.mongodb}")
     for name, address in stack.endpoints.items():
         console.print(f"{name:14} gRPC {address}   http://{stack.admin[name]}/metrics")
     console.print(f"\na token of {someone}, for an hour:\n{await token_for(someone, stack)}", soft_wrap=True)
@@ -129,5 +129,8 @@ async def _invite(stack: Stack) -> None:
         f"mail resolve {cast.nested_list('e03').addresses[0]} --as {someone}",
         f"news publish Olá README.md --as {editor}",
         f"audit verify --as {cast.auditor.addresses[0]}",
+        f"mail password create laptop --as {someone}",
     ):
         console.print(f"  .venv/bin/rossio {command}", markup=False, soft_wrap=True)
+    swaks = f"swaks --server {stack.submission} --tls --auth PLAIN --auth-user {someone} --from {someone} --to {editor}"
+    console.print(f"and with the password that the last one shows:\n  {swaks}", markup=False, soft_wrap=True)

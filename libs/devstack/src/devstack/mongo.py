@@ -12,12 +12,15 @@ from devstack.program import LOOPBACK, Missing, Program, free_port, listens
 
 
 class Mongo(Program):
-    """A single-node store; `kill` and `start` again keep its data and its port."""
+    """A single-node store; `kill` and `start` again keep its data and its port.
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    With `default` it is the one that comes with the environment, whatever is on the PATH.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None, default: bool = False) -> None:
         super().__init__("mongo", folder)
         self._port = port or free_port()
-        self._server = shutil.which("secantusd-rs")
+        self._server = None if default else shutil.which("secantusd-rs")
 
     @property
     def uri(self) -> str:

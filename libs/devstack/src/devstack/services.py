@@ -25,6 +25,8 @@ class Service:
     admin_port: int
     further_ports: Mapping[str, int] = field(default_factory=dict)
     """Setting of an address -> port."""
+    tls_ports: Mapping[str, int] = field(default_factory=dict)
+    """The same, of addresses that a process serves which has a certificate."""
 
     @property
     def module(self) -> str:
@@ -32,7 +34,7 @@ class Service:
         return f"{self.name.replace('-', '_')}.main"
 
     @property
-    def ports(self) -> Mapping[str, int]:
+    def ports(self) -> dict[str, int]:
         """Setting of an address -> the port that the README names."""
         return {"GRPC_ADDRESS": self.grpc_port, "ADMIN_ADDRESS": self.admin_port, **self.further_ports}
 
@@ -42,7 +44,7 @@ class Service:
         Raises:
             Missing: something listens on one of them.
         """
-        for setting, port in self.ports.items():
+        for setting, port in {**self.ports, **self.tls_ports}.items():
             _check_free(self.name, setting, port)
 
 
@@ -53,7 +55,13 @@ def _check_free(service: str, setting: str, port: int) -> None:
 
 SERVICES: Final = (
     Service("directory", 7101, 7201),
-    Service("mail-routing", 7102, 7202, {"SMTP_ADDRESS": 2525}),
+    Service(
+        "mail-routing",
+        7102,
+        7202,
+        {"SMTP_ADDRESS": 2525},
+        {"SUBMISSION_ADDRESS": 2587, "SUBMISSIONS_ADDRESS": 2465},
+    ),
     Service("document", 7103, 7203, {"HTTP_ADDRESS": 7303}),
     Service("news", 7104, 7204, {"HTTP_ADDRESS": 7304}),
     Service("notification", 7105, 7205),
@@ -99,14 +107,19 @@ class ServiceProgram(Program):
         *,
         free_ports: bool = True,
         settings: Mapping[str, str] | None = None,
+        certificate: Path | None = None,
     ) -> None:
+        """`certificate` is for what it serves over TLS; the key lies beside it."""
         super().__init__(service.name, folder.absolute())
         self.service = service
         self.settings = dict(settings or {})
+        ports = service.ports
+        if certificate is not None and service.tls_ports:
+            ports |= service.tls_ports
+            key = certificate.with_name("key.pem")
+            self.settings |= {"SMTP_TLS_CERTIFICATE": str(certificate), "SMTP_TLS_KEY": str(key)}
         self._surroundings = surroundings
-        self.addresses = {
-            name: f"{LOOPBACK}:{free_port() if free_ports else port}" for name, port in service.ports.items()
-        }
+        self.addresses = {name: f"{LOOPBACK}:{free_port() if free_ports else port}" for name, port in ports.items()}
         self._token_file = self.folder / "token"
         self._last_answer = "nothing answered on its admin port"
 

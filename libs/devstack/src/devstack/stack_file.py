@@ -29,6 +29,10 @@ class Stack:
     """The spans that the services exported, a JSON object a line."""
     sms_log: str
     """What the simulated SMS provider was given, a JSON object a line."""
+    submission: str = ""
+    """Where mail is handed in, after STARTTLS and AUTH; empty: it is elsewhere."""
+    certificate: str = ""
+    """The certificate of what is served over TLS, which is its own authority."""
 
     def write(self, path: Path = PATH) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

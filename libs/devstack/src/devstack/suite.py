@@ -22,6 +22,7 @@ from rossio.directory.v1 import service_pb2
 from rossio.directory.v1.service_pb2_grpc import DirectoryServiceStub
 
 from devstack import kafka, ministry
+from devstack.certificate import self_signed
 from devstack.issuer import Issuer
 from devstack.kafka import Kafka
 from devstack.mongo import Mongo
@@ -151,13 +152,19 @@ class Suite:
             for kind in self._kinds:
                 kind.check_ports()
         surroundings = await self._start_servers()
+        self.certificate = self_signed(self._state / "tls")
         for kind in self._kinds:
             settings = self._tracing()
             for beside in self._beside:
                 settings |= beside.settings.get(kind.name, {})
             folder = self._state / kind.name
             self.services[kind.name] = ServiceProgram(
-                kind, folder, surroundings, free_ports=self._free_ports, settings=settings
+                kind,
+                folder,
+                surroundings,
+                free_ports=self._free_ports,
+                settings=settings,
+                certificate=self.certificate,
             )
         for service in self.services.values():
             service.settings |= {
@@ -224,6 +231,8 @@ class Suite:
             maildirs=str(self._state / "mail-routing" / "data" / "maildirs"),
             spans=str(self.spans),
             sms_log=str(self._state / "sms" / "sms.jsonl"),
+            submission=mail.addresses["SUBMISSION_ADDRESS"] if mail else "",
+            certificate=str(self.certificate),
         )
 
     async def _watch_programs(self) -> NoReturn:

@@ -94,6 +94,10 @@ class View:
         """The entity that accepts mail for the domain, whatever its case."""
         return self.entity(self._entity_of_domain.get(domain.lower(), ""))
 
+    def entity_id_of_domain(self, domain: str) -> str:
+        """Its id alone, which is there without reading the entity; empty: none accepts mail for the domain."""
+        return self._entity_of_domain.get(domain.lower(), "")
+
     def catch_all(self, entity_id: str) -> Person | None:
         """Who takes the entity's mail for unknown local parts, unless they no longer work there."""
         entity = self.entity(entity_id)
@@ -159,6 +163,11 @@ class View:
         """
         found = ((value, have.intersection_cardinality(people)) for value, have in self._holders[attribute].items())
         return {value: count for value, count in found if count}
+
+    def divided(self, attribute: str, people: BitMap) -> dict[str, BitMap]:
+        """Which of the people have each value of an attribute: `counts`, with the people themselves."""
+        found = ((value, have & people) for value, have in self._holders[attribute].items())
+        return {value: those for value, those in found if those}
 
     def may_send(self, group: Group, sender: Person | None) -> bool:
         """Whether the person, or somebody unknown (None), may write to the list."""

@@ -36,45 +36,42 @@ _HEADER_BYTES = 4096
 """What headers and framing take of a record at most."""
 
 
-class Cause(NamedTuple):
-    """Why the running code runs: what its facts carry on."""
-
-    correlation_id: str
-    """The event or request with which it all began."""
-    event_id: str
-    """The event that is being handled."""
-
-
-cause: ContextVar[Cause | None] = ContextVar("messaging.cause", default=None)
-
-
 class Delivery(NamedTuple):
     """One event as a handler gets it. (A tuple, since a frozen dataclass takes 1.4 us longer to make.)"""
 
     message: Message
     id: str
-    type: str
-    """The full proto name."""
-    source: str
-    subject: str
-    """The id of the thing that it happened to."""
     time: datetime
-    entity: str = ""
-    correlation_id: str = ""
-    causation_id: str = ""
-    traceparent: str = ""
-    topic: str = ""
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = None
+    """When it happened, aware."""
+    correlation_id: str
+    """The event or request with which it all began."""
+    traceparent: str
+    """W3C Trace Context of its publisher; empty where it had none."""
+    record: "ConsumerRecord[bytes, bytes]"
     attempt: int = 1
     """Counts from 1, the attempts of a batch that failed not among them."""
-    payload: bytes = b""
-    """The message as it came, byte for byte."""
+    fresh: bool = False
+    """It was appended after this process had got the partition, and is handled for the first time: nobody has had
+    it before, unless the same event stands on the stream twice."""
 
-    def as_cause(self) -> Cause:
-        """What facts that follow from this event carry on."""
-        return Cause(self.correlation_id or self.id, self.id)
+    @property
+    def topic(self) -> str:
+        topic: str = self.record.topic
+        return topic
+
+    @property
+    def offset(self) -> int:
+        offset: int = self.record.offset
+        return offset
+
+    @property
+    def payload(self) -> bytes:
+        """The message as it came, byte for byte."""
+        return self.record.value or b""
+
+
+cause: ContextVar[Delivery | None] = ContextVar("messaging.cause", default=None)
+"""The event that is being handled: what facts made now follow from."""
 
 
 def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) -> OutboxRecord:  # noqa: A002 - the CloudEvents word
@@ -106,10 +103,10 @@ def fact(message: Message, *, id: str, at: datetime, stream: str | None = None) 
         ("ce_subject", key.encode()),
         ("ce_time", at.isoformat().encode()),
         ("entity", shape.entity(message).encode()),
-        ("correlationid", (why.correlation_id if why else id).encode()),
+        ("correlationid", ((why.correlation_id or why.id) if why else id).encode()),
     ]
     if why:
-        headers.append(("causationid", why.event_id.encode()))
+        headers.append(("causationid", why.id.encode()))
     if traceparent := telemetry.current_traceparent():
         headers.append(("traceparent", traceparent.encode()))
     return OutboxRecord(id=id, at=at, topic=shape.stream, key=key.encode(), payload=payload, headers=tuple(headers))
@@ -121,7 +118,7 @@ def caused_by(delivery: Delivery) -> Iterator[None]:
 
     The consumer does it for a handler of single events; one that takes batches says it for each event.
     """
-    token = cause.set(delivery.as_cause())
+    token = cause.set(delivery)
     try:
         yield
     finally:
@@ -145,7 +142,14 @@ def read_type(record: "ConsumerRecord[bytes, bytes]", service: bytes = b"") -> b
     raise Invalid(f"no {_TYPE} header", reason="HEADER_MISSING")
 
 
-def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], attempt: int = 1) -> Delivery:
+def redriven(record: "ConsumerRecord[bytes, bytes]") -> bool:
+    """Whether it comes from the dead letters."""
+    return bool(record.headers) and record.headers[0][0] == REDRIVE_FOR
+
+
+def read(
+    record: ConsumerRecord[bytes, bytes], message_type: type[Message], attempt: int = 1, *, fresh: bool = False
+) -> Delivery:
     """The event in a record; only the headers that it needs are decoded.
 
     Raises:
@@ -163,20 +167,12 @@ def read(record: ConsumerRecord[bytes, bytes], message_type: type[Message], atte
         return Delivery(
             message,
             headers["ce_id"].decode(),
-            message_type.DESCRIPTOR.full_name,
-            headers["ce_source"].decode(),
-            headers["ce_subject"].decode(),
             datetime.fromisoformat(headers["ce_time"].decode()),
-            headers.get("entity", b"").decode(),
             headers.get("correlationid", b"").decode(),
-            headers.get("causationid", b"").decode(),
             headers.get("traceparent", b"").decode(),
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
+            record,
             attempt,
-            payload,
+            fresh,
         )
     except KeyError as error:
         raise Invalid(f"no {error.args[0]} header", reason="HEADER_MISSING") from error

@@ -8,6 +8,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from messaging.repeats import calm
+
+calm()
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:

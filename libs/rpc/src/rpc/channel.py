@@ -4,6 +4,7 @@ It wraps the stubs' callables instead of using gRPC's client interceptors, which
 queue into every call.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from rpc.tls import Tls
 
 Token = Callable[[], str]
 UNARY_TIMEOUT = 10.0
+GRACE = 60.0
+"""Seconds that calls in hand have to end on a channel whose certificates were renewed; longer streams begin again."""
 
 _POLICY = json.dumps(
     {
@@ -55,7 +58,7 @@ def channel(
     Args:
         address: "host:port", or a name that gRPC resolves to several, such as "dns:///mail:7000".
         token: gives the bearer token, for each call anew.
-        tls: None calls in clear.
+        tls: None calls in clear. Renewed files are taken up by the next call; calls in hand end on what they began.
         timeout: seconds that a unary call may take where the caller says nothing; never longer than
             what is left of the call in whose handler this is. Streams have the latter limit alone.
         max_message: the largest response message, in bytes.
@@ -69,11 +72,13 @@ def channel(
         ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.use_local_subchannel_pool", 1),
     )
-    if tls is None:
-        plain = aio.insecure_channel(address, options=options)
-    else:
-        plain = aio.secure_channel(address, tls.channel_credentials(), options=options)
-    return Channel(plain, token, timeout)
+
+    def connect() -> aio.Channel:
+        if tls is None:
+            return aio.insecure_channel(address, options=options)
+        return aio.secure_channel(address, tls.channel_credentials(), options=options)
+
+    return Channel(_Connection(connect, tls), token, timeout)
 
 
 def token_file(path: Path) -> Token:
@@ -90,11 +95,53 @@ def token_file(path: Path) -> Token:
     return read
 
 
+class _Connection:
+    """The channel beneath, made anew when the certificates that it rests on were replaced."""
+
+    def __init__(self, connect: Callable[[], aio.Channel], tls: Tls | None) -> None:
+        self._connect = connect
+        self._tls = tls
+        self._stamps = tls.stamps() if tls else ()
+        self._channel = connect()
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def current(self) -> aio.Channel:
+        if self._tls is not None:
+            try:
+                if (stamps := self._tls.stamps()) != self._stamps:
+                    renewed = self._connect()
+                    self._end(self._channel)
+                    self._channel, self._stamps = renewed, stamps
+            except OSError:
+                pass  # in the middle of being replaced
+        return self._channel
+
+    def _end(self, channel: aio.Channel) -> None:
+        ending = asyncio.ensure_future(channel.close(GRACE))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    async def close(self, grace: float | None) -> None:
+        for ending in self._ending:
+            ending.cancel()
+        await self._channel.close(grace)
+
+
 class _Callable:
     """One method of a stub."""
 
-    def __init__(self, call: Any, path: str, token: Token | None, timeout: float | None) -> None:
-        self._call = call
+    def __init__(
+        self,
+        connection: _Connection,
+        bind: Callable[[aio.Channel], Any],
+        path: str,
+        token: Token | None,
+        timeout: float | None,
+    ) -> None:
+        self._connection = connection
+        self._bind = bind
+        self._channel = connection.current()
+        self._call = bind(self._channel)
         self._name = path.lstrip("/")
         self._token = token
         self._timeout = timeout
@@ -107,6 +154,8 @@ class _Callable:
         pairs = [*(metadata or ()), ("traceparent", span.traceparent)]
         if self._token is not None and not any(key == "authorization" for key, _ in pairs):
             pairs.append(("authorization", f"Bearer {self._token()}"))
+        if (channel := self._connection.current()) is not self._channel:
+            self._channel, self._call = channel, self._bind(channel)
         limits = [limit for limit in (timeout or self._timeout, time_left()) if limit is not None]
         call = self._call(request, timeout=min(limits, default=None), metadata=tuple(pairs), **further)
         started = time.perf_counter()
@@ -140,40 +189,45 @@ def _status(call: Any) -> StatusCode:
 class Channel(aio.Channel):
     """A channel whose callables add token, traceparent and deadline."""
 
-    def __init__(self, channel: aio.Channel, token: Token | None, timeout: float) -> None:
-        self._channel = channel
+    def __init__(self, connection: _Connection, token: Token | None, timeout: float) -> None:
+        self._connection = connection
         self._token = token
         self._timeout = timeout
 
     def unary_unary(self, method: str, *args: Any, **named: Any) -> Any:
-        return _Callable(self._channel.unary_unary(method, *args, **named), method, self._token, self._timeout)
+        return self._callable("unary_unary", method, self._timeout, *args, **named)
 
     def unary_stream(self, method: str, *args: Any, **named: Any) -> Any:
-        return _Callable(self._channel.unary_stream(method, *args, **named), method, self._token, None)
+        return self._callable("unary_stream", method, None, *args, **named)
 
     def stream_unary(self, method: str, *args: Any, **named: Any) -> Any:
-        return _Callable(self._channel.stream_unary(method, *args, **named), method, self._token, None)
+        return self._callable("stream_unary", method, None, *args, **named)
 
     def stream_stream(self, method: str, *args: Any, **named: Any) -> Any:
-        return _Callable(self._channel.stream_stream(method, *args, **named), method, self._token, None)
+        return self._callable("stream_stream", method, None, *args, **named)
+
+    def _callable(self, kind: str, method: str, timeout: float | None, *args: Any, **named: Any) -> _Callable:
+        def bind(channel: aio.Channel) -> Any:
+            return getattr(channel, kind)(method, *args, **named)
+
+        return _Callable(self._connection, bind, method, self._token, timeout)
 
     async def __aenter__(self) -> Self:
-        await self._channel.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._channel.__aexit__(kind, error, trace)
+        await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        await self._channel.close(grace)
+        await self._connection.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> ChannelConnectivity:
-        return self._channel.get_state(try_to_connect)
+        return self._connection.current().get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: ChannelConnectivity) -> None:
-        await self._channel.wait_for_state_change(last_observed_state)
+        await self._connection.current().wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        await self._channel.channel_ready()
+        await self._connection.current().channel_ready()

@@ -1,4 +1,4 @@
-"""Certificates of a server or a channel, read from files; a server reads renewed ones by itself."""
+"""Certificates of a server or a channel, read from files; renewed ones are read by themselves."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,11 @@ class Tls:
             OSError: a file cannot be read.
         """
         told = [self._server_configuration()]
-        seen = [self._stamps()]
+        seen = [self.stamps()]
 
         def follow() -> grpc.ServerCertificateConfiguration | None:
             try:
-                stamps = self._stamps()
+                stamps = self.stamps()
                 if stamps == seen[0]:
                     return None
                 told[0], seen[0] = self._server_configuration(), stamps
@@ -60,7 +60,8 @@ class Tls:
         pair = (self.key.read_bytes(), self.certificate.read_bytes())
         return grpc.ssl_server_certificate_configuration([pair], _content(self.authority))
 
-    def _stamps(self) -> tuple[int, ...]:
+    def stamps(self) -> tuple[int, ...]:
+        """When each file was last replaced; raises OSError when one is not there."""
         return tuple(path.stat().st_mtime_ns for path in (self.authority, self.certificate, self.key) if path)
 
 

@@ -1,8 +1,11 @@
 """Tokens: who somebody is, as an OIDC issuer states and signs it (RFC 7519, RFC 7517)."""
 
 import asyncio
+import base64
 import contextlib
+import json
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +82,8 @@ class Verifier:
             self._trusts[cluster.issuer] = _Trust(keys, cluster.caller)
         self._audience = audience
         self._refresh_seconds = refresh_seconds
-        self._verified: dict[str, tuple[Caller, float]] = {}
+        # The oldest goes first; a dict would look over all the places of those that went before.
+        self._verified: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -117,8 +121,11 @@ class Verifier:
         """
         if not token:
             raise Unauthenticated("the call carries no bearer token", reason="TOKEN_MISSING")
-        issuer, trust = self._trust(token)
-        key = await self._key(token, trust.keys)
+        issuer, key_id = _says(token)
+        trust = self._trusts.get(issuer)
+        if trust is None:
+            raise _invalid()
+        key = await self._key(key_id, trust.keys)
         try:
             claims = jwt.decode(
                 token,
@@ -135,27 +142,11 @@ class Verifier:
             raise _invalid() from None
         caller = trust.caller(claims)
         if len(self._verified) >= _CACHED:
-            self._verified.pop(next(iter(self._verified)), None)
+            self._verified.popitem(last=False)
         self._verified[token] = caller, float(claims["exp"]) + _LEEWAY
         return caller
 
-    def _trust(self, token: str) -> tuple[str, _Trust]:
-        """Whose token it says that it is; its signature has to prove that."""
-        if len(token) > _LONGEST_TOKEN:
-            raise _invalid()
-        try:
-            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss", "")
-        except jwt.InvalidTokenError:
-            raise _invalid() from None
-        if not isinstance(issuer, str) or issuer not in self._trusts:
-            raise _invalid()
-        return issuer, self._trusts[issuer]
-
-    async def _key(self, token: str, keys: KeySet) -> jwt.PyJWK:
-        try:
-            key_id = jwt.get_unverified_header(token).get("kid", "")
-        except jwt.InvalidTokenError:
-            raise _invalid() from None
+    async def _key(self, key_id: str, keys: KeySet) -> jwt.PyJWK:
         key = keys.get(key_id)
         if key is None:
             await self._read(keys, wanted=key_id)
@@ -179,6 +170,24 @@ class Verifier:
         while True:
             await asyncio.sleep(self._refresh_seconds if self.trouble() is None else 1.0)
             await self._refresh()
+
+
+def _says(token: str) -> tuple[str, str]:
+    """Whose token it says that it is, and by which key; its signature, and all else about it, is looked at after that.
+
+    Not by the library, which looks at every letter of it and then again at the verification: a fifth of what a
+    token costs.
+    """
+    if len(token) > _LONGEST_TOKEN:
+        raise _invalid()
+    try:
+        header, claims = (json.loads(base64.urlsafe_b64decode(f"{part}==")) for part in token.split(".")[:2])
+        issuer, key_id = claims.get("iss", ""), header.get("kid", "")
+    except (ValueError, AttributeError, RecursionError):
+        raise _invalid() from None
+    if not isinstance(issuer, str) or not isinstance(key_id, str):
+        raise _invalid()
+    return issuer, key_id
 
 
 def _invalid() -> Unauthenticated:

@@ -17,20 +17,9 @@ from telemetry.logs import Logger, logger
 from telemetry.logs import set_level as set_log_level
 from telemetry.metrics import Count, Instrument, Level, Spread
 from telemetry.operations import observe
+from telemetry.position import Span, active, context_from, current_traceparent
 from telemetry.process import Telemetry, exposition, start
-from telemetry.tracing import (
-    Kind,
-    Operation,
-    Span,
-    active,
-    begin,
-    context_from,
-    current_traceparent,
-    enter,
-    finish,
-    outcome_of,
-    span,
-)
+from telemetry.tracing import Kind, Operation, begin, enter, finish, outcome_of, span
 
 __all__ = [
     "Count",

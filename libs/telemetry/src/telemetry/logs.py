@@ -16,7 +16,7 @@ from typing import Any
 
 from errors import RossioError
 
-from telemetry.tracing import active
+from telemetry.position import active
 
 WITHHELD = "[withheld]"
 _PRIVATE = frozenset({

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from telemetry.tracing import active
+from telemetry.position import active
 
 OTHER = "other"
 """The value that stands for every value which a label may not take, or has no room for."""

@@ -25,7 +25,6 @@ _declared = Declarations(
         "lane": _WORD,
         "channel": _WORD,
         "provider": _WORD,
-        "stage": _WORD,
         "direction": r"in|out",
         "check": _WORD,
         "version": r"[0-9][A-Za-z0-9.+-]{0,31}",
@@ -149,17 +148,22 @@ MAIL_REFUSED = counter("rossio_mail_refused_total", "Mails and recipients refuse
 MAIL_OUTCOME = counter(
     "rossio_mail_outcomes_total", "Final and deferred outcomes, one a recipient.", ("lane", "outcome")
 )
-MAIL_STAGE = histogram(
-    "rossio_mail_stage_duration_seconds", "How long a stage of the route took.", ("stage", "outcome")
-)
 MAIL_SIZE = histogram("rossio_mail_size_bytes", "Sizes of accepted mails.", buckets=_BYTES)
-MAIL_QUEUED = gauge("rossio_mail_deferred_recipients", "Recipients that wait for their next attempt.", ("lane",))
 SMTP_SESSIONS = gauge("rossio_smtp_sessions", "SMTP sessions that are open.", ("direction",))
 
 # document
-DOCUMENT_STORED = counter("rossio_document_stored_total", "File versions stored.", ("outcome",))
-DOCUMENT_BYTES = counter("rossio_document_bytes_total", "Content uploaded (in) and downloaded (out).", ("direction",))
-DOCUMENT_DECIDED = counter("rossio_document_decisions_total", "Permission decisions, by outcome.", ("outcome",))
+DOCUMENT_BYTES = counter(
+    "rossio_document_bytes_by_entity_total",
+    "Bytes of file versions that an entity has come to hold (stored), and that it holds no longer (freed).",
+    ("entity", "outcome"),
+)
+DOCUMENT_INDEXED = counter("rossio_document_indexed_total", "Files and folders put into the index, or put anew.")
+DOCUMENT_EXTRACTED = counter(
+    "rossio_document_extracted_total", "Contents out of which text was taken, by how it ended.", ("outcome",)
+)
+DOCUMENT_UNEXTRACTED = gauge(
+    "rossio_document_unextracted", "Contents that this process knows of and whose text is not taken out yet."
+)
 
 # news
 NEWS_PUBLISHED = counter("rossio_news_published_total", "Posts published.")

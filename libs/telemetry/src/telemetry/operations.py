@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from telemetry import names
 from telemetry.metrics import Spread
-from telemetry.tracing import Kind, Operation, Span, Value, span
+from telemetry.position import Span, Value
+from telemetry.tracing import Kind, Operation, span
 
 _durations: dict[tuple[str, str], Spread] = {}
 

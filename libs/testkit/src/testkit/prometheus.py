@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import math
 import os
 import shutil
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -71,6 +73,15 @@ class Prometheus(Program):
         """Labels and value of each series that the expression gives now."""
         found = self._ask("query", query=promql)["result"]
         return [(series["metric"], float(series["value"][1])) for series in found]
+
+    def over(self, promql: str, seconds: float) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """Labels, and times with values, of each series that the expression had until now; what is no number not."""
+        now = time.time()
+        found = self._ask("query_range", query=promql, start=str(now - seconds), end=str(now), step="2")["result"]
+        return [
+            (each["metric"], [(at, float(value)) for at, value in each["values"] if math.isfinite(float(value))])
+            for each in found
+        ]
 
     def firing(self) -> set[str]:
         """Names of the alerts that fire now."""

@@ -1,39 +1,58 @@
 """The composition root of document."""
 
+import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import messaging
 import service
+import telemetry
+from blobs import Blobs
 from rossio.document.v1.service_pb2_grpc import (
     add_ChangeServiceServicer_to_server,
     add_DocumentServiceServicer_to_server,
     add_KeyServiceServicer_to_server,
+    add_SearchServiceServicer_to_server,
     add_TransferServiceServicer_to_server,
 )
+from store import Collection
 
+from document.adapters import texts as text_store
 from document.adapters import uploads as upload_store
 from document.adapters.directory import DirectoryOfView
+from document.adapters.epochs import EpochStore
+from document.adapters.extraction.extractor import Limits, ProcessExtractor
 from document.adapters.links import LINK_INDEXES, LinkStore
 from document.adapters.moves import MoveStore
 from document.adapters.passwords import Scrypt
+from document.adapters.reading import NodeReader
 from document.adapters.receipts import KeyActStore, Signer
 from document.adapters.store import INDEXES
+from document.adapters.texts import TextStore
 from document.adapters.usage import MeteredNodes, UsageStore
+from document.application.collect import Referred
+from document.application.extract_text import ExtractText
+from document.application.follow_store import FollowStore
+from document.application.index_nodes import Awaited, IndexNodes
 from document.application.meter import Meter
 from document.application.purge import Sweep
 from document.application.resumable import ResumableUpload
+from document.application.search import Search
 from document.application.tell_ending import TellEnding
 from document.application.upload import Upload
 from document.domain.quota import UNLIMITED
-from document.entrypoints import changes, keys, transfer
+from document.entrypoints import changes, keys, searching, transfer
 from document.entrypoints.acting import Acting
 from document.entrypoints.grpc import SERVICE, DocumentApi
 from document.entrypoints.housekeeping import Chore, Housekeeping
 from document.entrypoints.http import HttpApi
+from document.entrypoints.indexing import Indexing
 from document.settings import Settings
 
 _OFTEN: Final = 5.0
+ROLES = ("api", "search")
+"""Files for those who ask; and the index with what is found in it, of which each process has its own."""
 
 
 def now() -> datetime:
@@ -42,17 +61,49 @@ def now() -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What both roles rest on."""
+
+    documents: Collection
+    nodes: MeteredNodes
+    meter: Meter
+    content: Blobs
+    directory: DirectoryOfView
+    texts: TextStore
+    epochs: Collection
+    acting: Acting
+
+
 def build(app: service.App[Settings]) -> None:
-    """Wires one process."""
+    """Wires one process, by the roles that it plays."""
     settings = app.settings
-    collection = app.collection("nodes", INDEXES)
-    link_documents = app.collection("links", LINK_INDEXES)
-    usage_documents, key_acts = app.collection("usages"), app.collection("key_acts")
-    app.relay(collection, link_documents, usage_documents, key_acts)
+    documents, usages, epochs = app.collection("nodes", INDEXES), app.collection("usages"), app.collection("epochs")
     limits = {"space": settings.space_quota_bytes or UNLIMITED, "entity": settings.entity_quota_bytes or UNLIMITED}
-    meter = Meter(UsageStore(usage_documents, collection, limits), now)
-    nodes, links = MeteredNodes(collection, meter, messaging.new_id, now), LinkStore(link_documents)
+    meter = Meter(UsageStore(usages, documents, limits), now)
     content, directory = app.blobs(), DirectoryOfView(app.feed().view)
+    parts = Parts(
+        documents=documents,
+        nodes=MeteredNodes(documents, meter, messaging.new_id, now),
+        meter=meter,
+        content=content,
+        directory=directory,
+        texts=TextStore(app.collection("texts", text_store.INDEXES)),
+        epochs=epochs,
+        acting=Acting(directory, now),
+    )
+    links, key_acts = app.collection("links", LINK_INDEXES), app.collection("key_acts")
+    app.relay(documents, links, usages, key_acts, epochs)
+    if app.plays("api"):
+        serve_documents(app, parts, links, key_acts)
+    if app.plays("search"):
+        serve_search(app, parts)
+
+
+def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Collection, key_acts: Collection) -> None:
+    """Files, folders and who may see them, over gRPC and HTTP; and what has to be done from time to time."""
+    settings, nodes, content, acting = app.settings, parts.nodes, parts.content, parts.acting
+    links = LinkStore(link_documents)
     upload = Upload(nodes, content, settings.max_file_bytes)
     resumable = ResumableUpload(
         upload_store.UploadStore(app.collection("uploads", upload_store.INDEXES)),
@@ -60,9 +111,8 @@ def build(app: service.App[Settings]) -> None:
         upload,
         timedelta(hours=settings.upload_hours),
     )
-    acting = Acting(directory, now)
     moves = MoveStore(app.collection("moves"))
-    api = DocumentApi(nodes, moves, content, directory, links, Scrypt(), meter, upload, acting)
+    api = DocumentApi(nodes, moves, content, parts.directory, links, Scrypt(), parts.meter, upload, acting)
     app.grpc(api, add_DocumentServiceServicer_to_server, SERVICE)
     app.grpc(transfer.TransferApi(resumable, acting), add_TransferServiceServicer_to_server, transfer.SERVICE)
     http = HttpApi(app.verifier, nodes, content, resumable, acting, max_file_size=settings.max_file_bytes)
@@ -74,18 +124,61 @@ def build(app: service.App[Settings]) -> None:
     grace = timedelta(seconds=settings.collect_after_seconds)
     often = min(3600.0, settings.collect_after_seconds)
     rests = timedelta(seconds=settings.purge_rests_seconds)
+    referred = Referred(nodes, parts.texts)
     chores = [
         Chore("links that end", _OFTEN, TellEnding(nodes, links)),
         Chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests)),
         Chore("upload expiry", 60.0, resumable.expire),
-        Chore("collection", often, lambda at: content.collect(nodes.referenced, at - grace)),
+        Chore("collection", often, lambda at: content.collect(referred, at - grace)),
         Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
     ]
     app.add(Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
 
 
+def serve_search(app: service.App[Settings], parts: Parts) -> None:
+    """An index of this process's own, and what is found in it."""
+    from document.adapters.indexes import LocalIndexes  # noqa: PLC0415 - 15 MB that only this role needs
+    from document.adapters.terms import SnowballStemmer  # noqa: PLC0415
+
+    settings, content, texts = app.settings, parts.content, parts.texts
+    everything = NodeReader(parts.documents)
+    indexes = LocalIndexes(settings.data_path / "index", content.derived_key)
+    epochs = EpochStore(parts.epochs)
+    index_nodes = IndexNodes(everything, indexes, texts, content, Awaited())
+    limits = Limits(
+        memory=settings.extract_memory_bytes,
+        cpu_seconds=math.ceil(settings.extract_seconds),
+        deadline=settings.extract_seconds,
+    )
+    claim = timedelta(seconds=2 * settings.extract_seconds + 5)
+    indexing = Indexing(
+        FollowStore(everything, indexes, index_nodes, epochs),
+        index_nodes,
+        ExtractText(texts, content, ProcessExtractor(limits), settings.extract_max_bytes, claim, now),
+        indexes,
+        now,
+        processes=settings.extract_processes,
+        reconcile_seconds=settings.reconcile_seconds,
+    )
+    app.add(indexing, "index")
+    if not app.plays("api"):
+        telemetry.health.check("index", lambda: None if indexing.ready() else "the index is being made")
+    search = Search(
+        nodes=parts.nodes,
+        everything=everything,
+        indexes=indexes,
+        texts=texts,
+        content=content,
+        directory=parts.directory,
+        stemmer=SnowballStemmer(),
+        ready=indexing.ready,
+    )
+    api = searching.SearchApi(search, parts.nodes, texts, epochs, parts.acting)
+    app.grpc(api, add_SearchServiceServicer_to_server, searching.SERVICE)
+
+
 def main() -> None:
-    service.run("document", Settings, build)
+    service.run("document", Settings, build, roles=ROLES)
 
 
 if __name__ == "__main__":

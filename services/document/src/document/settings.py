@@ -25,3 +25,13 @@ class Settings(service.Settings):
     """How long content that nothing refers to stays; longer than any call that uploads may take."""
     purge_rests_seconds: Annotated[float, Field(ge=0)] = 60
     """How long what was purged rests before it is removed: longer than any write is on its way."""
+    extract_max_bytes: Annotated[int, Field(ge=0)] = 64 << 20
+    """The largest file into which search looks; a larger one is found by its name alone."""
+    extract_memory_bytes: Annotated[int, Field(ge=128 << 20)] = 512 << 20
+    """How much address space the process may have that looks into one file; it holds the file in memory."""
+    extract_seconds: Annotated[float, Field(gt=0, le=60)] = 30
+    """How long it may take."""
+    extract_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """How many of them run at once."""
+    reconcile_seconds: Annotated[float, Field(ge=1)] = 3600
+    """How often the index is compared with all that is in the store."""

@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as pb
-from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
+from rossio.document.v1.service_pb2_grpc import DocumentServiceStub, SearchServiceStub
 from rossio.governance.v1.audit_pb2 import ActionAudited
 
 CHUNK = 256 * 1024
@@ -60,8 +60,9 @@ async def ministry(streams: str) -> None:
 class Person:
     """Somebody's stub, and the longer conversations in short."""
 
-    def __init__(self, stub: DocumentServiceStub) -> None:
+    def __init__(self, stub: DocumentServiceStub, searching: SearchServiceStub) -> None:
         self.stub = stub
+        self.searching = searching
 
     async def do(self, method: str, **fields: Any) -> Any:
         """Calls a method with these fields, and a new request_id where it takes one."""
@@ -95,6 +96,29 @@ class Person:
         request = pb.ShareRequest(request_id=new_id(), node_id=node_id, grantee=document_pb2.Grantee(**to), role=role)
         return (await self.stub.Share(request)).grant
 
+    async def page(self, query: str = "", **rest: Any) -> Any:
+        """A page of what they find, asked again while the index is being made."""
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    return await self.searching.Search(pb.SearchRequest(query=query, **rest))
+                except grpc.aio.AioRpcError as error:
+                    if rpc.error_of(error).reason != "INDEX_BUILDING":
+                        raise
+                await asyncio.sleep(0.1)
+
+    async def found(self, query: str = "", **rest: Any) -> list[str]:
+        """The names of what they find now, in order."""
+        return [result.node.name for result in (await self.page(query, **rest)).results]
+
+    async def finds(self, names: Sequence[str], query: str = "", **rest: Any) -> None:
+        """They find these, in this order, as soon as the index knows."""
+        found: list[str] = []
+        deadline = asyncio.get_running_loop().time() + 90
+        while (found := await self.found(query, **rest)) != list(names):
+            assert asyncio.get_running_loop().time() < deadline, (query, found, names)
+            await asyncio.sleep(0.1)
+
     async def unshare(self, node_id: str, grant_id: str) -> None:
         await self.stub.Unshare(pb.UnshareRequest(request_id=new_id(), node_id=node_id, grant_id=grant_id))
 
@@ -116,11 +140,11 @@ async def caller(issuer: Issuer) -> AsyncIterator[As]:
     """`caller(program, person_id)` is that person, speaking to the program; or a service or citizen, by `kind`."""
     async with AsyncExitStack() as channels:
 
-        def speak(program: ServiceProgram, subject: str, kind: Kind = "person") -> Person:
-            token = issuer.token(subject, kind=kind, entity=PEOPLE.get(subject, ""))
+        def speak(program: ServiceProgram, subject: str, kind: Kind = "person", roles: Sequence[str] = ()) -> Person:
+            token = issuer.token(subject, kind=kind, entity=PEOPLE.get(subject, ""), roles=roles)
             channel = rpc.channel(program.grpc, token=lambda: token)
             channels.push_async_callback(channel.close)
-            return Person(DocumentServiceStub(channel))
+            return Person(DocumentServiceStub(channel), SearchServiceStub(channel))
 
         yield speak
 

@@ -1,7 +1,7 @@
 """The `rossio doc` commands against a running service, as an operator or a script calls them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.usefixtures("ministry")
 def rossio(issuer: Issuer) -> Callable[..., Any]:
     """`await rossio(program, person, *arguments)` is what the command prints, without the last line's end."""
 
-    async def run(program: Any, person: str, *arguments: str) -> str:
+    async def run(program: Any, person: str, *arguments: str, roles: Sequence[str] = ()) -> str:
         variables = {
             "ROSSIO_ENDPOINTS": f"document={program.grpc}",
-            "ROSSIO_TOKEN": issuer.token(person, entity="doc-a"),
+            "ROSSIO_TOKEN": issuer.token(person, entity="doc-a", roles=roles),
             "ROSSIO_LINK_PASSWORD": "açorda",
         }
         done = await asyncio.to_thread(CliRunner().invoke, app, ["doc", *arguments], env=variables)
@@ -73,3 +73,30 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     await ana("rm", new)
     await ana("rm", new, "--purge")
     assert await ana("trash", space) == ""
+
+
+async def test_what_is_found_and_how_the_index_is_made_anew(start_service: Any, rossio: Any, tmp_path: Path):
+    program = start_service("document")
+
+    async def ana(*arguments: str) -> str:
+        return str(await rossio(program, "doc-ana", *arguments))
+
+    source = tmp_path / "Acta.txt"
+    source.write_text("As receitas médicas do hospital.")
+    space = await ana("space", "Actas")
+    file = await ana("put", str(source), await ana("mkdir", space, "Reuniões"))
+    async with asyncio.timeout(60):
+        while await ana("extraction", file) != "text":
+            await asyncio.sleep(0.1)
+        while not (found := await ana("search", "receita medica", "--within", "reunioes", "--type", "text")):
+            await asyncio.sleep(0.1)
+    node, _, path, text = found.split("\t")
+    assert (node, path) == (file, "Actas/Reuniões/Acta.txt")
+    assert text == "As [receitas] [médicas] do hospital."
+    assert await ana("search", "receita", "--until", "2020-01-01", "--label", "public") == ""
+    assert len((await ana("search", "--space", space, "--most", "2")).splitlines()) == 2
+    await rossio(program, "doc-ana", "reindex", "doc-a", roles=["document.admin"])
+    async with asyncio.timeout(60):
+        while not list((program.folder / "data" / "index").glob("*/doc-a.1")):
+            await asyncio.sleep(0.1)
+    assert (await ana("search", "receita")).startswith(file)

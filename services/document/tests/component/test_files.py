@@ -127,8 +127,11 @@ async def test_what_is_trashed_is_gone_with_all_below_and_its_name_is_free(
 
 
 async def test_64_mib_of_real_content_in_flat_memory(start_service: Any, caller: Any, real_file: Path):
-    """The peak of the process grows by less than half the file, both ways, and the hash that comes back is the same."""
-    program = start_service("document")
+    """The peak of the process grows by less than half the file, both ways, and the hash that comes back is the same.
+
+    As in the charts, who looks into files for their words is another process.
+    """
+    program = start_service("document", ROLES="api")
     ana = caller(program, "doc-ana")
     space_id = await ana.space()
     await ana.get((await ana.put(TEXT, parent_id=space_id, name="warm-up")).node_id)

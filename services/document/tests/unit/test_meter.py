@@ -12,6 +12,7 @@ from document.domain.quota import Charge, Usage, entity, space
 from errors import Exhausted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from telemetry import capture, names
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = 20
@@ -106,3 +107,14 @@ def test_what_is_booked_is_what_is_stored(writes: list[tuple[str, int, int, bool
             assert (usage.used, usage.pending) == (sum(memory.sizes.values()), ())
 
     asyncio.run(run())
+
+
+def test_what_is_booked_is_counted_by_entity():
+    def counted() -> tuple[float, ...]:
+        return tuple(capture.value(names.DOCUMENT_BYTES, entity="e", outcome=what) for what in ("stored", "freed"))
+
+    memory, (stored, freed) = Memory(left=1 << 30), counted()
+    for number, size in enumerate((3, -1, 1)):
+        charge = Charge(f"c{number}", "n", "s", "e", size, AT)
+        asyncio.run(write(memory, Meter(memory, lambda: AT), charge, refused=number == 2))
+    assert counted() == (stored + 3, freed + 1)

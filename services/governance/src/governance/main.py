@@ -1,12 +1,18 @@
 """The composition root of governance."""
 
+from datetime import UTC, datetime
+
 import service
 from rossio.governance.v1.audit_pb2 import ActionAudited
+from rossio.governance.v1.dead_letters_pb2_grpc import add_DeadLetterServiceServicer_to_server
 from rossio.governance.v1.service_pb2_grpc import add_GovernanceServiceServicer_to_server
 
+from governance.adapters.dead_letters import KafkaDeadLetters, PublishedAudit
 from governance.adapters.store import INDEXES, ChainStore
 from governance.entrypoints.consumers import AUDIT_STREAM, AuditConsumer
 from governance.entrypoints.grpc import SERVICE, GovernanceApi
+from governance.entrypoints.grpc_dead_letters import SERVICE as DEAD_LETTERS
+from governance.entrypoints.grpc_dead_letters import DeadLetterApi
 from governance.settings import Settings
 
 _BATCH = 500
@@ -19,6 +25,9 @@ def build(app: service.App[Settings]) -> None:
         app.consumer(AUDIT_STREAM, {ActionAudited: AuditConsumer(chains).handle}, batch=_BATCH)
     if app.plays("api"):
         app.grpc(GovernanceApi(chains), add_GovernanceServiceServicer_to_server, SERVICE)
+        audit = PublishedAudit(app.producer, now=lambda: datetime.now(UTC))
+        dead_letters = DeadLetterApi(KafkaDeadLetters(app.kafka), audit)
+        app.grpc(dead_letters, add_DeadLetterServiceServicer_to_server, DEAD_LETTERS)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
+from itertools import chain
 
 import messaging
 import rpc
@@ -47,6 +48,7 @@ from mail_routing.application.rule_changes import GetRules, PutRule, RemoveRule
 from mail_routing.application.submit import Submit
 from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.application.trace import Parties, Trace
+from mail_routing.domain.message import MessageClass
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
@@ -54,13 +56,15 @@ from mail_routing.entrypoints import grpc, grpc_queue
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
+from mail_routing.entrypoints.smtp.actions import Limits
 from mail_routing.entrypoints.smtp.certificate import following
 from mail_routing.entrypoints.smtp.reception import Doors, Reception
 from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
-from mail_routing.entrypoints.smtp.session import Limits
 from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")
+LINGER = 0.005
+"""Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
 
 
 def now() -> datetime:
@@ -78,8 +82,9 @@ def build(app: service.App[Settings]) -> None:
     settings = app.settings
     feed = app.feed()
     people = ViewDirectory(feed.view)
-    the_route = Route(people, next_hops(settings), settings.postmaster)
-    deliveries = StoredDeliveries(app.collection("deliveries", INDEXES))
+    reports_to = tuple(chain.from_iterable(settings.service_senders.values()))
+    the_route = Route(people, next_hops(settings), settings.postmaster, reports_to)
+    deliveries = StoredDeliveries(app.collection("deliveries", INDEXES), app.producer)
     contents = BlobContents(app.blobs())
     accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))
     passwords = app.collection("app_passwords", APP_PASSWORD_INDEXES)
@@ -130,15 +135,17 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("worker") or app.plays("retry"):
         next_hop = app.add(smtp_client(settings), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
-        jitter = random.SystemRandom().random
+        jitter = random.random  # spreads, guards nothing
         attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
         if app.plays("worker"):
             take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
             deliver = Deliver(
                 the_route, apply_rules, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id
             )
-            for stream in wire.STREAMS.values():
-                app.consumer(stream, {events_pb2.MessageAccepted: deliver_accepted(deliver)})
+            for lane, stream in wire.STREAMS.items():
+                linger = 0.0 if lane is MessageClass.URGENT else LINGER
+                handle = deliver_accepted(deliver, idempotence=settings.kafka_idempotence)
+                app.consumer(stream, {events_pb2.MessageAccepted: handle}, linger=linger)
         if app.plays("retry"):
             app.add(Resume(deliveries, attempt, next_hop, now=now, jitter=jitter), "retry", service.Stage.CONSUMER)
 

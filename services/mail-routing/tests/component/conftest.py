@@ -24,9 +24,9 @@ from devstack.program import free_port
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 from google.protobuf.message import Message
 from mail_routing.adapters.documents import DUE
+from mail_routing.entrypoints.smtp.actions import Judge, Transaction
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Client, SmtpServer
-from mail_routing.entrypoints.smtp.session import Judge, Transaction
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 

@@ -229,7 +229,7 @@ async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, st
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
         for delivery in deliveries:
-            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.subject == message_id:
+            if isinstance(delivery.message, events_pb2.DeliveryReported) and delivery.message.message_id == message_id:
                 facts[delivery.id] = delivery.message
 
     follower = messaging.Follower(messaging.Kafka(streams), ["mail.delivery.v1"], take)
@@ -240,6 +240,35 @@ async def test_what_became_of_a_mail_is_told_as_facts(mail: Mail, caller: As, st
     assert fact.entity_id == "mr-a"
     (outcome,) = fact.outcomes
     assert (outcome.person_id, outcome.entity_id, outcome.state) == (RUI, "mr-a", DELIVERED)
+
+
+async def test_a_record_that_comes_again_tells_again_what_became_of_the_mail(
+    mail: Mail, caller: As, streams: str
+) -> None:
+    """Whoever recorded it may have died before it was told; the repeat has the same id."""
+    mark, accepted = marker(), list[events_pb2.MessageAccepted]()
+    told: list[str] = []
+    message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark))).message_id
+
+    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+        for delivery in (one for one in deliveries if one.record.key == message_id.encode()):
+            if isinstance(delivery.message, events_pb2.MessageAccepted):
+                accepted.append(delivery.message)
+            else:
+                told.append(delivery.id)
+
+    follower = messaging.Follower(messaging.Kafka(streams), ["mail.message.v1", "mail.delivery.v1"], take)
+    await follower.start()
+    await until(lambda: accepted and told)
+    producer = messaging.Producer(messaging.Kafka(streams))
+    await producer.start()
+    again = messaging.fact(accepted[0], id=messaging.new_id(), at=datetime.now(UTC), stream="mail.message.v1")
+    await producer.publish([again])
+    await producer.stop()
+    await until(lambda: len(told) == 2)
+    await follower.stop()
+    assert len(set(told)) == 1
+    assert len(mail.letters(RUI, mark)) == 1
 
 
 async def test_no_address_subject_or_person_is_in_logs_or_metrics(mail: Mail, caller: As) -> None:

@@ -82,7 +82,9 @@ async def test_a_person_hands_mail_in_with_a_token(mail: Mail, issuer: Issuer, i
 
         await asyncio.to_thread(talk)
         await until(lambda: sink.with_marker(mark))
-    assert b"Message-ID: <" in await mail.letter(RUI, mark)
+    letter = await mail.letter(RUI, mark)
+    assert b"Message-ID: <" in letter
+    assert b"\r\n\tby mx.rossio.test with ESMTPSA id " in letter
 
 
 async def test_a_token_that_does_not_count_opens_nothing(mail: Mail, issuer: Issuer) -> None:

@@ -6,13 +6,11 @@ when the process dies between its 250 and our record: SMTP has no way to ask (RF
 """
 
 import asyncio
-import itertools
 import json
-import smtplib
+import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,19 +26,20 @@ from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import events_pb2
 
 from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
-    CROWD,
-    PEOPLE,
-    TRUSTED,
     Mail,
     Sink,
     address,
     mail_routing,
     make_all_due,
-    marker,
     publish_directory,
     sinking,
 )
+from .ledger import EVERYBODY, Ends, Ledger, mixes, people, relayed  # type: ignore[import-not-found]
 
+MAILS = int(os.environ.get("TORTURE_MAILS", "480"))
+"""About how many are sent: `make torture-mail MAILS=20000`."""
+_SCALE = max(1, MAILS // 480)
+_SENDERS = 1 if _SCALE == 1 else 8
 POINTS = {
     "mail.accept.stored": 5,
     "mail.accept.durable": 5,
@@ -55,8 +54,8 @@ POINTS = {
     "mail.resume.released": 1,
     "mail.resume.recorded": 1,
 }
-"""Point -> at which of its passings the process dies."""
-MAILS_A_POINT = 40
+"""Point -> at which of its passings the process dies; so many times later where more mails are sent."""
+MAILS_A_POINT = 40 * _SCALE
 DROP_PORT = free_port()
 
 
@@ -101,74 +100,66 @@ class Failing(ServiceProgram):
         return [*super().command()[:1], str(Path(__file__).with_name("failing_main.py"))]
 
 
-@dataclass
-class Ledger:
-    """What the clients were told: marks of mails by the list of their recipients."""
+async def traffic(mail: Mail, wanted: Iterator[list[str]], ledger: Ledger, count: int = MAILS_A_POINT) -> None:
+    """So many mails at most, as long as the program lives."""
+    some = iter(range(count))
 
-    taken: dict[bytes, list[str]] = field(default_factory=dict)
-    ids: dict[bytes, str] = field(default_factory=dict)
-    in_doubt: dict[bytes, list[str]] = field(default_factory=dict)
-    poison: set[bytes] = field(default_factory=set)
+    async def one_client() -> None:
+        for _ in some:
+            if mail.program.exit_code is not None:
+                return
+            await asyncio.to_thread(ledger.send, mail, next(wanted))
 
-
-MIXES = (
-    [address("mr-rui")],
-    ["mr-team@mr-a.test", address("mr-rui")],
-    [address("mr-eva"), "yes@sink.test"],
-    ["no@sink.test", address("mr-nuno")],
-    ["yes@sink.test", "later@sink.test"],
-    [address("mr-nuno"), "x@drop.test"],
-)
-WHERE = {"mr-team@mr-a.test": ["mr-rui", "mr-eva"], **{address(person): [person] for person in PEOPLE}}
+    await asyncio.gather(*(one_client() for _ in range(_SENDERS)))
 
 
-def send(mail: Mail, to: list[str], ledger: Ledger, *, poison: bool = False) -> None:
-    mark = marker()
-    content = b"From: ana\r\nX-Mark: " + mark + (b"\r\nX-Poison: yes" if poison else b"") + b"\r\n\r\nhello\r\n"
-    ledger.in_doubt[mark] = to
-    with suppress(smtplib.SMTPException, OSError), closing(mail.client(TRUSTED)) as client:
-        client.ehlo()
-        client.mail(address("mr-ana"))
-        for one in to:
-            client.rcpt(one)
-        code, text = client.data(content)
-        assert code == 250
-        ledger.taken[mark] = ledger.in_doubt.pop(mark)
-        ledger.ids[mark] = text.decode().rpartition(" ")[2]
-        if poison:
-            ledger.poison.add(mark)
-
-
-async def traffic(mail: Mail, mixes: Iterator[list[str]], ledger: Ledger) -> None:
-    """Some mails, as long as the program lives."""
-    for _ in range(MAILS_A_POINT):
-        if mail.program.exit_code is None:
-            await asyncio.to_thread(send, mail, next(mixes), ledger)
-
-
-async def killed_at(point: str, mail: Mail, mixes: Iterator[list[str]], ledger: Ledger) -> None:
-    mail.program.settings["ROSSIO_KILL_AT"] = f"{point}:{POINTS[point]}"
+async def killed_at(point: str, mail: Mail, wanted: Iterator[list[str]], ledger: Ledger) -> None:
+    late = "resume" in point or "planned" in point
+    mail.program.settings["ROSSIO_KILL_AT"] = f"{point}:{POINTS[point] * (1 if late else _SCALE)}"
     await asyncio.to_thread(mail.program.launch)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(90 + MAILS_A_POINT / 5):
         while not listens(mail.smtp[1]):
             await asyncio.sleep(0.05)
-        if "resume" in point or "planned" in point:
-            await asyncio.to_thread(send, mail, ["everybody@mr-c.test"], ledger)
-        await traffic(mail, mixes, ledger)
+        if late:
+            await asyncio.to_thread(ledger.send, mail, [EVERYBODY])
+        await traffic(mail, wanted, ledger)
         while mail.program.exit_code is None:
             await asyncio.sleep(0.05)
     assert f"killed at {point}" in mail.program.output()
 
 
-async def servers_die(mail: Mail, servers: tuple[Kafka, Mongo], mixes: Iterator[list[str]], ledger: Ledger) -> None:
+async def servers_die(mail: Mail, servers: tuple[Kafka, Mongo], wanted: Iterator[list[str]], ledger: Ledger) -> None:
     """Broker and store are killed and started again while mail comes in; the program stays."""
     await asyncio.to_thread(mail.program.start)
+    left = (MAILS - len(ledger.taken)) // (len(servers) + 1)
     for server in servers:
-        flow = asyncio.create_task(traffic(mail, mixes, ledger))
+        flow = asyncio.create_task(traffic(mail, wanted, ledger, max(left, MAILS_A_POINT)))
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
         await flow
         assert mail.program.exit_code is None
+
+
+async def disk_fills(mail: Mail, wanted: Iterator[list[str]], ledger: Ledger) -> None:
+    """No mailbox can be written for a while; what is for one then waits, and is not bounced."""
+    full = Path(mail.program.settings["FULL_DISK"])
+    full.touch()
+    left = MAILS - len(ledger.taken)
+    await traffic(mail, wanted, ledger, max(left, MAILS_A_POINT))
+    async with asyncio.timeout(60 + MAILS_A_POINT / 5):
+        while not await waiting_for_room(mail):
+            await asyncio.sleep(0.5)
+    full.unlink()
+
+
+async def waiting_for_room(mail: Mail) -> int:
+    environment = mail.program.environment()
+    database = store.connect(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
+    some = {"due": {"$gt": datetime.fromtimestamp(0, UTC)}}
+    found = database.collection("deliveries").find(some, projection={"deliveries.status": True})
+    count = sum([any(d["status"] == "4.3.1" for d in each["deliveries"]) async for each in found])
+    await database.close()
+    return count
 
 
 async def states(mail: Mail) -> dict[str, Counter[str]]:
@@ -185,46 +176,35 @@ async def states(mail: Mail) -> dict[str, Counter[str]]:
     return counts
 
 
-async def settled(mail: Mail, ledger: Ledger, sink: Sink, drop: Dropping) -> None:
+async def told(bootstrap: str) -> "dict[str, dict[str, events_pb2.DeliveryState.ValueType]]":
+    """message id -> address -> the state in which the facts leave it."""
+    last: dict[str, dict[str, events_pb2.DeliveryState.ValueType]] = {}
+
+    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
+        for delivery in deliveries:
+            assert isinstance(delivery.message, events_pb2.DeliveryReported)
+            states = last.setdefault(delivery.message.message_id, {})
+            states.update({outcome.address: outcome.state for outcome in delivery.message.outcomes})
+
+    follower = messaging.Follower(messaging.Kafka(bootstrap), ["mail.delivery.v1"], take)
+    await follower.start()
+    await follower.caught_up()
+    await follower.stop()
+    return last
+
+
+async def settled(mail: Mail, ledger: Ledger, sink: Sink, drop: Dropping, ends: Ends) -> None:
     """Waits until nothing is on its way: no shard waits, and every mail taken has left its mark."""
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(180 + MAILS / 20):
         while True:
             await asyncio.sleep(2)
             if await make_all_due(mail):
                 continue
+            ends.look(mail, sink)
             due = {mark: to for mark, to in ledger.taken.items() if mark not in ledger.poison}
             dropped = {mark for mark, to in due.items() if "x@drop.test" in to}
-            if dropped <= drop.kept.keys() and all(_there(mail, mark, to, sink) for mark, to in due.items()):
+            if dropped <= drop.kept.keys() and all(ends.complete(mark, to) for mark, to in due.items()):
                 return
-
-
-def _people(to: list[str]) -> set[str]:
-    crowd = [f"mr-c{n}" for n in range(CROWD)] if "everybody@mr-c.test" in to else []
-    return {person for one in to for person in WHERE.get(one, [])} | set(crowd)
-
-
-def _there(mail: Mail, mark: bytes, to: list[str], sink: Sink) -> bool:
-    relayed = {one for one in to if one.startswith(("yes@", "later@"))}
-    at_sink = {one for _, recipients, _ in sink.with_marker(mark) for one in recipients}
-    reported = bool(mail.letters("mr-ana", mark)) or "no@sink.test" not in to
-    people = sorted(_people(to))
-    return relayed <= at_sink and reported and all(mail.letters(one, mark) for one in people)
-
-
-def check(mail: Mail, ledger: Ledger, sink: Sink) -> None:
-    for mark, to in ledger.taken.items():
-        assert {len(mail.letters(one, mark)) for one in _people(to)} <= {1}, to
-        assert len(mail.letters("mr-ana", mark)) == ("no@sink.test" in to), to
-    twice = 0
-    for mark, to in (ledger.taken | ledger.in_doubt).items():
-        at_sink = Counter(one for _, recipients, _ in sink.with_marker(mark) for one in recipients)
-        twice += sum(count - 1 for count in at_sink.values())
-        assert "no@sink.test" not in at_sink
-        letters = [len(mail.letters(one, mark)) for one in _people(to)]
-        if mark in ledger.in_doubt and letters:
-            assert set(letters) in ({0}, {1}), "whole or not at all, and never twice"
-        assert len(mail.letters("mr-ana", mark)) <= 1
-    assert twice <= 64 * len(POINTS), "only what was in hand when the process died may be relayed again"
 
 
 @pytest.fixture
@@ -238,6 +218,7 @@ def failing_mail(
     program = Failing(made.program.service, made.program.folder, surroundings, settings=made.program.settings)
     hops = json.loads(program.settings["NEXT_HOPS"]) | {"drop.test": f"127.0.0.1:{DROP_PORT}"}
     program.settings["NEXT_HOPS"] = json.dumps(hops)
+    program.settings |= {"FULL_DISK": str(tmp_path / "full"), "SMTP_RATES": "{}"}
     mail = Mail(program, made.sink_port, certificate)
     yield mail
     program.kill()
@@ -247,7 +228,7 @@ def failing_mail(
 async def test_every_mail_that_was_taken_ends_once_for_each_recipient(
     failing_mail: Mail, own_kafka: Kafka, own_mongo: Mongo
 ) -> None:
-    mail, ledger, mixes = failing_mail, Ledger(), itertools.cycle(MIXES)
+    mail, ledger, ends, wanted = failing_mail, Ledger(), Ends(), mixes()
     mail.program.settings["POISON"] = "1"
     letters = messaging.DeadLetters(own_kafka.bootstrap, "mail.message.v1", "mail-routing")
     drop = Dropping(DROP_PORT)
@@ -256,13 +237,14 @@ async def test_every_mail_that_was_taken_ends_once_for_each_recipient(
         sink.replies["later@sink.test"] = Reply(451, "4.2.0", "not now")
         await publish_poison(own_kafka.bootstrap)
         for point in POINTS:
-            await killed_at(point, mail, mixes, ledger)
+            await killed_at(point, mail, wanted, ledger)
             await make_all_due(mail)
         del mail.program.settings["ROSSIO_KILL_AT"]
-        await servers_die(mail, (own_kafka, own_mongo), mixes, ledger)
+        await servers_die(mail, (own_kafka, own_mongo), wanted, ledger)
+        await disk_fills(mail, wanted, ledger)
         del sink.replies["later@sink.test"]
-        await asyncio.to_thread(send, mail, [address("mr-rui")], ledger, poison=True)
-        await settled(mail, ledger, sink, drop)
+        await asyncio.to_thread(ledger.send, mail, [address("mr-rui")], poison=True)
+        await settled(mail, ledger, sink, drop, ends)
         check_before = {mark: len(mail.letters("mr-rui", mark)) for mark in ledger.poison}
         assert set(check_before.values()) == {0}
 
@@ -280,18 +262,22 @@ async def test_every_mail_that_was_taken_ends_once_for_each_recipient(
         for mark in ledger.poison:
             await mail.letter("mr-rui", mark)
         ledger.poison.clear()
-        await settled(mail, ledger, sink, drop)
-        check(mail, ledger, sink)
+        await settled(mail, ledger, sink, drop, ends)
+    assert ends.check(ledger) <= 64 * len(POINTS), "only what was in hand at a death may be relayed again"
     assert sum(count - 1 for count in drop.kept.values()) <= 64 * len(POINTS)
     assert len(ledger.taken) > 10 * len(POINTS)
 
     ended = await states(mail)
     for mark, to in ledger.taken.items():
         bounced = to.count("no@sink.test")
-        others = len(_people(to)) + sum(one.endswith(("@sink.test", "@drop.test")) for one in to) - bounced
+        others = len(people(to)) + len(relayed(to)) + to.count("x@drop.test")
         assert ended[ledger.ids[mark]] == Counter(delivered=others, bounced=bounced)
     final = {state for counts in ended.values() for state in counts}
     assert final <= {"delivered", "bounced", "quarantined"}
+    facts = await told(own_kafka.bootstrap)
+    for message_id, states_of in ended.items():
+        names = (events_pb2.DeliveryState.Name(state) for state in facts[message_id].values())
+        assert Counter(name.removeprefix("DELIVERY_STATE_").lower() for name in names) == states_of
 
 
 async def publish_poison(bootstrap: str) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from mail_routing.application.authenticate import Password
 from mail_routing.domain.message import sound
 from mail_routing.entrypoints.smtp import sasl
+from mail_routing.entrypoints.smtp.actions import Accept, Authenticate, Close, Limits, Send, StartTls
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
-from mail_routing.entrypoints.smtp.session import Accept, Authenticate, Close, Limits, Send, Session, StartTls
+from mail_routing.entrypoints.smtp.session import Session
 
 LIMITS = Limits(mail_octets=4096, command_octets=512, recipients=5, mistakes=20)
 # What one connection may hold: a mail, a line, and what came with one read.

@@ -142,6 +142,25 @@ def test_postmaster_of_every_domain(book: Book) -> None:
     assert where(book, "Postmaster@b.test", postmaster="ana@a.test") == [("mailbox", "ana@a.test", "ea/p-ana")]
 
 
+def test_the_address_of_a_service_takes_reports_alone(book: Book) -> None:
+    report = Sender("", trusted=False, reports=True)
+    route = Route(book, HOPS, reports_to=("no-reply@*",))
+    found = [
+        (destination.kind, destination.address)
+        for sender in (report, OUTSIDE, Sender("", trusted=True))
+        for to in ("No-Reply@a.test", "nobody@a.test", "no-reply@far.test")
+        for destination in resolve(route, sender, [Recipient(to)])
+    ]
+    assert [each for each in found if each[0] is Kind.REPORT] == [(Kind.REPORT, "no-reply@a.test")]
+    assert found[:3] == [
+        (Kind.REPORT, "no-reply@a.test"),
+        (Kind.REFUSED, "nobody@a.test"),
+        (Kind.REFUSED, "no-reply@far.test"),
+    ]
+    book.person("no-reply@a.test")  # whoever has the address gets what comes to it
+    assert [each.kind for each in resolve(route, report, [Recipient("no-reply@a.test")])] == [Kind.MAILBOX]
+
+
 def test_a_nested_cyclic_list_reaches_each_member_once_and_says_who_was_written_to(book: Book) -> None:
     book.put_list("staff", "ana@a.test", "inner")
     book.put_list("inner", "rui@b.test", "joe@far.test", "staff")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from mail_routing.application.authenticate import Bearer, Credentials, Password
 from mail_routing.entrypoints.smtp import sasl
+from mail_routing.entrypoints.smtp.actions import Accept, Authenticate, Close, Limits, Send, StartTls
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
-from mail_routing.entrypoints.smtp.session import Accept, Authenticate, Close, Limits, Send, Session, StartTls
+from mail_routing.entrypoints.smtp.session import Session
 
 
 class Open:

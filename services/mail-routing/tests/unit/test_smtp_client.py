@@ -10,9 +10,9 @@ from mail_routing.adapters.smtp_client import Patience, Shape, SmtpClient
 from mail_routing.domain.delivery import Result, State
 from mail_routing.domain.message import Message, MessageClass, Origin
 from mail_routing.domain.route import Destination, Kind
+from mail_routing.entrypoints.smtp.actions import Judge, Transaction
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Client, SmtpServer
-from mail_routing.entrypoints.smtp.session import Judge, Transaction
 
 CONTENT = b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\nend\r\n"
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from mail_routing.entrypoints.smtp.actions import Judge, Transaction
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Client, ServerLimits, SmtpServer
-from mail_routing.entrypoints.smtp.session import Judge, Transaction
 
 HELLO = b"EHLO x.test\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n"
 

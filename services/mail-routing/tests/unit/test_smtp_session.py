@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mail_routing.entrypoints.smtp.actions import Accept, Close, Limits, Send, StartTls
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
-from mail_routing.entrypoints.smtp.session import Accept, Close, Limits, Send, Session, StartTls
+from mail_routing.entrypoints.smtp.session import Session
 
 
 class Open:

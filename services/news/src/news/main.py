@@ -6,7 +6,7 @@ from rossio.news.v1.service_pb2_grpc import add_NewsServiceServicer_to_server
 
 from news.adapters.marks import MARK_INDEXES, GroupedMarks
 from news.adapters.readers import FEED_TOKEN_INDEXES, StoredDelegations, StoredFeedTokens, StoredTastes
-from news.adapters.roll_key import RollKey
+from news.adapters.roll_key import RollKey, public_key
 from news.adapters.store import POST_INDEXES, StoredPosts
 from news.adapters.talk import COMMENT_INDEXES, StoredComments, StoredReactions
 from news.application.acknowledge import Acknowledge
@@ -19,6 +19,7 @@ from news.application.end_post import EndPost
 from news.application.exchange_alerts import ExchangeAlerts
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
+from news.application.get_roll_keys import GetRollKeys
 from news.application.keep_time import KeepTime
 from news.application.list_feed import ListFeed
 from news.application.list_missing import ListMissing
@@ -34,6 +35,7 @@ from news.application.set_taste import SetTaste
 from news.application.submit_post import SubmitPost
 from news.application.syndicate import Syndicate
 from news.application.talk import Talk
+from news.application.tidy_marks import TidyMarks
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.domain.feed import Feed
@@ -57,9 +59,11 @@ def build(app: service.App[Settings]) -> None:
     view = app.feed().view
     audiences = Audiences(view)
     feed = Feed(audiences.of)
-    marks = app.add(GroupedMarks(mark_documents, now), "marks")
+    marks = app.add(GroupedMarks(mark_documents, now, settings.fold_after), "marks")
     app.add(Clock("feed", RefreshFeed(posts, marks, feed)), "feed")
+    app.add(Clock("tidying", TidyMarks(marks, feed), seconds=60), "tidying")
     app.add(Clock("calendar", KeepTime(posts, marks, audiences, feed, settings.remind_before)), "calendar")
+    roll_key = _roll_key(settings)
     edit = Editing(posts, feed)
     reading = Reading(posts, marks, view, feed)
     get = GetPost(reading)
@@ -82,7 +86,8 @@ def build(app: service.App[Settings]) -> None:
         acknowledge=Acknowledge(reading, delegations),
         delegate=Delegate(reading, delegations),
         missing=ListMissing(posts, marks, audiences, view),
-        roll=DownloadRoll(posts, marks, audiences, view, RollKey(_roll_seed(settings))),
+        roll=DownloadRoll(posts, marks, audiences, view, roll_key),
+        roll_keys=GetRollKeys(roll_key),
         reach=GetReach(posts, marks, audiences, view),
         alerts=ExchangeAlerts(posts, edit, get, audiences, settings.alert_sender),
         syndicate=syndicate,
@@ -92,10 +97,12 @@ def build(app: service.App[Settings]) -> None:
     app.add(FeedServer(settings.http_address, syndicate), "feeds over HTTP", service.Stage.SERVER)
 
 
-def _roll_seed(settings: Settings) -> bytes:
+def _roll_key(settings: Settings) -> RollKey:
     if settings.roll_key is not None:
-        return blobs.master_key(settings.roll_key.get_secret_value())
-    return blobs.master_key_file(settings.data_path / "roll.key")
+        seed = blobs.master_key(settings.roll_key.get_secret_value())
+    else:
+        seed = blobs.master_key_file(settings.data_path / "roll.key")
+    return RollKey(seed, [public_key(each) for each in settings.roll_keys_before])
 
 
 def main() -> None:

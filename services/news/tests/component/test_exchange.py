@@ -1,12 +1,16 @@
 """What goes out to other programs, and comes in: Atom, JSON Feed, CAP 1.2, reach."""
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ET
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import feedparser
+import grpc
+import pytest
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as pb
 
@@ -97,6 +101,43 @@ async def test_an_alert_goes_out_and_comes_in_as_cap(start_service, caller, refu
             await alerter.stub.ImportAlert(coming_in(wrong))
     with refused("PERMISSION_DENIED", "ROLE"):
         await editor.stub.ImportAlert(coming_in(out))
+
+
+@pytest.mark.slow
+async def test_an_update_that_dies_half_way_is_whole_once_it_is_said_again(start_service, caller, told):
+    """Between what is stored, what is published and what that takes the place of."""
+    news = start_service("news")
+    editor = caller(news, "news-rui")
+    post = await editor.publish(await editor.draft(NURSES, options=news_pb2.PostOptions(alert=ALERT)))
+    out = await exported(editor, post)
+    for point in ("news.alert.stored", "news.alert.published"):
+        alerter = caller(news, "news-nuno", "news.alerter")
+        before = (await alerter.stub.ImportAlert(coming_in(out))).post
+        post = await editor.publish(await editor.update((await editor.get(post.post_id)).post))
+        out = await exported(editor, post)
+        news.stop()
+        news.settings["ROSSIO_KILL_AT"] = point
+        news.start()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await caller(news, "news-nuno", "news.alerter").stub.ImportAlert(coming_in(out))
+        async with asyncio.timeout(60):
+            while news.exit_code is None:
+                await asyncio.sleep(0.05)
+        assert news.exit_code == -9, news.output()
+        news.settings["ROSSIO_KILL_AT"] = ""
+        news.start()
+        editor, nurse = caller(news, "news-rui"), caller(news, "news-eva", "")
+        after = (await caller(news, "news-nuno", "news.alerter").stub.ImportAlert(coming_in(out))).post
+        feed = await nurse.feed()
+        assert after.post_id in feed
+        assert before.post_id not in feed
+        kinds = Counter(getattr(each, "action", type(each).__name__) for each in await told.about(after.post_id, 3))
+        assert kinds == {"news.post.create": 1, "news.post.publish": 1, "PostPublished": 1}
+        assert [type(each).__name__ for each in await told.about(before.post_id, 5)].count("PostRetracted") == 1
+
+
+async def exported(editor, post):
+    return (await editor.stub.GetAlert(pb.GetAlertRequest(post_id=post.post_id))).cap
 
 
 def coming_in(cap: str) -> pb.ImportAlertRequest:

@@ -1,9 +1,15 @@
 """Who has to acknowledge, who has, and the proof of it."""
 
 import asyncio
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 
+import cli.roll
+import pytest
 from directory_view import Bitmap
+from errors import Invalid
+from news.adapters.roll_key import RollKey
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as pb
 
@@ -59,6 +65,37 @@ async def test_who_has_not_is_told_by_entity_and_unit_and_in_a_roll(start_servic
     with refused("NOT_FOUND", "POST_NOT_FOUND"):
         async for _ in foreign.stub.DownloadRoll(pb.DownloadRollRequest(post_id=post.post_id)):
             pass
+
+
+async def test_a_roll_verifies_with_the_keys_that_the_service_gives(start_service, caller, tmp_path):
+    """Those of before a change of keys among them; a second program, with code of its own, verifies."""
+    first, second = bytes(range(32)), bytes(range(1, 33))
+    news = start_service("news", ROLL_KEY=base64.b64encode(first).decode())
+    editor = caller(news, "news-rui")
+    post = await editor.publish(await editor.draft(ALL, mandatory=True))
+    await caller(news, "news-ana", "").acknowledge(post.post_id)
+    old = (await roll_keys(caller(news, "news-ana", ""))).keys[0]
+    assert (old.current, old.public_key) == (True, RollKey(first).public_key)
+    for name in ("before", "after"):
+        request = pb.DownloadRollRequest(post_id=post.post_id)
+        (tmp_path / name).write_bytes(b"".join([each.content async for each in editor.stub.DownloadRoll(request)]))
+        if name == "before":
+            news.stop()
+            news.settings["ROLL_KEY"] = base64.b64encode(second).decode()
+            news.settings["ROLL_KEYS_BEFORE"] = json.dumps([base64.b64encode(old.public_key).decode()])
+            news.start()
+            editor = caller(news, "news-rui")
+    keys = (await roll_keys(editor)).keys
+    assert [(each.current, each.key_id == old.key_id) for each in keys] == [(True, False), (False, True)]
+    taken_along = cli.roll.keys_of_set(cli.roll.key_set(each.public_key for each in keys))
+    for name in ("before", "after"):
+        assert cli.roll.verify(tmp_path / name, taken_along).post["acknowledged"] == 1
+    with pytest.raises(Invalid):
+        cli.roll.verify(tmp_path / "before", taken_along[:1])
+
+
+async def roll_keys(person):
+    return await person.stub.GetRollKeys(pb.GetRollKeysRequest())
 
 
 async def test_those_who_have_not_are_reminded(start_service, caller, told):

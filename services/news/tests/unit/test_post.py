@@ -115,6 +115,8 @@ def test_reminders_come_before_the_deadline_and_those_that_were_missed_are_one()
     late = post.reminded(before, NOW + timedelta(days=8))
     assert late.due_at(before) is None
     assert post.retracted().due_at(before) is None
+    again = published(replace(late, state=State.DRAFT))
+    assert again.due_at(before) == NOW + timedelta(days=4), "of each version anew"
 
 
 @pytest.mark.parametrize(

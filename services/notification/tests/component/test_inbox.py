@@ -9,6 +9,7 @@ import rpc
 from directory_view import Bitmap
 from google.protobuf.message import Message
 from rossio.news.v1 import events_pb2 as news_events
+from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
 
@@ -108,6 +109,41 @@ async def test_what_is_retracted_leaves_the_inboxes_and_does_not_come_back(stage
     assert await stage.caller(late, "nt-rui").titles() == ["Último"]
 
 
+async def test_each_version_of_a_duty_is_told_once_and_all_of_it_is_taken_back(stage, until):
+    """Other changes of a post are not told; what belongs to a post goes with it, and the process dies half-way."""
+    program = stage.notification(ROSSIO_KILL_AT="notification.withdrawn")
+    program.start()
+    rui, eva = stage.caller(program, "nt-rui"), stage.caller(program, "nt-eva")
+    people = numbers("nt-rui", "nt-eva")
+    await stage.tell(*(version(number, people, mandatory=True) for number in (1, 2, 2)), reminder("p1", people, 2))
+    await stage.tell(*(version(number, people, "p2") for number in (1, 2)), published("p3", people, "Último"))
+    await until(lambda: _count(rui, 5))
+    assert sorted(await rui.titles()) == [
+        "Aviso",
+        "Aviso",
+        "Falta confirmar a leitura: Aviso",
+        "Nova versão, a confirmar de novo: Aviso",
+        "Último",
+    ]
+    assert "New version to acknowledge: Aviso (en)" in await eva.titles()
+    await stage.tell(retracted("p1"), version(3, people, mandatory=True))
+    await until(lambda: program.exit_code is not None)
+    assert program.exit_code == -9
+    program.settings["ROSSIO_KILL_AT"] = ""
+    program.start()
+    rui = stage.caller(program, "nt-rui")
+    await until(lambda: _count(rui, 2))
+    await stage.tell(published("p4", people, "Depois"))
+    await until(lambda: _count(rui, 3))
+    assert sorted(await rui.titles()) == ["Aviso", "Depois", "Último"]
+
+
+def version(number: int, people: Bitmap, post_id: str = "p1", *, mandatory: bool = False) -> Message:
+    event = published(post_id, people)
+    event.post.MergeFrom(news_pb2.Post(text_version=number, mandatory=mandatory))
+    return event
+
+
 async def test_an_alert_goes_to_all_by_the_emergency_lane_and_reminders_to_those_who_are_late(stage, until):
     stage.mail_routing()
     program = stage.notification()
@@ -121,6 +157,8 @@ async def test_an_alert_goes_to_all_by_the_emergency_lane_and_reminders_to_those
     await until(lambda: stage.letters("nt-eva"))
     pushed = [document async for document in stage.database().collection("notifications").find({})]
     assert {document["lane"] for document in pushed} == {"emergency"}
+    ways = await rui.why(next(document["_id"] for document in pushed if document["person_id"] == "nt-rui"))
+    assert {ways[channel].reason for channel in (n.CHANNEL_EMAIL, n.CHANNEL_SMS)} == {"forced"}
     await until(lambda: _count(rui, 2))
     assert sorted(await rui.titles()) == ["Cheia", "Falta confirmar a leitura: Aviso"]
     assert await eva.titles() == ["Cheia (en)"]
@@ -128,9 +166,9 @@ async def test_an_alert_goes_to_all_by_the_emergency_lane_and_reminders_to_those
     await until(lambda: _count(eva, 0))
 
 
-def reminder(post_id: str, people: Bitmap) -> Message:
+def reminder(post_id: str, people: Bitmap, text_version: int = 1) -> Message:
     post = published(post_id, people).post
-    post.text_version = 1
+    post.text_version = text_version
     return news_events.AcknowledgementDue(post_id=post_id, post=post, missing=people.serialize(), reminder=1)
 
 

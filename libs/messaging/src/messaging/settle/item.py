@@ -15,7 +15,7 @@ Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
 class Item:
     """A record, what is known about it, and what has been tried."""
 
-    __slots__ = ("alone", "failures", "handler", "message_type", "record", "refusal", "settled", "waits")
+    __slots__ = ("alone", "failures", "fresh", "handler", "message_type", "record", "refusal", "settled", "waits")
 
     def __init__(
         self,
@@ -33,6 +33,8 @@ class Item:
         """Attempts that ended as a bug."""
         self.waits = 0
         """Attempts after which it had to wait, for whatever reason."""
+        self.fresh = False
+        """It came onto the stream after the partition had come to this process."""
         self.alone = False
         """It was in a batch that failed, and is tried by itself."""
         self.settled = False

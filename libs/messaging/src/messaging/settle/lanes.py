@@ -42,9 +42,11 @@ class Lane:
 class Partition:
     """One assigned partition, from its assignment to its revocation."""
 
-    __slots__ = ("lanes", "revoked", "watermark")
+    __slots__ = ("end_at_start", "lanes", "revoked", "watermark")
 
-    def __init__(self) -> None:
+    def __init__(self, end_at_start: int | None = None) -> None:
+        """`end_at_start` is the offset behind the last record that was there when the partition was assigned."""
+        self.end_at_start = end_at_start
         self.watermark = Watermark()
         self.lanes: dict[bytes | int, Lane] = {}
         self.revoked = False
@@ -53,6 +55,7 @@ class Partition:
         """Puts a record into its lane; returns the lane when it is a new one, which has to be made ready."""
         self.watermark.take(item)
         record = item.record
+        item.fresh = self.end_at_start is not None and record.offset >= self.end_at_start
         # Records without a key have no order to keep: each is a lane of its own.
         key = record.offset if record.key is None else record.key
         lane = self.lanes.get(key)
@@ -102,8 +105,9 @@ class Ready:
         turn, queue = next(iter(self._queues.items()))
         handler, alone = turn
         room = 1 if alone or handler is None else self._batch
-        items: list[Item] = []
-        lanes: list[tuple[Lane, int]] = []
+        lane = queue.popleft()
+        items = lane.prefix(room)
+        lanes = [(lane, len(items))]
         while queue and len(items) < room:
             lane = queue.popleft()
             prefix = lane.prefix(room - len(items))

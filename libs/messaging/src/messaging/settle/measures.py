@@ -35,7 +35,10 @@ class Measures:
     def done(self, items: Sequence[Item]) -> None:
         """A batch is done; its records' timestamps are milliseconds since 1970."""
         self._done.inc(len(items))
-        self._age.observe(max(0.0, time.time() - min(item.record.timestamp for item in items) / 1000))
+        oldest = items[0].record.timestamp
+        if len(items) > 1:
+            oldest = min(item.record.timestamp for item in items)
+        self._age.observe(max(0.0, time.time() - oldest / 1000))
 
     def dead(self, reason: str) -> None:
         self._dead.inc()

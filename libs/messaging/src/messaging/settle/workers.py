@@ -8,7 +8,7 @@ import telemetry
 from telemetry import semconv
 
 from messaging.catalogue import Stream
-from messaging.envelope import Delivery, cause, read
+from messaging.envelope import Delivery, cause, read, redriven
 from messaging.letter import reason_of
 from messaging.settle.item import Handler, Item
 from messaging.settle.lanes import Batch, Lane, Ready
@@ -179,7 +179,7 @@ class Workers:
         try:
             if handler is None:
                 return items[0].refusal
-            deliveries = [read(item.record, item.message_type, item.waits + 1) for item in items]
+            deliveries = [_delivery(item) for item in items]
             await self._handle(handler, deliveries)
         except asyncio.CancelledError as error:
             if task in self._overdue:
@@ -211,7 +211,7 @@ class Workers:
         ) as span:
             if span.sampled:
                 span.set(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
-            token = cause.set(single.as_cause() if single else None)
+            token = cause.set(single)
             try:
                 await handler(deliveries)
             finally:
@@ -248,3 +248,8 @@ class Workers:
             error_type=type(error).__name__,
         )
         return True
+
+
+def _delivery(item: Item) -> Delivery:
+    first = item.fresh and not item.waits and not item.alone and not redriven(item.record)
+    return read(item.record, item.message_type, item.waits + 1, fresh=first)

@@ -23,11 +23,13 @@ INDEXES = (
     Index(["versions.blob"], sparse=True),
     Index(["folder_in"], sparse=True),
     Index(["space_id", "changed_at", "_id"]),
+    Index(["changed_at", "_id"]),
 )
-_HOPS = 4 * MAX_DEPTH
+HOPS = 4 * MAX_DEPTH
 """Folders that are made deep, while what they lie in moves deeper, end beyond `MAX_DEPTH`; nothing ends beyond this."""
-_TICK = timedelta(milliseconds=1)
-_LISTED = {"versions": {"$slice": -1}, "outbox": False}
+TICK = timedelta(milliseconds=1)
+LISTED = {"versions": {"$slice": -1}, "outbox": False}
+"""What is read of a node, without its older versions."""
 
 
 class NodeStore:
@@ -42,28 +44,28 @@ class NodeStore:
         upwards = list[Node]()
         while node_id:
             document = await self._nodes.get(node_id)
-            if document is None or document["shelf"] in {ARRIVING, PURGED} or len(upwards) == _HOPS:
+            if document is None or document["shelf"] in {ARRIVING, PURGED} or len(upwards) == HOPS:
                 return ()
-            upwards.append(_node(document))
+            upwards.append(node_of(document))
             node_id = upwards[-1].parent_id
         return tuple(reversed(upwards))
 
     async def named(self, parent_id: str, folded: str) -> Node | None:
-        document = await self._nodes.find_one({"shelf": parent_id, "key": folded}, projection=_LISTED)
-        return _node(document) if document else None
+        document = await self._nodes.find_one({"shelf": parent_id, "key": folded}, projection=LISTED)
+        return node_of(document) if document else None
 
     async def children(self, parent_id: str, after: Position | None, limit: int) -> NodePage:
-        page = await self._nodes.page({"shelf": parent_id}, "key", after, limit, projection=_LISTED)
-        return NodePage([_node(document) for document in page.documents], page.after)
+        page = await self._nodes.page({"shelf": parent_id}, "key", after, limit, projection=LISTED)
+        return NodePage([node_of(document) for document in page.documents], page.after)
 
     async def trash(self, space_id: str, after: Position | None, limit: int) -> NodePage:
-        page = await self._nodes.page({"shelf": trash_of(space_id)}, "key", after, limit, projection=_LISTED)
-        return NodePage([_node(document) for document in page.documents], page.after)
+        page = await self._nodes.page({"shelf": trash_of(space_id)}, "key", after, limit, projection=LISTED)
+        return NodePage([node_of(document) for document in page.documents], page.after)
 
     async def height(self, node_id: str) -> int:
         """One look-up a level, of the ids of its folders; their files are not looked at."""
         levels, ids = 0, [node_id]
-        while levels <= _HOPS:
+        while levels <= HOPS:
             below = self._nodes.find({"folder_in": {"$in": ids}}, projection={"_id": True})
             ids = [document["_id"] async for document in below]
             if not ids:
@@ -79,19 +81,19 @@ class NodeStore:
         found = list[Node]()
         for shelf, before in ((PURGED, purged), (ARRIVING, begun)):
             query = {"shelf": shelf, "updated_at": {"$lt": before}}
-            found += [_node(each) async for each in self._nodes.find(query, limit=limit, projection=_LISTED)]
+            found += [node_of(each) async for each in self._nodes.find(query, limit=limit, projection=LISTED)]
         return found
 
     async def inside(self, folder: Node, but: Sequence[str], limit: int) -> Sequence[Node]:
         found = list[Node]()
         for shelf in (folder.node_id, trash_of(folder.space_id)):
             query = {"shelf": shelf, "parent_id": folder.node_id, "_id": {"$nin": list(but)}}
-            found += [_node(each) async for each in self._nodes.find(query, limit=limit, projection=_LISTED)]
+            found += [node_of(each) async for each in self._nodes.find(query, limit=limit, projection=LISTED)]
         return found
 
     async def whole(self, node_id: str) -> Node | None:
         document = await self._nodes.get(node_id)
-        return _node(document) if document else None
+        return node_of(document) if document else None
 
     async def remove(self, node: Node) -> bool:
         if await self._nodes.delete(node.node_id, where={"outbox.0": {"$exists": False}}):
@@ -100,17 +102,17 @@ class NodeStore:
 
     async def granted(self, grantees: Sequence[Grantee], after: Position | None, limit: int) -> NodePage:
         query = {"grants.to": {"$in": [str(grantee) for grantee in grantees]}}
-        page = await self._nodes.page(query, "space_id", after, limit, projection=_LISTED)
-        return NodePage([_node(document) for document in page.documents], page.after)
+        page = await self._nodes.page(query, "space_id", after, limit, projection=LISTED)
+        return NodePage([node_of(document) for document in page.documents], page.after)
 
     async def referenced(self, blobs: Sequence[str]) -> set[str]:
         found = self._nodes.find({"versions.blob": {"$in": list(blobs)}}, projection={"versions.blob": True})
         return {version["blob"] async for node in found for version in node["versions"]}.intersection(blobs)
 
     async def changed(self, space_id: str, since: datetime, after: Stamped | None, limit: int) -> ChangedPage:
-        position = after or (since - _TICK, "")
-        page = await self._nodes.page({"space_id": space_id}, "changed_at", position, limit, projection=_LISTED)
-        changed = [(document["changed_at"], _node(document)) for document in page.documents]
+        position = after or (since - TICK, "")
+        page = await self._nodes.page({"space_id": space_id}, "changed_at", position, limit, projection=LISTED)
+        changed = [(document["changed_at"], node_of(document)) for document in page.documents]
         return ChangedPage(changed, page.after)
 
     async def add(self, node: Node, deed: Deed) -> None:
@@ -191,7 +193,7 @@ def _document(node: Node) -> Document:
     }
 
 
-def _node(document: Document) -> Node:
+def node_of(document: Document) -> Node:
     return Node(
         node_id=document["_id"],
         space_id=document["space_id"],

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from errors import Exhausted
-from telemetry import points
+from telemetry import names, points
 
 from document.application.ports import Usages
 from document.domain.quota import Charge, Usage, entity, space
@@ -48,6 +48,9 @@ class Meter:
         for holder in charges[0].holders:
             await self.usages.settle(holder, charges, made)
             points.reached("document.quota.booked")
+        for charge in made:
+            outcome = "stored" if charge.size > 0 else "freed"
+            names.DOCUMENT_BYTES.bind(entity=charge.entity_id or "none", outcome=outcome).inc(abs(charge.size))
 
     async def book(self, space_id: str, entity_id: str, charge_id: str) -> None:
         """Books the charge that a node names, if it is still pending."""

@@ -190,6 +190,10 @@ class Passwords(Protocol):
 class Content(Protocol):
     """Content that is durable when `put` returns. A scope's content is encrypted with a key of its own."""
 
+    async def derived_key(self, scope: str, purpose: str) -> bytes:
+        """A key for what is derived from the scope's content; NotFound SHREDDED when it is gone with that."""
+        ...
+
     async def put(self, scope: str, chunks: AsyncIterable[bytes]) -> "Kept":
         """Keeps the content; when the chunks break off nothing can be read."""
         ...

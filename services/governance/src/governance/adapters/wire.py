@@ -5,9 +5,11 @@ from typing import cast
 
 from errors import Invalid
 from messaging import Delivery
+from rossio.governance.v1 import dead_letters_pb2
 from rossio.governance.v1.audit_pb2 import ActionAudited, ChainedRecord
 
 from governance.domain.chain import Entry, Link
+from governance.domain.dead_letter import DeadLetter
 
 
 def read_entries(deliveries: Sequence[Delivery]) -> list[Entry]:
@@ -28,3 +30,19 @@ def _entry(delivery: Delivery) -> Entry:
 
 def to_record(link: Link) -> ChainedRecord:
     return ChainedRecord(sequence=link.sequence, record=link.entry.record, hash=link.hash)
+
+
+def to_dead_letter(letter: DeadLetter) -> dead_letters_pb2.DeadLetter:
+    """What a letter is, without what it says."""
+    told = dead_letters_pb2.DeadLetter(
+        stream=letter.queue.stream,
+        consumer=letter.queue.consumer,
+        number=letter.number,
+        state=dead_letters_pb2.DeadLetterState.Value(f"DEAD_LETTER_STATE_{letter.state.name}"),
+        reason=letter.reason,
+        attempts=letter.attempts,
+        origin=letter.origin,
+        event_type=letter.event_type,
+    )
+    told.at.FromDatetime(letter.at)
+    return told

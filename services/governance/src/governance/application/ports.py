@@ -1,9 +1,12 @@
 """What the use cases need from outside."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from rpc import Caller
+
 from governance.domain.chain import Head, Link
+from governance.domain.dead_letter import DeadLetter, Queue
 
 
 class Chains(Protocol):
@@ -32,3 +35,35 @@ class Chains(Protocol):
     async def entities(self, after: str | None, limit: int) -> Sequence[str]:
         """At most `limit` entities that have a chain, by id; behind `after` if given."""
         ...
+
+
+class DeadLetters(Protocol):
+    """What no service could settle, of all streams."""
+
+    def queues(self) -> Sequence[Queue]:
+        """Every stream and consumer that there can be letters of, in order."""
+        ...
+
+    async def list(self, queue: Queue, *, settled: bool) -> Sequence[DeadLetter]:
+        """The letters by number; with `settled` also those that were redriven or dropped."""
+        ...
+
+    async def get(self, queue: Queue, number: int) -> DeadLetter:
+        """Raises NotFound."""
+        ...
+
+    async def redrive(self, queue: Queue, numbers: Sequence[int]) -> None:
+        """Raises NotFound, or Conflict when another redrive has some of them."""
+        ...
+
+    async def drop(self, queue: Queue, numbers: Sequence[int]) -> None:
+        """Raises NotFound."""
+        ...
+
+
+class Audit(Protocol):
+    """Records what operators do, before it is done."""
+
+    async def __call__(
+        self, caller: Caller, verb: str, queue: Queue, audit_id: str, details: Mapping[str, str]
+    ) -> None: ...

@@ -21,14 +21,24 @@ def accepted_fact(message: Message) -> OutboxRecord:
 
 
 class KafkaAcceptedLog:
-    """`AcceptedLog` on a producer with acks=all. Groups are sent while earlier ones wait for their replicas."""
+    """`AcceptedLog` on a producer with acks=all. Groups are sent while earlier ones wait for their replicas.
+
+    A mail that came by SMTP has an id that no other record has, so that its partition is free. One that was
+    submitted may come again under its id, and then has to wait behind the first in the same lane.
+    """
 
     def __init__(self, producer: messaging.Producer) -> None:
         self._producer = producer
-        self._grouped: Grouped[OutboxRecord, None] = Grouped(self._publish, lanes=4)
+        self._unique: Grouped[OutboxRecord, None] = Grouped(self._publish_together)
+        self._keyed: Grouped[OutboxRecord, None] = Grouped(self._publish, lanes=4)
 
     async def append(self, message: Message) -> None:
-        await self._grouped(accepted_fact(message))
+        grouped = self._unique if message.origin.unique else self._keyed
+        await grouped(accepted_fact(message))
+
+    async def _publish_together(self, records: Sequence[OutboxRecord]) -> Sequence[None]:
+        await self._producer.publish(records, together=True)
+        return [None] * len(records)
 
     async def _publish(self, records: Sequence[OutboxRecord]) -> Sequence[None]:
         await self._producer.publish(records)

@@ -15,8 +15,7 @@ class ViewDirectory:
         self._view = view
 
     def entity_of_domain(self, domain: str) -> str | None:
-        entity = self._view.entity_of_domain(domain)
-        return entity.entity_id if entity else None
+        return self._view.entity_id_of_domain(domain) or None
 
     def person_at(self, address: str) -> Person | None:
         found = self._view.by_address(address)

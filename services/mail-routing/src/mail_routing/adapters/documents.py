@@ -138,18 +138,17 @@ def delivery_document(delivery: Delivery) -> Document:
         "person_id": to.person_id,
         "entity_id": to.entity_id,
         "refusal": to.status,
-        "notify": list(to.notify),
+        "notify": to.notify,
         "forwarded_by": to.forwarded_by,
         "state": delivery.state.value,
         "status": delivery.status,
         "reply": delivery.reply,
-        "attempts": delivery.attempts,
         "at": delivery.at,
         "remote": delivery.remote,
-        "told": list(delivery.told),
+        "told": delivery.told,
         "tries": [[each.at, each.state.value, each.status, each.reply] for each in delivery.tries],
     }
-    return {name: value for name, value in document.items() if value not in ("", [], None)}
+    return {name: value for name, value in document.items() if value} | {"attempts": delivery.attempts}
 
 
 def _delivery(document: Document) -> Delivery:
@@ -193,6 +192,8 @@ def _message_document(message: Message) -> Document:
     }
     if message.require_tls:
         document["require_tls"] = True
+    if message.protocol:
+        document["protocol"] = message.protocol
     if len(message.recipients) == 1:  # the Received field names it; a longer list stands in the deliveries
         document["recipient"] = message.recipients[0].address
     return document
@@ -217,6 +218,7 @@ def _message(document: Document) -> Message:
         envelope_id=envelope["envelope_id"],
         dsn_return=envelope["dsn_return"],
         require_tls=envelope.get("require_tls", False),
+        protocol=envelope.get("protocol", ""),
     )
 
 

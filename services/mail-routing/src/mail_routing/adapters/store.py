@@ -1,6 +1,6 @@
 """The store of shards: one document each, written in groups, with the facts that follow in its outbox."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import errors
@@ -14,7 +14,7 @@ from mail_routing.adapters.access import audited
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import Deed, Due
 from mail_routing.domain import quarantine
-from mail_routing.domain.delivery import Progress, Shard, shard_id
+from mail_routing.domain.delivery import Delivery, Progress, Shard, shard_id
 from mail_routing.domain.message import Message, MessageClass
 
 INDEXES = (
@@ -30,23 +30,40 @@ _OUTCOMES_A_FACT = 250
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-class StoredDeliveries:
-    """`Deliveries` in one collection, which has INDEXES."""
+First = tuple[Insert, Sequence[OutboxRecord]]
+"""A shard to insert, and what is published about it as soon as it is there."""
 
-    def __init__(self, collection: Collection) -> None:
+
+class StoredDeliveries:
+    """`Deliveries` in one collection, which has INDEXES.
+
+    What is recorded of a mail's first attempt is published right behind the write, and again when its record comes
+    again (ADR 24); reports to senders, and all that is recorded later, go through the outbox.
+    """
+
+    def __init__(self, collection: Collection, producer: messaging.Producer) -> None:
         self.collection = collection
+        self._producer = producer
         self._seen = Grouped(self._which_seen)
-        self._insert = Grouped(self._insert_all, lanes=2)
+        self._insert = Grouped(self._insert_all, lanes=3)
 
     async def seen(self, message_id: str) -> bool:
         return await self._seen(shard_id(message_id, 0))
 
     async def begin(self, progress: Progress, report: Message | None = None) -> None:
         shard = progress.shard
-        await self._insert(Insert(documents.shard_document(shard), facts_of(progress, report)))
+        waits = [accepted_fact(report)] if report else ()
+        if not await self._insert((Insert(documents.shard_document(shard), waits), _first_facts(shard))):
+            await self.report(shard.message.message_id)
 
     async def plan(self, shard: Shard) -> None:
-        await self._insert(Insert(documents.shard_document(shard)))
+        await self._insert((Insert(documents.shard_document(shard)), ()))
+
+    async def report(self, message_id: str) -> None:
+        hidden = {"outbox": False, "content": False}
+        found = await self.collection.get(shard_id(message_id, 0), projection=hidden)
+        if found is not None and (facts := _first_facts(documents.shard(found))):
+            await self._producer.publish(facts)
 
     async def release(self, first: Shard, now: datetime) -> None:
         assert first.plan is not None
@@ -102,22 +119,39 @@ class StoredDeliveries:
         seen = {found["_id"] async for found in self.collection.find(query, projection={"_id": True})}
         return [one in seen for one in ids]
 
-    async def _insert_all(self, inserts: Sequence[Insert]) -> Sequence[None]:
-        # A refused one is there already: a repeat, whose facts are recorded with the first.
-        await self.collection.bulk(inserts)
+    async def _insert_all(self, firsts: Sequence[First]) -> Sequence[bool]:
+        """Which of them are new. One that is there already was recorded by another attempt: ours does not count."""
+        done = await self.collection.bulk([insert for insert, _ in firsts])
         telemetry.points.reached("mail.store.inserted")
-        return [None] * len(inserts)
+        refused = set(done.refused)
+        new = [at not in refused for at in range(len(firsts))]
+        facts = [fact for (_, about), is_new in zip(firsts, new, strict=True) if is_new for fact in about]
+        if facts:
+            await self._producer.publish(facts)
+        return new
 
 
 def facts_of(progress: Progress, report: Message | None = None) -> list[OutboxRecord]:
-    """What is published about a shard after an attempt."""
-    message = progress.shard.message
-    at = max((d.at for d in progress.changed if d.at), default=message.accepted_at)
-    parts = (progress.changed[i : i + _OUTCOMES_A_FACT] for i in range(0, len(progress.changed), _OUTCOMES_A_FACT))
-    facts = [messaging.fact(wire.reported(message, part), id=messaging.new_id(), at=at) for part in parts]
+    """What is published about a shard after a later attempt."""
+    facts = list(_reported(progress.shard.message, progress.changed, messaging.new_id()))
     if report is not None:
         facts.append(accepted_fact(report))
     return facts
+
+
+def _first_facts(shard: Shard) -> list[OutboxRecord]:
+    """What is published about a shard that was recorded; while it is as at first, always under the same ids."""
+    tried = [delivery for delivery in shard.deliveries if delivery.at is not None]
+    again = f".{shard.version}" if shard.version > 1 else ""
+    return list(_reported(shard.message, tried, f"reported.{shard.id}{again}"))
+
+
+def _reported(message: Message, changed: Sequence[Delivery], name: str) -> Iterator[OutboxRecord]:
+    at = max((d.at for d in changed if d.at), default=message.accepted_at)
+    for start in range(0, len(changed), _OUTCOMES_A_FACT):
+        part = changed[start : start + _OUTCOMES_A_FACT]
+        fact_id = f"{name}.{start}" if start else name
+        yield messaging.fact(wire.reported(message, part), id=fact_id, at=at)
 
 
 class StoredQuarantine:

@@ -1,10 +1,12 @@
 """Contracts to domain and back."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import errors
+from google.protobuf.timestamp_pb2 import Timestamp
 from rossio.mail.v1 import access_pb2, events_pb2, rules_pb2, service_pb2
 
 from mail_routing.domain.app_password import AppPassword
@@ -70,6 +72,7 @@ def accepted(message: Message) -> events_pb2.MessageAccepted:
         envelope_id=message.envelope_id,
         dsn_return=message.dsn_return,
         require_tls=message.require_tls,
+        protocol=message.protocol,
     )
     setattr(wire, "class", WIRE_CLASSES[message.message_class])  # a word of Python's own
     wire.accepted_at.FromDatetime(message.accepted_at)
@@ -102,6 +105,7 @@ def message(wire: events_pb2.MessageAccepted) -> Message:
         envelope_id=wire.envelope_id,
         dsn_return=wire.dsn_return,
         require_tls=wire.require_tls,
+        protocol=wire.protocol,
     )
 
 
@@ -191,7 +195,7 @@ def delegation(delegation: Delegation) -> access_pb2.Delegation:
 
 def _outcome(delivery: Delivery) -> events_pb2.Outcome:
     to = delivery.destination
-    wire = events_pb2.Outcome(
+    return events_pb2.Outcome(
         address=to.address,
         original=to.original,
         person_id=to.person_id,
@@ -201,10 +205,16 @@ def _outcome(delivery: Delivery) -> events_pb2.Outcome:
         reply=delivery.reply,
         attempts=delivery.attempts,
         remote=delivery.remote,
+        at=None if delivery.at is None else _timestamp(delivery.at),
     )
-    if delivery.at is not None:
-        wire.at.FromDatetime(delivery.at)
-    return wire
+
+
+@lru_cache(maxsize=16)
+def _timestamp(at: datetime) -> Timestamp:
+    """The recipients of one attempt have one time."""
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
 
 
 def _with_history(delivery: Delivery) -> events_pb2.Outcome:

@@ -48,5 +48,6 @@ class Accept:
         present = headers.read(mail.content)
         if message.hops(present) > self._limits.hops:
             raise errors.Invalid("the mail has passed too many servers", reason="MAIL_LOOP")
-        mail = replace(mail, message_class=classes.stated(mail, present))
+        if (stated := classes.stated(mail, present)) is not mail.message_class:
+            mail = replace(mail, message_class=stated)
         return mail if mail.size <= self._limits.inline_octets else await self._contents.kept_outside(mail)

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import telemetry
 
@@ -15,6 +16,7 @@ from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Kind
 
 _MAILBOXES = frozenset({Kind.MAILBOX, Kind.LMTP})
+_READ = Result(State.DELIVERED, "2.0.0", "Read as a report")
 _LOOPED = Result(State.BOUNCED, "5.4.6", "The mailbox has had this mail already")
 
 
@@ -57,6 +59,8 @@ class Attempt:
             destination = waiting.destination
             if had and not had.isdisjoint(_marks(destination)):
                 results[destination] = _LOOPED
+            elif destination.kind is Kind.REPORT:
+                results[destination] = _READ
             elif destination.kind is Kind.REFUSED:
                 results[destination] = Result(State.BOUNCED, destination.status, destination.target)
             elif shard.treatment.kept_back and not waiting.attempts:  # once: who releases it lets it go
@@ -64,13 +68,13 @@ class Attempt:
             else:
                 by_hop[destination.hop, destination.forwarded_by].append(destination)
         mailboxes = [one for key in list(by_hop) if not key[0] for one in by_hop.pop(key)]
-        for some in await asyncio.gather(
-            self._to_mailboxes(shard.message, mailboxes, mail),
-            *(
-                self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail)
-                for (hop, by), there in by_hop.items()
-            ),
-        ):
+        ways: list[Coroutine[Any, Any, Mapping[Destination, Result]]] = [
+            self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail) for (hop, by), there in by_hop.items()
+        ]
+        if mailboxes:
+            ways.append(self._to_mailboxes(shard.message, mailboxes, mail))
+        # Most mails go one way, and need no task for it.
+        for some in [await ways[0]] if len(ways) == 1 else await asyncio.gather(*ways):
             results |= some
         telemetry.points.reached("mail.attempt.done")
         return await self._ended(shard, results, content)

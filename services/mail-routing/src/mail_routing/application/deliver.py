@@ -23,7 +23,7 @@ Part = tuple[Treatment, tuple[Delivery, ...]]
 
 
 class Deliver:
-    """Handles one accepted mail; a repeat of one that was recorded does nothing.
+    """Handles one accepted mail; a repeat of one that was recorded only publishes again what became of it.
 
     A mail of up to a thousand recipients is tried here and now. A larger one, or one that the rules treat in
     several ways, is cut into shards, which any worker takes up as soon as all of them are recorded.
@@ -50,13 +50,18 @@ class Deliver:
         self._new_id = new_id
         self._take_bounce = take_bounce
 
-    async def __call__(self, message: Message) -> None:
+    async def __call__(self, message: Message, *, fresh: bool = False) -> None:
+        """`fresh`: nobody has had its record before, so that the store need not be asked about a mail by SMTP.
+
+        The id of one that was submitted, or that we report with, may stand on the stream twice.
+        """
         if not message.recipients or not message.size:
             raise errors.Invalid("an accepted mail without recipients or content", reason="EMPTY_MAIL")
-        if await self._deliveries.seen(message.message_id):
+        if not (fresh and message.origin.unique) and await self._deliveries.seen(message.message_id):
+            await self._deliveries.report(message.message_id)
             return
         await self._take_bounce(message)
-        sender = Sender(message.sender, message.origin.trusted)
+        sender = Sender(message.sender, message.origin.trusted, reports=not message.sender)
         destinations = route.resolve(self._route, sender, message.recipients)
         parts = _parts(await self._apply_rules(message, destinations))
         treatment, deliveries = next(parts, (NONE, ()))

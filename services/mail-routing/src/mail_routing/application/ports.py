@@ -151,7 +151,13 @@ class Deliveries(Protocol):
         ...
 
     async def begin(self, progress: Progress, report: Message | None = None) -> None:
-        """Record a new shard after its first attempt, and its report; nothing when it is there already."""
+        """Record a new shard after its first attempt, and its report; one that is there already stays as it is.
+
+        Either way what stands recorded is published when it returns.
+        """
+
+    async def report(self, message_id: str) -> None:
+        """Publish again what stands recorded of the mail's first shard: whoever recorded it may have died then."""
 
     async def plan(self, shard: Shard) -> None:
         """Record a shard of which nothing was tried; one that is there already stays as it is."""

@@ -82,7 +82,12 @@ class Resolve:
         if question.draft is not None:
             apply_rules = self._with_draft(caller, question.draft)
         facts = self._facts(question, now)
-        found = route.resolve(self._route, Sender(question.sender, trusted=True), facts.message.recipients, tell)
+        found = route.resolve(
+            self._route,
+            Sender(question.sender, trusted=True, reports=not question.sender),
+            facts.message.recipients,
+            tell,
+        )
         shown: list[Destination] = []
         count = 0
         for treatment, destination in apply_rules.treated(facts, found, told):

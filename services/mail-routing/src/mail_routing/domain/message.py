@@ -29,6 +29,11 @@ class Origin(StrEnum):
         """We know that the sender is who they say: authenticated, of a trusted network, or ourselves."""
         return self is not Origin.SMTP
 
+    @property
+    def unique(self) -> bool:
+        """Each mail has an id of its own; over gRPC, and of what we report, the same may be handed in again."""
+        return self in {Origin.SMTP, Origin.SUBMISSION}
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -65,6 +70,7 @@ class Message:
     envelope_id: str = ""
     dsn_return: str = ""
     require_tls: bool = False  # next hops get it over verified TLS or not at all
+    protocol: str = ""  # how it came in (RFC 3848); empty: not known
 
 
 def sound(content: bytes | bytearray) -> bool:
@@ -73,9 +79,16 @@ def sound(content: bytes | bytearray) -> bool:
     return ends == content.count(b"\n") and ends == content.count(b"\r") and b"\0" not in content
 
 
+def transmission(*, extended: bool, secure: bool, authenticated: bool, smtputf8: bool) -> str:
+    """The protocol that a mail came by, as it is named in Received (RFC 3848, RFC 6531 section 4.3)."""
+    if not extended:
+        return "SMTP"
+    return ("UTF8SMTP" if smtputf8 else "ESMTP") + "S" * secure + "A" * authenticated
+
+
 def received(message: Message, hostname: str, traceparent: str = "") -> bytes:
     """The Received field of this hop (RFC 5321 section 4.4), with the trace (W3C) as a comment."""
-    protocol = "UTF8SMTP" if message.smtputf8 else "ESMTP"
+    protocol = message.protocol or ("UTF8SMTP" if message.smtputf8 else "ESMTP")
     came = f"from {message.client}\r\n\tby {hostname} with {protocol}" if message.client else f"by {hostname}"
     only = f"\r\n\tfor <{message.recipients[0].address}>" if len(message.recipients) == 1 else ""
     trace = f"\r\n\t(traceparent={traceparent})" if traceparent else ""

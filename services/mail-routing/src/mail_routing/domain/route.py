@@ -4,6 +4,7 @@
     at_address    a person or a list has the address
     without_tag   the same without "+tag"
     postmaster    every domain has one (RFC 5321 section 4.5.1)
+    reports       what only reports come to: an address that a service sends from
     split         the rest of a domain that is served by another system too
     catch_all     the mailbox for whatever else comes to the entity
     nobody        unknown
@@ -16,6 +17,7 @@ there. People may send their mail on. A sender-restricted list vouches for the l
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 from mail_routing.domain.address import canonical, split
@@ -64,6 +66,7 @@ class Sender:
 
     address: str
     trusted: bool
+    reports: bool = False  # it is the null reverse path of a mail that came so: only reports have that
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Kind(Enum):
     MAILBOX = "mailbox"
     LMTP = "lmtp"  # a mailbox on another server
     RELAY = "relay"
+    REPORT = "report"  # read for what it says of another mail, and kept nowhere
     REFUSED = "refused"
 
 
@@ -111,11 +115,17 @@ class Route:
     directory: Directory
     next_hops: NextHops = field(default_factory=NextHops)
     postmaster: str = ""
+    reports_to: tuple[str, ...] = ()  # patterns of addresses of ours
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     next_hop: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsOnly:
+    """The address of no mailbox, where other servers say what became of mail from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ class Refusal:
     reason: str
 
 
-Finding = Person | MailList | Elsewhere | Refusal
+Finding = Person | MailList | Elsewhere | ReportsOnly | Refusal
 Row = Callable[[Route, Sender, str], Finding | None]
 Tell = Callable[[Step], None]
 
@@ -162,6 +172,11 @@ def _postmaster(route: Route, sender: Sender, address: str) -> Finding | None:
     return _at_address(route, sender, canonical(route.postmaster)) if wanted else None
 
 
+def _reports(route: Route, sender: Sender, address: str) -> Finding | None:
+    wanted = sender.reports and any(fnmatchcase(address, pattern) for pattern in route.reports_to)
+    return ReportsOnly() if wanted else None
+
+
 def _split(route: Route, _sender: Sender, address: str) -> Finding | None:
     hop = route.next_hops.beside(split(address)[1])
     return Elsewhere(hop) if hop else None
@@ -181,6 +196,7 @@ TABLE: tuple[tuple[str, Row], ...] = (
     ("address", _at_address),
     ("plus-tag", _without_tag),
     ("postmaster", _postmaster),
+    ("reports", _reports),
     ("split", _split),
     ("catch-all", _catch_all),
     ("unknown", _nobody),
@@ -229,6 +245,8 @@ def _destinations(
         case Elsewhere(next_hop):
             # The local part of another's address is theirs to read: its case is kept.
             yield Destination(Kind.RELAY, recipient.address, next_hop, _original(recipient), notify=recipient.notify)
+        case ReportsOnly():
+            yield Destination(Kind.REPORT, address, "reports", _original(recipient), notify=recipient.notify)
         case Refusal(status, reason):
             yield Destination(
                 Kind.REFUSED, address, reason, _original(recipient), status=status, notify=recipient.notify
@@ -324,10 +342,10 @@ def _may_send(directory: Directory, sender: Sender, found: MailList) -> bool:
 
 def _step(kind: str, address: str, finding: Finding) -> Step:
     match finding:
-        case Person() as person if kind == "address" and person.address != address:
-            return Step("alias", address, f"is the mailbox of {person.address}")
         case Person() as person:
-            return Step("person" if kind == "address" else kind, address, f"goes to the mailbox of {person.address}")
+            alias = kind == "address" and person.address != address
+            name = "alias" if alias else "person" if kind == "address" else kind
+            return Step(name, address, f"{'is' if alias else 'goes to'} the mailbox of {person.address}")
         case MailList(mailbox_of=entity_id) as found if entity_id:
             return Step("shared mailbox", address, f'is the mailbox that "{found.name}" share')
         case MailList() as found:
@@ -335,6 +353,8 @@ def _step(kind: str, address: str, finding: Finding) -> Step:
             return Step("list" if kind == "address" else kind, address, f'is the list "{found.name}"; {who}')
         case Elsewhere(next_hop):
             return Step("relay" if kind == "elsewhere" else kind, address, f"goes to {next_hop}")
+        case ReportsOnly():
+            return Step(kind, address, "takes reports, which are read and not kept")
         case Refusal(status, reason):
             return Step("refused" if kind == "address" else kind, address, f"{status} {reason}")
 

@@ -10,13 +10,16 @@ from mail_routing.adapters import wire
 from mail_routing.application.deliver import Deliver
 
 
-def deliver_accepted(deliver: Deliver) -> Handler:
-    """One mail at a time; what costs is grouped below, over the mails that are in hand together."""
+def deliver_accepted(deliver: Deliver, *, idempotence: bool) -> Handler:
+    """One mail at a time; what costs is grouped below, over the mails that are in hand together.
+
+    Without `idempotence` the producer may have written a record twice, and none counts as fresh.
+    """
 
     async def handle(deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             assert isinstance(delivery.message, events_pb2.MessageAccepted)
             with telemetry.observe("mail.deliver"):
-                await deliver(wire.message(delivery.message))
+                await deliver(wire.message(delivery.message), fresh=delivery.fresh and idempotence)
 
     return handle

@@ -97,29 +97,18 @@ def _bitmaps(document: Mapping[str, Any] | None) -> dict[Reaction, Bitmap]:
     return {each: Bitmap.deserialize(held[each.value]) if each.value in held else Bitmap() for each in Reaction}
 
 
+_PLAIN: Final = ("post_id", "entity_id", "person_id", "text", "at", "reply_to", "reason")
+"""What a comment's document has under the same name, and as it is."""
+
+
 def _fields(comment: Comment) -> Document:
-    return {
-        "post_id": comment.post_id,
-        "entity_id": comment.entity_id,
-        "person_id": comment.person_id,
-        "text": comment.text,
-        "at": comment.at,
-        "reply_to": comment.reply_to,
-        "standing": comment.standing.value,
-        "reason": comment.reason,
-    }
+    return {**{name: getattr(comment, name) for name in _PLAIN}, "standing": comment.standing.value}
 
 
 def _comment(document: Mapping[str, Any]) -> Comment:
     return Comment(
         comment_id=document["_id"],
-        post_id=document["post_id"],
-        entity_id=document["entity_id"],
-        person_id=document["person_id"],
-        text=document["text"],
-        at=document["at"],
-        reply_to=document["reply_to"],
         standing=Standing(document["standing"]),
-        reason=document["reason"],
         version=document["version"],
+        **{name: document[name] for name in _PLAIN},
     )

@@ -14,6 +14,7 @@ from rpc import Caller
 from store import OutboxRecord
 from telemetry import audit
 
+from news.adapters.roll_key import thumbprint
 from news.application.list_feed import Place
 from news.application.list_missing import Cell
 from news.application.ports import Change, Deed, Delegation, Mark
@@ -253,6 +254,10 @@ def missing_count(cell: Cell) -> service_pb2.MissingCount:
     return service_pb2.MissingCount(
         entity_id=cell.entity_id, unit_id=cell.unit_id, audience_size=cell.audience_size, missing=cell.missing
     )
+
+
+def roll_key(key: bytes) -> service_pb2.RollKey:
+    return service_pb2.RollKey(key_id=thumbprint(key), public_key=key)
 
 
 def reach_count(count: Count) -> service_pb2.ReachCount:

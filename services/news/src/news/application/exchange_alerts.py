@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+import telemetry
 from errors import Conflict, Invalid, NotFound
 from rpc import Caller
 
@@ -92,8 +93,10 @@ class ExchangeAlerts:
             held = await self.posts.get(post.post_id)
             if held.state is not State.DRAFT:
                 return held
+        telemetry.points.reached("news.alert.stored")
         saved = await self.posts.replace(published, Change("publish", caller, at), version=post.version)
         self.edit.feed.put(saved)
+        telemetry.points.reached("news.alert.published")
         return saved
 
     async def _retract(self, caller: Caller, message: cap.Message, at: datetime) -> Post | None:

@@ -20,7 +20,7 @@ class GetPost:
         Raises:
             NotFound: the caller is neither.
         """
-        post = await self.reading.posts.get(post_id)
+        post = await self.reading.put_away(post_id)
         if _MAY_EDIT & caller.roles and caller.may_act_for(post.entity_id):
             person = self.reading.view.person(caller.subject)
             done = self.reading.opened(post, person) if person is not None and post.live is not None else None

@@ -1,6 +1,6 @@
 """What the use cases ask of the outside."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -149,6 +149,18 @@ class Marks(Protocol):
         """Takes in what other processes wrote."""
         ...
 
+    async def recall(self, post_id: str, text_version: int) -> None:
+        """Makes `held` whole again for a post that was not kept."""
+        ...
+
+    def keep(self, post_ids: Container[str]) -> None:
+        """Holds the marks of these posts in memory, and those of no others."""
+        ...
+
+    async def fold(self, at: datetime) -> None:
+        """Makes little of what was written a while ago; it says the same."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
@@ -191,6 +203,11 @@ class RollSigner(Protocol):
     @property
     def public_key(self) -> bytes:
         """32 bytes."""
+        ...
+
+    @property
+    def earlier(self) -> Sequence[bytes]:
+        """The public keys of those before it, whose rolls still hold."""
         ...
 
     def sign(self, content: Sequence[bytes]) -> bytes:

@@ -39,9 +39,15 @@ class Reading:
 
     async def post(self, person: Person, post_id: str) -> Post:
         """A post of the person's; to all but its audience it does not exist: raises NotFound."""
-        post = self.feed.get(post_id) or await self.posts.get(post_id)
+        post = self.feed.get(post_id) or await self.put_away(post_id)
         if not self.feed.holds(post, person.number):
             raise NotFound("no such post", reason="POST_NOT_FOUND")
+        return post
+
+    async def put_away(self, post_id: str) -> Post:
+        """A post that may be in no feed, and what readers did with it; raises NotFound."""
+        post = await self.posts.get(post_id)
+        await self.marks.recall(post_id, post.text_version)
         return post
 
     def opened(self, post: Post, person: Person) -> Opened:

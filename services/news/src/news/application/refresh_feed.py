@@ -18,6 +18,7 @@ class RefreshFeed:
     async def __call__(self, at: datetime) -> None:
         found = self._posts.live() if self._last is None else self._posts.moved_since(self._last)
         async for post in found:
+            await self._marks.recall(post.post_id, post.text_version)
             self._feed.put(post)
         await self._marks.refresh()
         self._last = at

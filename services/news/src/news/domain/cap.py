@@ -1,67 +1,25 @@
 """Alerts on the wire: the Common Alerting Protocol 1.2 (OASIS, 1 July 2010), read and written.
 
-What is read is held against the rules of the standard (section 3.2 and the schema of section 3.4): which
-elements there are, in which order, how many, with which words. Signatures (section 3.3.2.1), resources and
-the geometry of areas are let through unread.
+What is read is held against the schema (`cap_schema`) and the rules of section 3.2 that no schema can say.
+Signatures are not verified; resources and the geometry of areas are held against the schema, and not used.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from errors import Invalid
 
-from news.domain.alert import WORDS
+from news.domain.cap_schema import ALERT, AREA, INFO, NAMESPACE, children, wrong
 
-NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
-# Section 3.3.2: with seconds and an offset, and never "Z".
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d")
 # Section 3.2.1: no spaces, commas or restricted characters.
 _NAME: Final = re.compile(r"[^\s,<&]+")
 _DEFAULT_LANGUAGE: Final = "en-US"
-
-
-class _Part(NamedTuple):
-    """An element: its name, and how often it may and must be there."""
-
-    name: str
-    least: int = 0
-    most: int = 1000
-
-
-# In the order of the schema.
-_ALERT: Final = (
-    _Part("identifier", 1, 1), _Part("sender", 1, 1), _Part("sent", 1, 1), _Part("status", 1, 1),
-    _Part("msgType", 1, 1), _Part("source", 0, 1), _Part("scope", 1, 1), _Part("restriction", 0, 1),
-    _Part("addresses", 0, 1), _Part("code"), _Part("note", 0, 1), _Part("references", 0, 1),
-    _Part("incidents", 0, 1), _Part("info"), _Part("Signature"),
-)  # fmt: skip
-_INFO: Final = (
-    _Part("language", 0, 1), _Part("category", 1), _Part("event", 1, 1), _Part("responseType"),
-    _Part("urgency", 1, 1), _Part("severity", 1, 1), _Part("certainty", 1, 1), _Part("audience", 0, 1),
-    _Part("eventCode"), _Part("effective", 0, 1), _Part("onset", 0, 1), _Part("expires", 0, 1),
-    _Part("senderName", 0, 1), _Part("headline", 0, 1), _Part("description", 0, 1), _Part("instruction", 0, 1),
-    _Part("web", 0, 1), _Part("contact", 0, 1), _Part("parameter"), _Part("resource"), _Part("area"),
-)  # fmt: skip
-_AREA: Final = (
-    _Part("areaDesc", 1, 1), _Part("polygon"), _Part("circle"), _Part("geocode"), _Part("altitude", 0, 1),
-    _Part("ceiling", 0, 1),
-)  # fmt: skip
-_WORDS: Final[Mapping[str, frozenset[str]]] = {
-    **WORDS,
-    "status": frozenset({"Actual", "Exercise", "System", "Test", "Draft"}),
-    "msgType": frozenset({"Alert", "Update", "Cancel", "Ack", "Error"}),
-    "scope": frozenset({"Public", "Restricted", "Private"}),
-    "responseType": frozenset(
-        {"Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None"}
-    ),
-}
-_TIMES: Final = frozenset({"sent", "effective", "onset", "expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +68,21 @@ def read(text: str) -> Message:
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise Invalid(f"it is no XML: {error}", reason="CAP_MALFORMED") from error
     if alert.tag != f"{{{NAMESPACE}}}alert":
-        raise _wrong("alert", f"the document is no alert of {NAMESPACE}")
-    said = _children(alert, _ALERT)
+        raise wrong("alert", f"the document is no alert of {NAMESPACE}")
+    said = children(alert, ALERT)
     for name in ("identifier", "sender"):
         if not _NAME.fullmatch(said[name][0]):
-            raise _wrong(name, "it holds a space, a comma, < or &")
+            raise wrong(name, "it holds a space, a comma, < or &")
     kind, scope = said["msgType"][0], said["scope"][0]
     references = tuple(_first(said, "references").split())
     if any(len(each.split(",")) != 3 for each in references):
-        raise _wrong("references", 'each is "sender,identifier,sent"')
+        raise wrong("references", 'each is "sender,identifier,sent"')
     if kind != "Alert" and not references:
-        raise _wrong("references", f"a message of type {kind} says to which it belongs")
+        raise wrong("references", f"a message of type {kind} says to which it belongs")
     if scope == "Private" and not _first(said, "addresses"):
-        raise _wrong("addresses", "a private message says for whom it is")
+        raise wrong("addresses", "a private message says for whom it is")
     if scope == "Restricted" and not _first(said, "restriction"):
-        raise _wrong("restriction", "a restricted message says how")
+        raise wrong("restriction", "a restricted message says how")
     return Message(
         identifier=said["identifier"][0],
         sender=said["sender"][0],
@@ -171,8 +129,8 @@ def write(message: Message) -> str:
 
 
 def _info(element: Element) -> Info:
-    said = _children(element, _INFO)
-    areas = [_children(area, _AREA)["areaDesc"][0] for area in element.findall(f"{{{NAMESPACE}}}area")]
+    said = children(element, INFO)
+    areas = [children(area, AREA)["areaDesc"][0] for area in element.findall(f"{{{NAMESPACE}}}area")]
     expires = _first(said, "expires")
     return Info(
         language=_first(said, "language") or _DEFAULT_LANGUAGE,
@@ -188,40 +146,6 @@ def _info(element: Element) -> Info:
     )
 
 
-def _children(element: Element, parts: Sequence[_Part]) -> dict[str, list[str]]:
-    """The texts by element name, once names, order, numbers, words and times are right."""
-    order = {part.name: index for index, part in enumerate(parts)}
-    found: dict[str, list[str]] = {}
-    last = 0
-    for child in element:
-        space, _, name = child.tag.rpartition("}")
-        if name not in order or (space != f"{{{NAMESPACE}" and name != "Signature"):
-            raise _wrong(name, "there is no such element here")
-        if order[name] < last:
-            raise _wrong(name, "it stands behind an element that it comes before")
-        last = order[name]
-        text = (child.text or "").strip()
-        if name in _WORDS and text not in _WORDS[name]:
-            raise _wrong(name, f"{text!r} is none of {', '.join(sorted(_WORDS[name]))}")
-        if name in _TIMES:
-            _check_time(name, text)
-        found.setdefault(name, []).append(text)
-    for part in parts:
-        count = len(found.get(part.name, ()))
-        if not part.least <= count <= part.most or (part.least and not all(found[part.name])):
-            raise _wrong(part.name, "it is missing, empty, or there more often than it may be")
-    return found
-
-
-def _check_time(name: str, text: str) -> None:
-    try:
-        right = _TIME.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
-    except ValueError:
-        right = False
-    if not right:
-        raise _wrong(name, f"{text!r} is no time such as 2027-01-31T09:00:00+00:00")
-
-
 def _append(element: Element, **said: str) -> None:
     for name, text in said.items():
         if text:
@@ -234,7 +158,3 @@ def _first(said: Mapping[str, Sequence[str]], name: str) -> str:
 
 def _time(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
-
-
-def _wrong(element: str, why: str) -> Invalid:
-    return Invalid(f"{element}: {why}", reason="CAP_INVALID", element=element)

@@ -19,6 +19,7 @@ from news.application.end_post import EndPost
 from news.application.exchange_alerts import ExchangeAlerts
 from news.application.get_post import GetPost
 from news.application.get_reach import GetReach
+from news.application.get_roll_keys import GetRollKeys
 from news.application.list_feed import ListFeed
 from news.application.list_missing import ListMissing
 from news.application.look_at_posts import LookAtPosts
@@ -62,6 +63,7 @@ class UseCases:
     delegate: Delegate
     missing: ListMissing
     roll: DownloadRoll
+    roll_keys: GetRollKeys
     reach: GetReach
     alerts: ExchangeAlerts
     syndicate: Syndicate
@@ -245,6 +247,11 @@ class NewsServicer(NewsServiceServicer):
                 yield pb.DownloadRollResponse(content=bytes(part))
                 part.clear()
         yield pb.DownloadRollResponse(content=bytes(part))
+
+    async def GetRollKeys(self, request: pb.GetRollKeysRequest, context: Any) -> pb.GetRollKeysResponse:
+        current, *earlier = map(wire.roll_key, self._do.roll_keys())
+        current.current = True
+        return pb.GetRollKeysResponse(keys=[current, *earlier])
 
     async def GetReach(self, request: pb.GetReachRequest, context: Any) -> pb.GetReachResponse:
         reach = await self._do.reach(rpc.caller(), request.post_id)

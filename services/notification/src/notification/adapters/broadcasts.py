@@ -19,6 +19,7 @@ _AT_ITS_TIME: Final = timedelta(0)
 INDEXES: Final = (
     Index(["key"], unique=True),
     Index(["withdrawn"]),
+    Index(["subject_id"]),
     Index(["kept_until"], expire_after=_AT_ITS_TIME),
 )
 MARK_INDEXES: Final = (Index(["person_id"]), Index(["kept_until"], expire_after=_AT_ITS_TIME))
@@ -49,6 +50,14 @@ class StoredBroadcasts:
             )
         except Conflict:
             return
+
+    async def about(self, subject_id: str) -> AsyncIterator[Broadcast]:
+        async for found in self._broadcasts.find({"subject_id": subject_id}):
+            yield _broadcast(found)
+
+    async def is_withdrawn(self, key: str) -> bool:
+        found = await self._broadcasts.find_one({"key": key}, projection={"withdrawn": True})
+        return found is not None and bool(found["withdrawn"])
 
     async def live(self, at: datetime) -> AsyncIterator[Broadcast]:
         async for found in self._broadcasts.find({"withdrawn": False, "kept_until": {"$gt": at}}):

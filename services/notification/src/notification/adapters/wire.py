@@ -196,7 +196,13 @@ def post_published(event: news_pb2.PostPublished, at: datetime) -> tuple[Notice,
         Invalid: the event has no text, or its audience is no bitmap.
     """
     topic = Topic.ALERT if event.post.options.HasField("alert") else Topic.NEWS
-    return _of_post(event.post, post_key(event.post_id), topic, _titles(event.post), at), _people(event.audience)
+    key, titles = post_key(event.post_id), _titles(event.post)
+    version = event.post.text_version
+    if version > 1 and (event.post.mandatory or topic is Topic.ALERT):
+        # Each version is acknowledged anew, and an alert that changes is an alert; other changes are not told.
+        key = f"{key}/version/{version}"
+        titles = texts.alert_changed(titles) if topic is Topic.ALERT else texts.acknowledge_again(titles)
+    return _of_post(event.post, key, topic, titles, at), _people(event.audience)
 
 
 def acknowledgement_due(event: news_pb2.AcknowledgementDue, at: datetime) -> tuple[Notice, Bitmap]:
@@ -207,7 +213,16 @@ def acknowledgement_due(event: news_pb2.AcknowledgementDue, at: datetime) -> tup
 
 
 def _of_post(post: Post, key: str, topic: Topic, titles: Mapping[str, str], at: datetime) -> Notice:
-    return Notice(key=key, topic=topic, entity_id=post.entity_id, titles=titles, subject_id=post.post_id, at=at)
+    root = post_key(post.post_id)
+    return Notice(
+        key=key,
+        topic=topic,
+        entity_id=post.entity_id,
+        titles=titles,
+        subject_id=post.post_id,
+        at=at,
+        part_of="" if key == root else root,
+    )
 
 
 def _titles(post: Post) -> dict[str, str]:

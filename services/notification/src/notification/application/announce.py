@@ -23,7 +23,12 @@ class Announce:
     new_id: Callable[[], str]
 
     async def __call__(self, notice: Notice, people: Bitmap) -> None:
-        """Puts one item into all their inboxes, and pushes it to those among them who asked for that."""
+        """Puts one item into all their inboxes, and pushes it to those among them who asked for that.
+
+        What belongs to something that was withdrawn meanwhile is told to nobody.
+        """
+        if notice.part_of and await self.broadcasts.is_withdrawn(notice.part_of):
+            return
         broadcast = await self.broadcasts.add(
             Broadcast(
                 broadcast_id=broadcast_id(self.new_id()),

@@ -124,6 +124,14 @@ class BroadcastStore(Protocol):
         """Takes back the one with the tombstone's key; where there is none, the tombstone stands for it."""
         ...
 
+    def about(self, subject_id: str) -> AsyncIterator[Broadcast]:
+        """All about one thing, withdrawn ones among them."""
+        ...
+
+    async def is_withdrawn(self, key: str) -> bool:
+        """Whether what has that key was taken back."""
+        ...
+
     def live(self, at: datetime) -> AsyncIterator[Broadcast]:
         """All that are in inboxes."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import telemetry
 from directory_view import Bitmap
 
 from notification.application.ports import BroadcastStore
@@ -18,8 +19,8 @@ class Withdraw:
     periods: Periods
     new_id: Callable[[], str]
 
-    async def __call__(self, key: str, topic: Topic, entity_id: str, at: datetime) -> None:
-        """Takes the item out of all inboxes.
+    async def __call__(self, key: str, topic: Topic, entity_id: str, at: datetime, *, subject_id: str) -> None:
+        """Takes the item with this key out of all inboxes, then the others about the same thing.
 
         Where it never came in, a tombstone stays, so that an announcement that is repeated late finds it.
         """
@@ -38,3 +39,6 @@ class Withdraw:
             ),
             at,
         )
+        telemetry.points.reached("notification.withdrawn")
+        async for told in self.broadcasts.about(subject_id):
+            await self.broadcasts.withdraw(told, at)

@@ -12,7 +12,8 @@ class Notice:
     """Something has happened that concerns people.
 
     `key` names it for ever, whoever tells it and however often: one person hears of one key once.
-    `titles` is the title by locale, `subject_id` the mail, node or post that it is about.
+    `titles` is the title by locale, `subject_id` the mail, node or post that it is about. `part_of` is the key of
+    what it belongs to: once that is withdrawn, this is not told any more.
     """
 
     key: str
@@ -21,6 +22,7 @@ class Notice:
     titles: Mapping[str, str]
     subject_id: str
     at: datetime
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,20 @@ def link_ending(name: str) -> dict[str, str]:
 
 def acknowledgement_due(titles: Mapping[str, str]) -> dict[str, str]:
     """A reminder of a post, by the locales of its titles."""
-    words = {"pt": "Falta confirmar a leitura: {}", "en": "Not acknowledged yet: {}"}
+    return _around(titles, {"pt": "Falta confirmar a leitura: {}", "en": "Not acknowledged yet: {}"})
+
+
+def acknowledge_again(titles: Mapping[str, str]) -> dict[str, str]:
+    """The next version of a post that has to be acknowledged."""
+    return _around(titles, {"pt": "Nova versão, a confirmar de novo: {}", "en": "New version to acknowledge: {}"})
+
+
+def alert_changed(titles: Mapping[str, str]) -> dict[str, str]:
+    return _around(titles, {"pt": "Atualização: {}", "en": "Update: {}"})
+
+
+def _around(titles: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    """Each title in the words of its locale."""
     return {locale: in_locale(words, locale).format(title) for locale, title in titles.items()}
 
 

@@ -130,7 +130,8 @@ class Reactions:
         for delivery in deliveries:
             event = delivery.message
             assert isinstance(event, PostRetracted | PostExpired | PostArchived)
-            await self.withdraw(wire.post_key(event.post_id), Topic.NEWS, event.entity_id, delivery.time)
+            key = wire.post_key(event.post_id)
+            await self.withdraw(key, Topic.NEWS, event.entity_id, delivery.time, subject_id=event.post_id)
 
     def _people(self, person_ids: Iterable[str]) -> tuple[list[Person], bool]:
         """Those who work here, and whether the directory knows nothing of somebody."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import errors
@@ -13,20 +14,21 @@ from mail_routing.application.accept import Accept
 from mail_routing.application.authenticate import Authenticate, Credentials
 from mail_routing.application.authorise import Authorise
 from mail_routing.domain import address, route
-from mail_routing.domain.message import Message, MessageClass, Origin
+from mail_routing.domain.message import Message, MessageClass, Origin, transmission
 from mail_routing.domain.pace import Pace
 from mail_routing.domain.quota import Quotas, RateOf
 from mail_routing.domain.route import Refusal, Route, Sender
 from mail_routing.entrypoints.smtp import sasl
+from mail_routing.entrypoints.smtp.actions import Judge, Transaction
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Admitted, Client
-from mail_routing.entrypoints.smtp.session import Judge, Transaction
 
 _log = telemetry.logger(__name__)
 
 Network = IPv4Network | IPv6Network
 
 _WRONG_PASSWORDS_A_MINUTE = 20
+_CLIENTS_KNOWN = 10_000
 
 _REFUSED = {
     "MAIL_LOOP": Reply(554, "5.4.6", "The mail goes round: it has passed too many servers"),
@@ -44,6 +46,7 @@ class Admission:
         self._client = client
         self._caller = caller
         self.trusted = caller is not None or reception.trusts(client)
+        self._counted: tuple[MailFrom, dict[RateOf, str]] | None = None
 
     def sender(self, mail: MailFrom) -> Reply | None:
         """Whether mail is taken now; whose name a mail may bear is asked when it is there."""
@@ -56,7 +59,8 @@ class Admission:
         return None
 
     def recipient(self, mail: MailFrom, address: str) -> Reply | None:
-        finding = route.find(self._reception.route, Sender(mail.sender, self.trusted), address)
+        sender = Sender(mail.sender, self.trusted, reports=not mail.sender)
+        finding = route.find(self._reception.route, sender, address)
         if isinstance(finding, Refusal):
             telemetry.names.MAIL_REFUSED.bind(reason=f"STATUS_{finding.status.replace('.', '_')}").inc()
             return Reply(550, finding.status, finding.reason)
@@ -68,6 +72,11 @@ class Admission:
 
     def who(self, mail: MailFrom) -> dict[RateOf, str]:
         """Whom the mail counts for. The entity is the sender's where we know who that is."""
+        if self._counted is None or self._counted[0] is not mail:
+            self._counted = mail, self._who(mail)
+        return self._counted[1]
+
+    def _who(self, mail: MailFrom) -> dict[RateOf, str]:
         caller = self._caller
         found: dict[RateOf, str] = {"client": "" if self.trusted else self._client, "sender": mail.sender}
         if self.trusted:
@@ -116,6 +125,7 @@ class Reception:
         self._authenticate = authenticate
         self._authorise = authorise
         self._wrong = Pace(_WRONG_PASSWORDS_A_MINUTE)
+        self.trusts = lru_cache(maxsize=_CLIENTS_KNOWN)(self._trusts)
         self._now = now
         self._new_id = new_id
 
@@ -178,6 +188,12 @@ class Reception:
             principal=caller.subject if caller else "",
             envelope_id=mail.envelope_id,
             dsn_return=mail.returned,
+            protocol=transmission(
+                extended=client.extended,
+                secure=client.secure,
+                authenticated=caller is not None,
+                smtputf8=mail.smtputf8,
+            ),
         )
 
     def entity_of(self, sender: str, caller: Caller | None) -> str:
@@ -185,7 +201,7 @@ class Reception:
         found = self.route.directory.entity_of_domain(address.split(sender)[1]) or ""
         return found or (caller.entity_id if caller else "")
 
-    def trusts(self, client: str) -> bool:
+    def _trusts(self, client: str) -> bool:
         try:
             at = ip_address(client.partition("%")[0])
         except ValueError:

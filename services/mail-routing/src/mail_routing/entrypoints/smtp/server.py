@@ -13,8 +13,7 @@ from rpc import Caller
 
 from mail_routing.application.authenticate import Credentials
 from mail_routing.domain.pace import Pace
-from mail_routing.entrypoints.smtp.grammar import Reply
-from mail_routing.entrypoints.smtp.session import (
+from mail_routing.entrypoints.smtp.actions import (
     Accept,
     Action,
     Authenticate,
@@ -22,10 +21,11 @@ from mail_routing.entrypoints.smtp.session import (
     Judge,
     Limits,
     Send,
-    Session,
     StartTls,
     Transaction,
 )
+from mail_routing.entrypoints.smtp.grammar import Reply
+from mail_routing.entrypoints.smtp.session import Session
 
 _log = telemetry.logger(__name__)
 
@@ -35,14 +35,15 @@ _READ_AHEAD = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who speaks at the other end: the address of the socket, the name it gave, what protects the connection, and
-    as whom it has authenticated.
+    """Who speaks at the other end: the address of the socket, the name it gave, what protects the connection, as
+    whom it has authenticated, and whether it began with EHLO.
     """
 
     address: str
     name: str
     secure: bool
     caller: Caller | None = None
+    extended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
+        self._loop = asyncio.get_running_loop()
         self._last_heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._address = ""
@@ -251,7 +253,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def _client(self) -> Client:
-        return Client(self._address, self.session.client_name, self.session.secure, self._caller)
+        session = self.session
+        return Client(self._address, session.client_name, session.secure, self._caller, session.extended)
 
     async def _take(self, transaction: Transaction) -> None:
         if self._server.held > self._server.limits.buffered_octets:
@@ -284,10 +287,9 @@ class Connection(asyncio.Protocol):
 
     async def _start_tls(self) -> None:
         assert self._server.tls is not None
-        loop = asyncio.get_running_loop()
         plain = self._transport
         try:
-            secure = await loop.start_tls(plain, self, self._server.tls, server_side=True)
+            secure = await self._loop.start_tls(plain, self, self._server.tls, server_side=True)
         except (OSError, ssl.SSLError):
             plain.abort()
             return
@@ -298,14 +300,13 @@ class Connection(asyncio.Protocol):
         self.session.secured()
 
     def _heard(self) -> None:
-        self._last_heard = asyncio.get_running_loop().time()
+        self._last_heard = self._loop.time()
 
     def _watch(self) -> None:
         # One timer that is moved when it fires costs less than one moved with every packet.
-        loop = asyncio.get_running_loop()
-        left = self._last_heard + self._server.limits.idle_seconds - loop.time()
+        left = self._last_heard + self._server.limits.idle_seconds - self._loop.time()
         if left <= 0 and self.task is None:
             self._transport.write(Reply(421, "4.4.2", "Idle for too long").encode())
             self.close()
         else:
-            self._timer = loop.call_later(max(left, 1.0), self._watch)
+            self._timer = self._loop.call_later(max(left, 1.0), self._watch)

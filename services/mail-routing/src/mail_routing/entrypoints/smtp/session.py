@@ -4,81 +4,26 @@ However the input is cut into pieces, it is understood the same. The machine awa
 needs the world (taking a mail in, starting TLS) it stops reading until it is told how that ended.
 """
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from mail_routing.application.authenticate import Credentials
-from mail_routing.domain.message import Recipient, sound
+from mail_routing.domain.message import sound
 from mail_routing.entrypoints.smtp import grammar, sasl
-from mail_routing.entrypoints.smtp.grammar import MailFrom, Refused, Reply
+from mail_routing.entrypoints.smtp.actions import (
+    Accept,
+    Action,
+    Authenticate,
+    Close,
+    Judge,
+    Limits,
+    StartTls,
+    Transaction,
+    said,
+)
+from mail_routing.entrypoints.smtp.grammar import Refused, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one connection may ask for: octets of a mail and of a command line, recipients of a mail, recipients
-    that were refused, mistakes, mails.
-    """
-
-    mail_octets: int = 35 * 1024 * 1024
-    command_octets: int = 2048
-    recipients: int = 1000
-    refused_recipients: int = 100
-    mistakes: int = 10
-    mails: int = 1000
-
-
-@dataclass(slots=True)
-class Transaction:
-    """One mail between MAIL and the end of its data; recipients by address, in the order they came."""
-
-    mail: MailFrom
-    recipients: dict[str, Recipient] = field(default_factory=dict)
-    content: bytearray = field(default_factory=bytearray)
-    chunked: bool = False
-
-
-class Judge(Protocol):
-    """Says at once, from memory, why a path is not taken; None: it is."""
-
-    def sender(self, mail: MailFrom) -> Reply | None: ...
-    def recipient(self, mail: MailFrom, address: str) -> Reply | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these octets."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Take the mail in, then call `Session.answered` with the reply."""
-
-    transaction: Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class StartTls:
-    """Turn the connection to TLS, then call `Session.secured`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Authenticate:
-    """Look at the credentials, then call `Session.authenticated` or `Session.refused`."""
-
-    credentials: Credentials
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the connection once everything is written."""
-
-
-Action = Send | Accept | StartTls | Authenticate | Close
 
 _END = b"\r\n.\r\n"
 _OK = Reply(250, "2.0.0", "Ok")
@@ -420,7 +365,7 @@ class Session:
         self._spoiled = None
 
     def _say(self, reply: Reply) -> None:
-        self._actions.append(Send(reply.encode()))
+        self._actions.append(said(reply))
 
     def _mistake(self, reply: Reply) -> None:
         self._mistakes += 1
