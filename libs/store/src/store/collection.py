@@ -25,6 +25,8 @@ _PLUMBING_HIDDEN: Final = {outbox.FIELD: False}
 _BATCH: Final = 200
 _TOGETHER: Final = 100
 """Changes of one commit: it holds up others who write the same documents for its time."""
+_WORTH_A_COMMIT: Final = 2
+_WORTH_HALVING: Final = 16
 _TRIES: Final = 2
 
 
@@ -176,21 +178,35 @@ class Collection:
         """
         done: list[bool] = []
         for begin in range(0, len(changes), _TOGETHER):
-            some = changes[begin : begin + _TOGETHER]
-            if await self._in_one_commit([each.request() for each in some]) == len(some):
-                done += [True] * len(some)
-            else:
-                done += [await self._update(each) for each in some]
+            done += await self._some_together(changes[begin : begin + _TOGETHER])
         self._tell([fact for each, made in zip(changes, done, strict=True) if made for fact in each.facts])
         return done
+
+    async def _some_together(self, changes: Sequence[Change]) -> list[bool]:
+        """As `together`; of a commit in which some were not found, those are left out that have another version."""
+        left = list(changes)
+        for _ in range(_TRIES):
+            if len(left) < _WORTH_A_COMMIT:
+                break
+            found = await self._in_one_commit([each.request() for each in left])
+            if found is None:
+                break
+            if found == len(left):
+                made = {id(each) for each in left}
+                return [id(each) in made for each in changes]
+            ids = {"_id": {"$in": [each.id for each in left]}}
+            versions = {each["_id"]: each["version"] async for each in self.find(ids, projection={"version": True})}
+            left = [each for each in left if each.where.get("version", versions.get(each.id)) == versions.get(each.id)]
+        made = {id(each) for each in left if await self._update(each)}
+        return [id(each) in made for each in changes]
 
     async def _in_one_commit(self, updates: Sequence[UpdateOne]) -> int | None:
         """How many documents were found; when these are not all, or None for a conflict, nothing was changed.
 
         It is not the driver's `with_transaction`, which would go on for two minutes where others write too.
         """
-        if len(updates) == 1:
-            return None  # costs less without
+        if len(updates) < _WORTH_A_COMMIT:
+            return None
         for _ in range(_TRIES):
             try:
                 with self._commands.run("together"):
@@ -265,10 +281,19 @@ class Collection:
             for document_id, fact_ids in done
         ]
         for begin in range(0, len(pulls), _TOGETHER):
-            some = pulls[begin : begin + _TOGETHER]
-            if await self._in_one_commit(some) != len(some):
-                with self._commands.run("published"):
-                    await self._documents.bulk_write(some, ordered=False)
+            await self._pull(pulls[begin : begin + _TOGETHER])
+
+    async def _pull(self, pulls: Sequence[UpdateOne]) -> None:
+        """In one commit; where others write one of the documents, in two, and so on."""
+        if await self._in_one_commit(pulls) == len(pulls):
+            return
+        if len(pulls) >= _WORTH_HALVING:
+            half = len(pulls) // 2
+            await self._pull(pulls[:half])
+            await self._pull(pulls[half:])
+        else:
+            with self._commands.run("published"):
+                await self._documents.bulk_write(pulls, ordered=False)
 
     def _tell(self, facts: Sequence[OutboxRecord]) -> None:
         if facts:

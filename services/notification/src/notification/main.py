@@ -1,7 +1,9 @@
 """The composition root of notification."""
 
+import asyncio
 import os
 import random
+import time
 
 import blobs
 import messaging
@@ -63,6 +65,7 @@ from notification.application.record_receipt import RecordReceipt
 from notification.application.record_sms_receipt import RecordSmsReceipt
 from notification.application.register_device import RegisterDevice
 from notification.application.release_due import ReleaseDue
+from notification.application.right_of_way import RightOfWay
 from notification.application.run_bulk import RunBulk
 from notification.application.send import Send
 from notification.application.send_message import SendMessage
@@ -91,8 +94,7 @@ from notification.entrypoints.grpc import NotificationServicer, UseCases
 from notification.entrypoints.send_grpc import SendServicer, SendUseCases
 from notification.settings import Settings
 
-# Slow providers hold up workers, which mostly wait. A bulk takes fewer than a provider's window holds: what is behind
-# it in another lane finds room there.
+# Slow providers hold up workers, which mostly wait; a provider's window has places that are not for bulk.
 _CONCURRENCY = {Lane.EMERGENCY: 128, Lane.TRANSACTIONAL: 256, Lane.BULK: 64}
 ROLES = ("api", "react", "send", "receipts", "expire", "release", "bulk")
 
@@ -297,7 +299,7 @@ def send(app: service.App[Settings], parts: Parts) -> None:
         random.random,
         parts.links.of,
     )
-    requests = Requests(send_message)
+    requests = Requests(send_message, RightOfWay(time.monotonic, asyncio.sleep), now)
     for lane, stream in wire.REQUESTS.items():
         app.consumer(stream, {NotificationRequested: requests.send}, concurrency=_CONCURRENCY[lane])
 

@@ -78,7 +78,7 @@ async def test_a_job_that_is_killed_paused_and_retried_sends_each_message_once_a
     await ready(stage, program)
     request_id = new_id()
     ana = stage.bulk(program, "nt-ana")
-    job = (await ana.StartBulk(start(request_id, table=table(1100)))).job
+    job = (await ana.StartBulk(start(request_id, table=table(620)))).job
     await until(lambda: program.exit_code is not None)
     for point in ("notification.bulk.taken:1", "notification.bulk.chunk:1"):
         program.settings["ROSSIO_KILL_AT"] = point
@@ -87,7 +87,7 @@ async def test_a_job_that_is_killed_paused_and_retried_sends_each_message_once_a
     program.settings["ROSSIO_KILL_AT"] = ""
     program.start()
     ana = stage.bulk(program, "nt-ana")
-    again = (await ana.StartBulk(start(request_id, table=table(1100)))).job
+    again = (await ana.StartBulk(start(request_id, table=table(620)))).job
     assert again.job_id == job.job_id, "a repeated request is the same job"
 
     async def look():
@@ -101,24 +101,24 @@ async def test_a_job_that_is_killed_paused_and_retried_sends_each_message_once_a
             else None
         )
 
-    await until(lambda: is_at(b.BULK_STATE_DONE, taken=1100, waiting=1100))
+    await until(lambda: is_at(b.BULK_STATE_DONE, taken=620, waiting=620))
     sender = stage.notification(ROLES="send,receipts,expire")
     sender.start()
 
     async def ended():
         seen = await look()
-        return seen if seen.delivered + seen.failed == 1100 else None
+        return seen if seen.delivered + seen.failed == 620 else None
 
     seen = await until(ended, 180)
     taken = Counter(message["text"] for message in stage.noted("taken"))
-    assert taken == Counter(f"SNS: exame {number}" for number in range(1100)), "each once"
+    assert taken == Counter(f"SNS: exame {number}" for number in range(620)), "each once"
     failed = {said["id"] for said in stage.noted("receipt") if said["status"] == "failed"}
     assert seen.failed == len(failed) > 0
     stage.sms.kill()
     stage.provider("--receipt-ms", "10", "--latency-ms", "1")
     retried = (await ana.RetryBulk(b.RetryBulkRequest(request_id=new_id(), job_id=job.job_id))).job
     assert retried.round == 2
-    await until(lambda: is_at(b.BULK_STATE_DONE, delivered=1100, failed=0), 120)
+    await until(lambda: is_at(b.BULK_STATE_DONE, delivered=620, failed=0), 120)
     texts = {message["id"]: message["text"] for message in stage.noted("taken")}
     assert Counter(texts.values()) == taken + Counter(texts[each] for each in failed), "only the failed ones again"
     outboxes = await stage.database().collection("notifications").pending(2000)

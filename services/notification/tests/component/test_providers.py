@@ -31,6 +31,11 @@ async def test_messages_go_over_both_and_away_from_the_one_that_fails_and_the_lo
     await until(all_arrived)
     assert Counter(said["text"] for said in stage.heard("taken")) == Counter(f"SNS: n. {i} ção" for i in range(40))
     assert not stage.noted("taken")
+    long = await sender.send(o_que="x" * 400, to={"mobile": "+351912345678"}, channels=SMS)
+    await until(lambda: _has(why, long, n.STATUS_DELIVERED))
+    stored = await stage.database().collection("notifications").get(long)
+    assert len(stored["sms_id"]) == 3
+    assert {said["id"] for said in stage.heard("receipt")} >= set(stored["sms_id"]), "all parts have arrived"
     assert {(await why(each))[n.CHANNEL_SMS].provider for each in sent} == {"sms-smpp"}
     operator = stage.sender(program, "nt-rui", "notification.operator", *EVERYTHING)
 

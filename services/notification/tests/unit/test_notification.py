@@ -133,3 +133,25 @@ def test_what_was_sealed_goes_with_the_end_or_the_time_of_its_channel_and_the_in
         state = STEPS[step](state, AT + timedelta(minutes=number))
         assert state.sealed[Channel.IN_APP] == b"title"
         assert (Channel.SMS in state.sealed) == (not sms(state).status.final and "expired" not in steps[:number])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=8))
+def test_a_message_of_several_parts_has_arrived_with_the_last_of_them_and_failed_with_one(receipts):
+    state = notification().submitting(Channel.SMS, "sms-smpp", AT).submitted(Channel.SMS, "a b c", AT)
+    arrived: set[str] = set()
+    expected = Status.SENT
+    for number, (part, delivered) in enumerate(receipts, start=1):
+        state = state.receipted(Channel.SMS, delivered, AT + timedelta(minutes=number), part)
+        if delivered:
+            arrived.add(part)
+        if expected is Status.SENT and not delivered:
+            expected = Status.FAILED
+        if expected is Status.SENT and arrived == {"a", "b", "c"}:
+            expected = Status.DELIVERED
+        assert sms(state).status is expected
+
+
+def test_a_receipt_of_a_message_in_one_part_or_of_a_provider_that_names_none_is_its_end():
+    for reference, part in (("a", "a"), ("sms-1", ""), ("a b", "")):
+        state = notification().submitting(Channel.SMS, "sms", AT).submitted(Channel.SMS, reference, AT)
+        assert sms(state.receipted(Channel.SMS, True, AT, part)).status is Status.DELIVERED

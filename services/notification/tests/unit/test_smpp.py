@@ -19,6 +19,7 @@ from notification.adapters.smpp.pdu import Command, Pdu, ShortMessage
 from notification.adapters.smpp.provider import SmppProvider, read_receipt
 from notification.adapters.smpp.segments import segments
 from notification.adapters.smpp.session import Peer
+from notification.adapters.smpp.window import Window
 from notification.application.ports import NotTaken
 from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Lane, Topic
@@ -30,8 +31,8 @@ TEXTS = ("Código: 123456", "€[]{}" * 32, "a" * 160, "a" * 161, "x" * 500 + "�
 QUICK = Manner(latency_ms=0, receipt_ms=0)
 
 
-def submission(number: int) -> Submission:
-    return Submission(f"n{number}.sms", f"n{number}", Topic.SERVICE, Lane.TRANSACTIONAL)
+def submission(number: int, lane: Lane = Lane.TRANSACTIONAL) -> Submission:
+    return Submission(f"n{number}.sms", f"n{number}", Topic.SERVICE, lane)
 
 
 class Taken:
@@ -73,13 +74,39 @@ async def test_every_text_arrives_as_it_was_and_its_receipt_comes_back(tmp_path)
     references = []
     for number, text in enumerate(TEXTS):
         references.append(await provider.submit(Message("+351912345678", "", text), submission(number)))
-    assert [centre.taken[reference] for reference in references] == list(TEXTS)
-    await until(lambda: set(taken.receipts) == set(references))
+    assert [centre.taken[reference.split()[-1]] for reference in references] == list(TEXTS)
+    parts = [len(segments(text, 0)) for text in TEXTS]
+    assert [len(reference.split()) for reference in references] == parts
+    await until(lambda: set(taken.receipts) == set(" ".join(references).split()))
     assert all(taken.receipts.values())
     await until(lambda: noted(log, "enquired"))
     assert {said["to"] for said in noted(log, "taken")} == {"+351912345678"}
     await provider.stop()
     await centre.stop()
+
+
+async def test_an_emergency_finds_a_place_in_the_window_behind_any_number_of_others():
+    window, inside, done = Window(8), [], asyncio.Semaphore(0)
+
+    async def send(lane: Lane) -> None:
+        async with window.place(lane):
+            inside.append(lane)
+            await done.acquire()
+
+    tasks = []
+    for lane, number in ((Lane.BULK, 20), (Lane.TRANSACTIONAL, 10), (Lane.EMERGENCY, 1), (Lane.EMERGENCY, 1)):
+        tasks += [asyncio.create_task(send(lane)) for _ in range(number)]
+        await asyncio.sleep(0)  # all of them ask
+        await asyncio.sleep(0)  # and those that may are in
+    assert inside == [Lane.BULK] * 4 + [Lane.TRANSACTIONAL] * 3 + [Lane.EMERGENCY], "the second waits: it is full"
+    tasks[10].cancel()  # one that waits
+    for _ in range(len(tasks) - 1):
+        done.release()
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert inside[8:] == [Lane.EMERGENCY] + [Lane.TRANSACTIONAL] * 7 + [Lane.BULK] * 15
+    async with asyncio.timeout(60), window.place(Lane.BULK):
+        pass  # all places were given back
 
 
 async def test_no_more_wait_for_their_answer_than_the_window_holds_and_all_are_answered(tmp_path):

@@ -43,7 +43,8 @@ def written(each: Notification) -> Document:
     for channel, field in REFERENCES.items():
         dispatch = each.on(channel)
         if dispatch is not None and dispatch.reference:
-            document[field] = dispatch.reference
+            names = dispatch.reference.split()
+            document[field] = names if len(names) > 1 else dispatch.reference
     return document
 
 
@@ -80,6 +81,7 @@ def _dispatch_written(each: Dispatch) -> Document:
         **({"held": each.held.value} if each.held else {}),
         **({"after": each.after.value} if each.after else {}),
         **({"target": each.target} if each.target else {}),
+        **({"arrived": list(each.arrived)} if each.arrived else {}),
     }
 
 
@@ -89,6 +91,7 @@ def _dispatch(found: Mapping[str, Any]) -> Dispatch:
         "status": Status(found["status"]),
         "held": Held(found.get("held", "")),
         "after": Channel(found["after"]) if "after" in found else None,
+        "arrived": tuple(found.get("arrived", ())),
     }
     return Dispatch(**{**found, **typed})
 

@@ -51,6 +51,7 @@ class StoredNotifications:
         self._publish = publish
         self._look = Grouping(self._get_together)
         self._named = Grouping(self._named_together)
+        self._texted = Grouping(self._texted_together)
         self._insert = Grouping(self._insert_together)
         self._change = Grouping(self._change_together)
         self._published = Grouping(self._published_together)
@@ -65,7 +66,7 @@ class StoredNotifications:
         return _found(await self._notifications.find_one({"mail_id": reference}))
 
     async def texted(self, reference: str) -> Notification | None:
-        return _found(await self._notifications.find_one({"sms_id": reference}))
+        return _found(await self._texted(reference))
 
     async def of_chunk(self, chunk: str) -> AsyncIterator[Notification]:
         async for found in self._notifications.find({"chunk": chunk}):
@@ -173,6 +174,14 @@ class StoredNotifications:
         several = self._notifications.find({"key": {"$in": list(set(keys))}})
         found = {document["key"]: document async for document in several}
         return [found.get(each) for each in keys]
+
+    async def _texted_together(self, references: Sequence[str]) -> list[Document | None]:
+        """A message of several parts is known by each of them."""
+        found: dict[str, Document] = {}
+        async for document in self._notifications.find({"sms_id": {"$in": list(set(references))}}):
+            names = document["sms_id"]
+            found |= dict.fromkeys(names if isinstance(names, list) else [names], document)
+        return [found.get(each) for each in references]
 
     async def _insert_together(self, inserts: Sequence[Insert]) -> list[bool]:
         refused = set((await self._notifications.bulk(inserts)).refused)

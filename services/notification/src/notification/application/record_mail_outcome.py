@@ -33,7 +33,8 @@ class RecordMailOutcome:
             mail = notification.on(Channel.EMAIL)
             if gone and mail is not None and mail.target:
                 await self.suppressions.add(mail.target, None, "bounced", at)
-            return await self.record_receipt(notification.notification_id, Channel.EMAIL, delivered=delivered, at=at)
+            await self.record_receipt.note(notification, Channel.EMAIL, delivered=delivered, at=at)
+            return True
         if at - reported_at < _SUBMISSION_IS_RECORDED:
             raise Transient("the submission is not recorded yet", reason="SUBMISSION_UNRECORDED")
         return False

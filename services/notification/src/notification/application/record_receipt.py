@@ -6,7 +6,8 @@ from datetime import datetime
 import telemetry
 
 from notification.application.ports import Notifications
-from notification.domain.vocabulary import Channel, Status
+from notification.domain.notification import Notification
+from notification.domain.vocabulary import Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,14 @@ class RecordReceipt:
         notification = await self.notifications.get(notification_id)
         if notification is None or notification.on(channel) is None:
             return False
-        status = Status.DELIVERED if delivered else Status.FAILED
-        reason = None if delivered else "undelivered"
+        await self.note(notification, channel, delivered=delivered, at=at)
+        return True
+
+    async def note(
+        self, notification: Notification, channel: Channel, *, delivered: bool, at: datetime, part: str = ""
+    ) -> None:
+        """The same for one that was just looked up; `part` is the provider's name of the part that has a receipt."""
         await self.notifications.change(
-            notification_id, lambda each: each.ended(channel, status, at, reason), notification
+            notification.notification_id, lambda each: each.receipted(channel, delivered, at, part), notification
         )
         telemetry.points.reached("notification.receipt.recorded")
-        return True

@@ -20,4 +20,5 @@ class RecordSmsReceipt:
         notification = await self.notifications.texted(reference)
         if notification is None:
             return False
-        return await self.record_receipt(notification.notification_id, Channel.SMS, delivered=delivered, at=self.now())
+        await self.record_receipt.note(notification, Channel.SMS, delivered=delivered, at=self.now(), part=reference)
+        return True

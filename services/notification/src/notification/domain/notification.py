@@ -13,7 +13,8 @@ from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
 class Dispatch:
     """One channel of a notification: what was decided, and where the message is.
 
-    `reference` is the provider's name for the message, `attempts` counts submissions that were begun, and
+    `reference` is the provider's name for the message, or its names for the parts, with a blank between them; of parts,
+    `arrived` are those that have. `attempts` counts submissions that were begun, and
     `in_doubt` says that the last one has no known end: the provider may have the message. `due_at`, `held` and
     `after` say what it waits for, if it does. `target` is a digest of the address, by which it can be suppressed.
     """
@@ -31,6 +32,7 @@ class Dispatch:
     held: Held = Held.NOT
     after: Channel | None = None
     target: str = ""
+    arrived: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -178,6 +180,16 @@ class Notification:
     def _without(self, channel: Channel) -> Self:
         """Of what has ended on a channel, nothing sealed is kept."""
         return replace(self, sealed={each: sealed for each, sealed in self.sealed.items() if each is not channel})
+
+    def receipted(self, channel: Channel, delivered: bool, at: datetime, part: str = "") -> Self:
+        """A receipt has come. Of several parts all have to arrive, and one that does not is the end of the message."""
+        if not delivered:
+            return self.ended(channel, Status.FAILED, at, "undelivered")
+        dispatch = self.on(channel)
+        missing = set(dispatch.reference.split()) - {*dispatch.arrived, part} if dispatch and part else set()
+        if not missing:
+            return self.ended(channel, Status.DELIVERED, at)
+        return self._changed(channel, lambda each: replace(each, arrived=tuple(sorted({*each.arrived, part}))))
 
     def _fallen_back(self, channel: Channel, at: datetime) -> Self:
         """The next channel goes when this one has failed, and is not needed when it has not."""

@@ -23,6 +23,7 @@ from notification.application.call_back import CallBack
 from notification.application.notify_people import NotifyPeople
 from notification.application.people import works_here
 from notification.application.record_mail_outcome import RecordMailOutcome
+from notification.application.right_of_way import RightOfWay
 from notification.application.send_message import SendMessage
 from notification.application.withdraw import Withdraw
 from notification.domain.vocabulary import Channel, Topic
@@ -161,11 +162,14 @@ class Requests:
     """Messages to send, from the stream of a lane."""
 
     send_message: SendMessage
+    right_of_way: RightOfWay
+    now: Callable[[], datetime]
 
     async def send(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             event = delivery.message
             assert isinstance(event, NotificationRequested)
+            await self.right_of_way.begin(wire.lane(event.lane), delivery.time, self.now())
             await self.send_message(event.notification_id, wire.channel(event.channel))
 
 

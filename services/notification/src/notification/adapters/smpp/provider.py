@@ -56,7 +56,7 @@ def read_receipt(message: ShortMessage) -> Receipt | None:
 
 
 class SmppProvider:
-    """Messages that need several segments are known by their last one, for which alone a receipt is asked."""
+    """A message that needs several segments is known by the ids of all, and a receipt is asked for each."""
 
     idempotent = False
     confirms = False
@@ -77,7 +77,7 @@ class SmppProvider:
     async def submit(self, message: Message, submission: Submission) -> str:
         reference = hashlib.sha256(submission.key.encode()).digest()[0]
         parts = segments(message.text, reference)
-        message_id = ""
+        message_ids = []
         for number, part in enumerate(parts, 1):
             short = ShortMessage(
                 source=self._sender,
@@ -85,15 +85,15 @@ class SmppProvider:
                 content=part.content,
                 esm_class=pdu.UDH if part.has_header else 0,
                 data_coding=part.data_coding,
-                registered_delivery=int(number == len(parts)),
+                registered_delivery=1,
             )
             try:
-                message_id = await self._session.submit(short)
+                message_ids.append(await self._session.submit(short, submission.lane))
             except NotTaken as error:
                 if number == 1:
                     raise
                 raise Transient("a part of the message was taken", reason="PROVIDER_UNAVAILABLE") from error
-        return message_id
+        return " ".join(message_ids)
 
     async def _receive(self, message: ShortMessage) -> CommandStatus:
         with telemetry.observe("notification.receipt", kind=telemetry.Kind.SERVER):

@@ -11,7 +11,9 @@ from errors import Invalid, Transient
 
 from notification.adapters.smpp import pdu
 from notification.adapters.smpp.pdu import Command, CommandStatus, Pdu, ShortMessage
+from notification.adapters.smpp.window import Window
 from notification.application.ports import NotTaken
+from notification.domain.vocabulary import Lane
 
 _log = telemetry.logger(__name__)
 _CHUNK: Final = 64 * 1024
@@ -39,7 +41,7 @@ class Session:
     def __init__(self, peer: Peer, receive: Callable[[ShortMessage], Awaitable[CommandStatus]]) -> None:
         self._peer = peer
         self._receive = receive
-        self._window = asyncio.Semaphore(peer.window)
+        self._window = Window(peer.window)
         self._sequence = count(1)
         self._waiting: dict[int, asyncio.Future[Pdu]] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -66,15 +68,15 @@ class Session:
         self._run.cancel()
         await asyncio.gather(self._run, *self._received, return_exceptions=True)
 
-    async def submit(self, message: ShortMessage) -> str:
-        """The id by which the message centre knows it.
+    async def submit(self, message: ShortMessage, lane: Lane) -> str:
+        """The id by which the message centre knows it; the lane says who finds a place in the window before whom.
 
         Raises:
             Invalid: it will never take it.
             NotTaken: it has not taken it.
             Transient: nobody knows whether it has.
         """
-        async with self._window:
+        async with self._window.place(lane):
             if not self._bound:
                 raise NotTaken("no session is bound", reason="PROVIDER_UNREACHABLE")
             answer = await self._ask(Command.SUBMIT_SM, message.encode())
