@@ -61,9 +61,10 @@ async def test_a_derived_key_stays_with_its_scope_and_goes_with_it(bench: Any, b
     await blobs.finish_rotations(soon())
     assert await (await bench.open()).derived_key("e01", "index") == key
     assert key not in b"".join(await bench.stored()) + (await bench.vault.load("e01"))
-    await blobs.shred("e01")
+    both = await bench.open([b"n" * 32, b"m" * 32])
+    await both.shred("e01")
     with pytest.raises(NotFound) as refused:
-        await blobs.derived_key("e01", "index")
+        await both.derived_key("e01", "index")
     assert refused.value.reason == "SHREDDED"
 
 
