@@ -118,9 +118,10 @@ async def killed_at(point: str, mail: Mail, wanted: Iterator[list[str]], ledger:
     mail.program.settings["ROSSIO_KILL_AT"] = f"{point}:{POINTS[point] * (1 if late else _SCALE)}"
     await asyncio.to_thread(mail.program.launch)
     async with asyncio.timeout(90 + MAILS_A_POINT / 5):
-        while not listens(mail.smtp[1]):
+        # What waits is taken up at once, so the process may be dead before it listens.
+        while mail.program.exit_code is None and not listens(mail.smtp[1]):
             await asyncio.sleep(0.05)
-        if late:
+        if late and mail.program.exit_code is None:
             await asyncio.to_thread(ledger.send, mail, [EVERYBODY])
         await traffic(mail, wanted, ledger)
         while mail.program.exit_code is None:
