@@ -22,6 +22,7 @@ from grpc import aio
 from jwt import encode
 from jwt.algorithms import OKPAlgorithm
 from rossio.mail.v1 import service_pb2, service_pb2_grpc
+from service.process import collect_seldom
 
 _SERVICE = "rossio.mail.v1.MailService"
 _ISSUER, _AUDIENCE = "https://issuer.bench", "bench"
@@ -51,6 +52,7 @@ async def _serve(jwks: str | None) -> None:
         served = (_Mail(), service_pb2_grpc.add_MailServiceServicer_to_server, _SERVICE)  # type: ignore[abstract]
         ours = rpc.Server([served], rpc.Verifier(jwks, _ISSUER, _AUDIENCE), address="127.0.0.1:0")
         port = await ours.start()
+    collect_seldom()  # as a service does, for both sides
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     while await asyncio.to_thread(sys.stdin.readline):

@@ -68,7 +68,7 @@ class Workers:
 
         So a handler that awaits nothing needs one task for everything, in place of one for every other event.
         """
-        if self.ready and not self._starting and len(self._tasks) < self._concurrency:
+        if not self._starting and self.ready and len(self._tasks) < self._concurrency:
             self._starting = True
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
