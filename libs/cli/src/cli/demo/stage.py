@@ -105,16 +105,16 @@ class Stage:
         return self._clients[person.person_id]
 
 
-async def until(what: str, ask: Callable[[], Awaitable[T | None]]) -> T:
+async def until(what: str, ask: Callable[[], Awaitable[T | None]], *, seconds: float = PATIENCE_SECONDS) -> T:
     """The first answer that is not empty; events take their time to go round.
 
     Raises:
         Unmet: none came in time.
     """
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         answer = await ask()
         if answer:
             return answer
         await asyncio.sleep(PAUSE_SECONDS)
-    raise Unmet(f"waited {PATIENCE_SECONDS:.0f} s in vain: {what}")
+    raise Unmet(f"waited {seconds:.0f} s in vain: {what}")
