@@ -176,7 +176,7 @@ class Operation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._done is not None:
-            self._done(self._name, time.perf_counter() - self._started, "ok" if error is None else outcome_of(error))
+            self._done(self._name, time.perf_counter() - self._started, outcome_of(error))
         if self._token is not None:
             current.reset(self._token)
             finish(self._entered, error)

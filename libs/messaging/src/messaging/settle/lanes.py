@@ -105,9 +105,8 @@ class Ready:
         turn, queue = next(iter(self._queues.items()))
         handler, alone = turn
         room = 1 if alone or handler is None else self._batch
-        lane = queue.popleft()
-        items = lane.prefix(room)
-        lanes = [(lane, len(items))]
+        items: list[Item] = []
+        lanes: list[tuple[Lane, int]] = []
         while queue and len(items) < room:
             lane = queue.popleft()
             prefix = lane.prefix(room - len(items))
