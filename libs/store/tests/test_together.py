@@ -4,7 +4,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from store import Change, Collection, Insert
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from store import Change, Collection, Document, Insert
 
 
 def step(number: int, version: int, mark: int = 0) -> Change:
@@ -27,8 +30,36 @@ async def test_all_are_made_with_their_facts_and_those_whose_condition_does_not_
     assert found == {6: (2, 3), 7: (1, 2), 8: (2, 3)}
     assert await posts.together([]) == []
     assert await posts.together([step(7, 2, 3)]) == [True], "one alone"
-    await posts.published_all([(each, [f"fact-{each}"]) for each in range(251)])
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_what_is_published_holds_up_nobody(
+    mongo: str, database_name: str, posts: Collection, fact: Any, grouped: bool
+) -> None:
+    """A process that dies within a transaction would keep the documents of its facts from all others."""
+    await posts.bulk([Insert({"_id": number}, [fact(number)]) for number in range(250)])
+    transactions = Transactions()
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(mongo, event_listeners=[transactions])
+    watched = Collection(client[database_name]["posts"], grouped=grouped)
+    await watched.published_all([(number, [f"fact-{number}"]) for number in range(251)])
+    client.close()
     assert await posts.pending(1000) == [], "one that is gone holds up no other"
+    assert bool(transactions.seen) == grouped
+
+
+class Transactions(CommandListener):
+    """The commands that were part of one."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if "autocommit" in event.command:
+            self.seen.append(event.command_name)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
 
 
 async def test_writers_of_the_same_documents_lose_nothing_to_each_other(posts: Collection) -> None:

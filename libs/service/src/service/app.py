@@ -72,9 +72,9 @@ class App(Generic[AnySettings]):
         """The database of this service."""
         return self._store.database
 
-    def collection(self, name: str, indexes: Sequence[Index] = ()) -> Collection:
+    def collection(self, name: str, indexes: Sequence[Index] = (), *, grouped: bool = False) -> Collection:
         """A collection whose indexes are there before anything else starts."""
-        collection = self.database.collection(name)
+        collection = self.database.collection(name, grouped=grouped)
         self._store.index(collection, indexes)
         return collection
 

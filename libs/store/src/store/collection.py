@@ -44,10 +44,15 @@ class Collection:
     Every write is one single-document write (or a bulk of them), acknowledged by a majority and
     journaled. Facts given to a write are in the same document, so both hold or neither. A
     `Transient` from a write leaves open whether it was done.
+
+    What was published of a `grouped` one is noted in transactions, for a store that syncs its journal for each document
+    of a bulk. A process that dies within one keeps the documents from all other writers until the store gives it up
+    (`transactionLifetimeLimitSeconds` of MongoDB): so not where people wait for them.
     """
 
-    def __init__(self, documents: AsyncIOMotorCollection[Document]) -> None:
+    def __init__(self, documents: AsyncIOMotorCollection[Document], *, grouped: bool = False) -> None:
         self._documents = documents
+        self._grouped = grouped
         self._commands = Commands(documents.name)
         self._hooks: list[Callable[[], None]] = []
 
@@ -284,10 +289,10 @@ class Collection:
             await self._pull(pulls[begin : begin + _TOGETHER])
 
     async def _pull(self, pulls: Sequence[UpdateOne]) -> None:
-        """In one commit; where others write one of the documents, in two, and so on."""
-        if await self._in_one_commit(pulls) == len(pulls):
+        """Those of a grouped collection in one commit; where others write one of the documents, in two, and so on."""
+        if self._grouped and await self._in_one_commit(pulls) == len(pulls):
             return
-        if len(pulls) >= _WORTH_HALVING:
+        if self._grouped and len(pulls) >= _WORTH_HALVING:
             half = len(pulls) // 2
             await self._pull(pulls[:half])
             await self._pull(pulls[half:])

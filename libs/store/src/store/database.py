@@ -50,10 +50,10 @@ class Database:
         self._database = client[name]
         self._collections: dict[str, Collection] = {}
 
-    def collection(self, name: str) -> Collection:
+    def collection(self, name: str, *, grouped: bool = False) -> Collection:
         """The collection of that name, always the same object, so that its hooks hear every write."""
         if name not in self._collections:
-            self._collections[name] = Collection(self._database[name])
+            self._collections[name] = Collection(self._database[name], grouped=grouped)
         return self._collections[name]
 
     def files(self, bucket: str) -> Files:

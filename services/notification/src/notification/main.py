@@ -105,7 +105,7 @@ class Parts:
     def __init__(self, app: service.App[Settings]) -> None:
         settings = app.settings
         master = master_key(settings)
-        told = app.collection("notifications", store.INDEXES)
+        told = app.collection("notifications", store.INDEXES, grouped=True)
         broadcasted = app.collection("broadcasts", broadcasts.INDEXES)
         chosen = app.collection("preferences", preferences.INDEXES)
         set_by_entities = app.collection("policies", policies.INDEXES)
