@@ -65,10 +65,10 @@ from devstack.program import Program
 
 class Sleeper(Program):
     def command(self):
-        return ["sleep", "600"]
+        return ["sh", "-c", "echo on the leash; exec sleep 600"]
 
     def ready(self):
-        return True
+        return "leash" in self.output()
 
 sleeper = Sleeper("sleeper", Path(sys.argv[1]))
 sleeper.start()
