@@ -104,9 +104,10 @@ class Ready:
         """The heads of as many lanes as one call takes. There has to be a lane."""
         turn, queue = next(iter(self._queues.items()))
         handler, alone = turn
+        lane = queue.popleft()
         room = 1 if alone or handler is None else self._batch
-        items: list[Item] = []
-        lanes: list[tuple[Lane, int]] = []
+        items = lane.prefix(room)
+        lanes = [(lane, len(items))]
         while queue and len(items) < room:
             lane = queue.popleft()
             prefix = lane.prefix(room - len(items))

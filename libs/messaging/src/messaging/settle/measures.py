@@ -44,7 +44,8 @@ class Measures:
         self._dead.inc()
         names.DEAD.bind(**self._labels, reason=reason).inc()
 
-    def handled(self, _: str, seconds: float, outcome: str) -> None:
+    def handled(self, seconds: float, failure: BaseException | None) -> None:
+        outcome = telemetry.outcome_of(failure)
         spread = self._handled.get(outcome)
         if spread is None:
             spread = self._handled[outcome] = names.HANDLED.bind(**self._labels, outcome=outcome)

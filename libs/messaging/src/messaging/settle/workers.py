@@ -19,6 +19,7 @@ from messaging.settle.verdict import Patience, Verdict, verdict
 
 log = telemetry.logger(__name__)
 
+_CONSUMER = telemetry.Kind.CONSUMER
 _SOON = 0.5
 """Seconds within which a lane that wakes is waited for."""
 
@@ -197,25 +198,34 @@ class Workers:
         return None
 
     async def _handle(self, handler: Handler, deliveries: Sequence[Delivery]) -> None:
-        """One event goes on in its publisher's trace; several are linked from a trace of their own."""
+        """One event goes on in its publisher's trace; several are linked from a trace of their own.
+
+        Trace and cause are not taken back: a worker's context is its own, and its next attempt sets them anew.
+        """
         single = deliveries[0] if len(deliveries) == 1 else None
-        if single is None:
-            self._measures.batch.observe(len(deliveries))
-        with telemetry.span(
-            self._span,
-            kind=telemetry.Kind.CONSUMER,
-            attributes=self._attributes,
-            parent=single.traceparent if single else None,
-            links=() if single else [each.traceparent for each in deliveries if each.traceparent.endswith("-01")],
-            done=self._measures.handled,
-        ) as span:
-            if span.sampled:
-                span.set(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
-            token = cause.set(single)
-            try:
-                await handler(deliveries)
-            finally:
-                cause.reset(token)
+        span = self._alone(single) if single else self._of_batch(deliveries)
+        telemetry.enter(span)
+        cause.set(single)
+        failure: BaseException | None = None
+        started = time.perf_counter()
+        try:
+            await handler(deliveries)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._measures.handled(time.perf_counter() - started, failure)
+            telemetry.finish(span, failure)
+
+    def _alone(self, delivery: Delivery) -> telemetry.Span:
+        return telemetry.begin(self._span, kind=_CONSUMER, attributes=self._attributes, parent=delivery.traceparent)
+
+    def _of_batch(self, deliveries: Sequence[Delivery]) -> telemetry.Span:
+        self._measures.batch.observe(len(deliveries))
+        links = [each.traceparent for each in deliveries if each.traceparent.endswith("-01")]
+        span = telemetry.begin(self._span, kind=_CONSUMER, attributes=self._attributes, parent="", links=links)
+        span.set(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
+        return span
 
     async def _judge(self, lane: Lane, item: Item, error: BaseException) -> None:
         """What becomes of a record by itself whose attempt failed."""
