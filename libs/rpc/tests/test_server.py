@@ -75,6 +75,29 @@ async def test_a_message_over_the_limit_is_refused(echo, echoing, issuer):
     await running.stop(1)
 
 
+async def test_calls_over_the_limit_are_told_to_come_again_and_others_are_served(echo, echoing, issuer):
+    go_on = asyncio.Event()
+
+    async def wait(request, context):
+        await go_on.wait()
+        return echo.SayResponse(text=request.text)
+
+    echoing.Say = wait
+    running = server(issuer, (echoing, echo.add_EchoServiceServicer_to_server, "echo.v1.EchoService"), max_calls=2)
+    port = await running.start()
+    async with rpc.channel(f"127.0.0.1:{port}", token=issuer.token) as channel:
+        stub = echo.EchoServiceStub(channel)
+        held = [asyncio.ensure_future(stub.Say(echo.SayRequest(text=str(n)))) for n in range(3)]
+        done, _ = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+        [refused] = [each.exception() for each in done]
+        assert refused.code() is StatusCode.RESOURCE_EXHAUSTED
+        assert rpc.error_of(refused).reason == "OVERLOADED"
+        go_on.set()
+        assert {(await each).text for each in held if each not in done} <= {"0", "1", "2"}
+        assert (await stub.Say(echo.SayRequest(text="room again"))).text == "room again"
+    await running.stop(1)
+
+
 async def test_reflection_tells_the_services(serving):
     async with serving(token="") as stub:
         reflection: Any = reflection_pb2_grpc.ServerReflectionStub(stub.channel)

@@ -5,7 +5,7 @@ import contextlib
 import time
 from typing import Any
 
-from errors import Transient
+from errors import Exhausted, Transient
 
 from rpc.failures import OUT_OF_TIME, Failure, failure_of
 from rpc.identity import Call, Caller
@@ -24,8 +24,10 @@ class Load:
     interceptor, because nearly every timer is cancelled and yet stays in the loop's heap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """`most` calls are taken at once. (gRPC's own limit costs a callback for each call.)"""
         self.draining = asyncio.Event()
+        self._most = most
         self._calls: dict[Call, asyncio.Task[Any]] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -42,7 +44,13 @@ class Load:
                 await self._sweeper
 
     def begin(self, caller: Caller, method: str, ends_at: float | None) -> Call:
-        """Notes that the current task works on a call."""
+        """Notes that the current task works on a call.
+
+        Raises:
+            Exhausted: as many calls are in hand as are taken at once.
+        """
+        if len(self._calls) >= self._most:
+            raise Exhausted("the server has too many calls in hand; call again", reason="OVERLOADED")
         task = asyncio.current_task()
         assert task is not None
         call = Call(caller, method, ends_at)

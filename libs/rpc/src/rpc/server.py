@@ -57,8 +57,7 @@ class Server:
         self._address = address
         self._tls = tls
         self._max_message = max_message
-        self._max_calls = max_calls
-        self._load = Load()
+        self._load = Load(max_calls)
         self._server: aio.Server | None = None
         self._handlers = {name: self._guarded(servicer, add, name) for servicer, add, name in services}
 
@@ -80,8 +79,7 @@ class Server:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
                 ("grpc.max_connection_age_ms", 1_800_000),
                 ("grpc.max_connection_age_grace_ms", 3_600_000),
-            ),
-            maximum_concurrent_rpcs=self._max_calls,
+            )
         )
         for name, handlers in self._handlers.items():
             server.add_registered_method_handlers(name, handlers)
