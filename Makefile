@@ -138,6 +138,11 @@ test-charts: .venv/.dev ## the charts without a cluster: they render, refuse wha
 lint-charts: .venv/.dev tools ## what Kubernetes' schemas and checkov say of what the charts render
 	@$(VENV)/python -m tests.charts
 
+cluster: .venv/.dev tools ## a real Kubernetes on this machine (root, Go) with the suite's images, and a shell beside it
+	@for part in debian sources programs; do $(VENV)/python -m tests.cluster.binaries $$part || exit; done
+	@$(MAKE) --no-print-directory images charts
+	@$(VENV)/python -m tests.cluster $(COMMAND)
+
 test-cluster: .venv/.dev tools ## a real Kubernetes on this machine (root, Go): install, test, upgrade, roll back, remove
 	@$(VENV)/python -m tests.cluster.ci --insist
 

@@ -25,7 +25,7 @@ from tests.cluster.names import Names
 ADDRESS: Final = "192.168.77.1"
 NAMESPACE: Final = "rossio-cluster"
 _TOKEN: Final = "test-cluster-admin"
-_API: Final = "https://127.0.0.1:16443"
+_API: Final = "https://127.0.0.1:6443"
 
 
 class Part(Program):
@@ -147,7 +147,7 @@ class Cluster:
         )  # fmt: skip
         self._start(
             "kube-apiserver", self._bin / "kube-apiserver", f"--etcd-servers={etcd}", "--bind-address=0.0.0.0",
-            f"--advertise-address={ADDRESS}", "--secure-port=16443", f"--cert-dir={keys}",
+            f"--advertise-address={ADDRESS}", "--secure-port=6443", f"--cert-dir={keys}",
             "--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=Node,RBAC",
             f"--token-auth-file={keys / 'tokens.csv'}", "--allow-privileged=true",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

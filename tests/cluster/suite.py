@@ -18,8 +18,7 @@ ROOT = Path(__file__).parents[2]
 CHART = next((ROOT / ".charts").glob("rossio-*.tgz"))
 VERSION = CHART.stem.removeprefix("rossio-")
 SUITE = ("rossio", CHART, "-f", ROOT / "charts" / "rossio" / "values-dev.yaml", "--set", f"dev.image.tag={VERSION}",
-         "--set", "news.workload.replicas=2",
-         "--set", "global.identity.ports={443,16443}")  # fmt: skip
+         "--set", "news.workload.replicas=2")  # fmt: skip
 SERVICES = ("directory", "mail-routing", "document", "news", "notification", "governance")
 PATIENT = ("--wait", "--timeout", "10m")
 # Everything that a release is made of; claims are kept on purpose.
