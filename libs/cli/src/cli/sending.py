@@ -1,6 +1,7 @@
 """`rossio notify`, for those who send: templates, messages by template, what becomes of them."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -103,6 +104,7 @@ async def send(
     lane: Annotated[str, typer.Option(help="emergency, transactional or bulk")] = "transactional",
     channel: Annotated[list[str] | None, typer.Option(help="May be repeated; all when left out.")] = None,
     fallback: Annotated[bool, typer.Option(help="Each channel only when the one before has failed.")] = False,
+    fallback_after: Annotated[int, typer.Option(help="Seconds that each then has; 0: as the service is set.")] = 0,
     reference: Annotated[str, typer.Option()] = "",
     caller: As = None,
 ) -> None:
@@ -120,6 +122,7 @@ async def send(
         lane=chosen_lane,
         channels=chosen,
         fallback=fallback,
+        fallback_after=timedelta(seconds=fallback_after) if fallback_after else None,
         reference=reference,
     )
     async with connect(caller) as client:

@@ -38,6 +38,9 @@ class Settings(service.Settings):
     """How long what services send is kept; `retention` says otherwise by service."""
     retention: dict[str, Period] = Field(default_factory=dict)
 
+    fallback_after: Period = timedelta(minutes=15)
+    """How long a channel of a fall-back order has to arrive before the next one is tried."""
+
     mail_routing_address: service.Address = "127.0.0.1:7102"
     mail_sender: str = "no-reply@rossio.test"
     """Whom e-mails come from; mail-routing must let this service use it."""
@@ -97,7 +100,7 @@ class Settings(service.Settings):
 
     @property
     def periods(self) -> Periods:
-        return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.retention)
+        return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.fallback_after, self.retention)
 
     @property
     def rates(self) -> Rates:

@@ -150,6 +150,8 @@ def decision_message(dispatch: Dispatch) -> notification_pb2.Decision:
     message.at.FromDatetime(dispatch.at)
     if dispatch.due_at is not None:
         message.due_at.FromDatetime(dispatch.due_at)
+    if dispatch.falls_back_at is not None:
+        message.falls_back_at.FromDatetime(dispatch.falls_back_at)
     return message
 
 

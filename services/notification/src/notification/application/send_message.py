@@ -101,6 +101,9 @@ class SendMessage:
         recorded = await self.notifications.change(
             notification_id, lambda each: each.submitting(channel, provider.name, self.now()), known
         )
+        begun = recorded.on(channel) if recorded else None
+        if begun is None or begun.status is not Status.PENDING:
+            return True  # it has ended meanwhile
         telemetry.points.reached("notification.submission.recorded")
         submission = self._submission(notification, channel)
         measuring = self.pools[channel].measuring(provider.name)
