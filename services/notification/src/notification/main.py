@@ -128,10 +128,11 @@ class Parts:
             app.collection("provider_minutes", provider_log.MINUTE_INDEXES),
             app.collection("provider_shares"),
             app.collection("provider_steps", provider_log.STEP_INDEXES),
+            prompt=settings.provider_prompt,
         )
         self.jobs = bulk_store.StoredJobs(jobs, app.collection("bulk_chunks", bulk_store.CHUNK_INDEXES), self.vault)
         self.limits = limits.StoredLimits(app.collection("rate_counters", limits.INDEXES))
-        self.record_receipt = RecordReceipt(self.notifications)
+        self.record_receipt = RecordReceipt(self.notifications, self.provider_log.count, settings.provider_prompt)
         self.devices = devices.StoredDevices(registered, self.vault)
         self.vapid = Vapid(master, settings.push_contact)
         self.deciding = Deciding(self.preferences, self.policies, self.suppressions, self.devices)
@@ -228,7 +229,7 @@ def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases
         lift_suppression=LiftSuppression(parts.suppressions),
         set_policy=SetPolicy(parts.policies),
         policies=parts.policies,
-        list_provider_steps=ListProviderSteps(Channel.SMS, parts.provider_log, settings.steering),
+        list_provider_steps=ListProviderSteps(Channel.SMS, parts.provider_log),
     )
 
 
@@ -313,6 +314,7 @@ def sms_providers(app: service.App[Settings], parts: Parts) -> list[Provider]:
         settings.sms_provider_url,
         settings.sms_provider_key.get_secret_value(),
         settings.receipts_url or f"http://{settings.receipts_address}/receipts/sms",
+        settings.sms_provider_window,
     )
     providers: list[Provider] = [app.add(over_http, "SMS provider")] if settings.sms_over_http else []
     if settings.smpp_address:
@@ -340,6 +342,7 @@ def take_receipts(app: service.App[Settings], parts: Parts, secret: str) -> None
     address = app.settings.receipts_address
     receipts = Receipts(address, secret, parts.record_receipt, parts.links, unsubscribe, now)
     app.add(receipts, "receipts", service.Stage.SERVER)
+    app.add(Regularly(parts.provider_log.flush, every=app.settings.steer_every), "receipts counted")
 
 
 def main() -> None:

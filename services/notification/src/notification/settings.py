@@ -49,6 +49,8 @@ class Settings(service.Settings):
 
     sms_provider_url: str = "http://127.0.0.1:7405"
     sms_provider_key: SecretStr = SecretStr("")
+    sms_provider_window: Annotated[int, Field(ge=1, le=10_000)] = 320
+    """Requests to it under way at one time, of which bulk leaves half free, and others an eighth to emergencies."""
     sms_over_http: bool = True
     """Whether that provider is used, beside or instead of a message centre."""
     sms_receipt_secret: SecretStr | None = None
@@ -73,6 +75,8 @@ class Settings(service.Settings):
     smpp_enquire_every: Period = timedelta(seconds=20)
     steer_every: Period = timedelta(seconds=15)
     """How often the shares of the SMS providers are looked at."""
+    provider_prompt: Period = timedelta(minutes=4)
+    """A message without a receipt for longer was slow."""
     provider_cool_down: Period = timedelta(minutes=10)
     provider_errors_a_minute: Annotated[int, Field(ge=1)] = 10
 

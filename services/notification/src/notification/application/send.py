@@ -82,6 +82,7 @@ class Send:
         said_on = offered(said, order.channels)
         if Channel.SMS in said_on and to.addresses.get(Channel.SMS):
             linter.must_be_sendable(said.sms, self.sms_rules)
+        said.must_fit()
         order_of = order.channels if order.fallback else ()
         limited_until = await self.rating.room_for(to.person_id or self._target(to), at)
         wish = Wish(offered=said_on, order=order_of, not_before=order.send_at, limited_until=limited_until)

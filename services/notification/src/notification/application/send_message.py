@@ -116,17 +116,18 @@ class SendMessage:
                 await self.suppressions.add(dispatch.target, None, "refused", self.now())
             await self._give_up(notification_id, channel, "refused")
         except NotTaken as error:
-            measuring.failed()
+            measuring.failed(self.now())
             _log.info("message not taken", channel=channel.value, provider=provider.name, reason=error.reason)
             return False
         except Transient as error:
-            measuring.failed()
+            measuring.failed(self.now())
             _log.info("message in doubt", channel=channel.value, provider=provider.name, reason=error.reason)
             await self._defer(notification_id, dispatch, taken=True)
         else:
-            measuring.sent()
+            taken_at = self.now()
+            measuring.sent(taken_at)
             telemetry.points.reached("notification.submitted")
-            await self._record(notification_id, channel, reference, "", recorded)
+            await self._record(notification_id, channel, reference, "", recorded, at=taken_at)
             if provider.confirms:
                 await self.notifications.change(
                     notification_id, lambda each: each.ended(channel, Status.DELIVERED, self.now())
@@ -144,10 +145,18 @@ class SendMessage:
         )
 
     async def _record(
-        self, notification_id: str, channel: Channel, reference: str, reason: str, known: Notification | None = None
+        self,
+        notification_id: str,
+        channel: Channel,
+        reference: str,
+        reason: str,
+        known: Notification | None = None,
+        *,
+        at: datetime | None = None,
     ) -> None:
+        at = at or self.now()
         await self.notifications.change(
-            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason), known
+            notification_id, lambda each: each.submitted(channel, reference, at, reason), known
         )
 
     async def _defer(self, notification_id: str, dispatch: Dispatch, *, taken: bool) -> None:
