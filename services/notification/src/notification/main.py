@@ -113,11 +113,10 @@ class Parts:
         written = app.collection("templates", templates.INDEXES)
         registered = app.collection("devices", devices.INDEXES)
         jobs = app.collection("bulk_jobs", bulk_store.JOB_INDEXES)
-        app.relay(told, jobs, registered, broadcasted, chosen, set_by_entities, suppressed, written)
+        marks = app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
+        app.relay(told, jobs, registered, broadcasted, marks, chosen, set_by_entities, suppressed, written)
         self.notifications = store.StoredNotifications(told, app.producer.publish)
-        self.broadcasts = broadcasts.StoredBroadcasts(
-            broadcasted, app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
-        )
+        self.broadcasts = broadcasts.StoredBroadcasts(broadcasted, marks)
         self.preferences = preferences.StoredPreferences(chosen)
         self.policies = policies.StoredPolicies(set_by_entities)
         self.suppressions = suppressions.StoredSuppressions(suppressed, master)
@@ -174,7 +173,7 @@ def serve(app: service.App[Settings], parts: Parts) -> None:
     settings, unsealing = app.settings, Unsealing(parts.vault)
     use_cases = UseCases(
         list_inbox=ListInbox(parts.notifications, broadcasted, unsealing),
-        watch_inbox=WatchInbox(parts.notifications, broadcasted, watchers, unsealing),
+        watch_inbox=WatchInbox(parts.notifications, parts.broadcasts, broadcasted, watchers, unsealing),
         mark_read=MarkRead(parts.notifications, parts.broadcasts, broadcasted),
         list_preferences=ListPreferences(parts.preferences),
         set_preference=SetPreference(parts.preferences),
