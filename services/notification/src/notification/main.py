@@ -249,7 +249,7 @@ def bulk(app: service.App[Settings], parts: Parts) -> RunBulk:
 def react(app: service.App[Settings], parts: Parts) -> None:
     """The consumers of what other services tell."""
     periods = app.settings.periods
-    notify_people = NotifyPeople(parts.notifications, parts.deciding, periods, messaging.new_id)
+    notify_people = NotifyPeople(parts.notifications, parts.deciding, parts.vault, periods, messaging.new_id)
     reactions = Reactions(
         notify_people=notify_people,
         announce=Announce(parts.broadcasts, parts.preferences, notify_people, parts.view, periods, messaging.new_id),

@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import bson
 import grpc
 import messaging
 import rpc
 from directory_view import Bitmap
 from google.protobuf.message import Message
+from rossio.directory.v1 import directory_pb2
 from rossio.news.v1 import events_pb2 as news_events
 from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
@@ -201,6 +203,37 @@ async def test_preferences_are_respected_and_own_mails_are_not_told_of(stage, un
     # The report of the mail that was delivered has been taken in by now, and nobody was told of it.
     assert await eva.unread() == 2
     assert await rui.unread() == 1
+
+
+async def test_what_other_services_tell_stands_sealed_and_goes_to_nobody_who_has_left(stage, until):
+    program = stage.notification()
+    program.start()
+    name, leaver = "Sorologia.pdf", f"nt-{new_id()[:8]}"
+    rui, left = stage.caller(program, "nt-rui"), stage.caller(program, leaver)
+    await stage.tell(person(leaver, 78))
+    await until(lambda: _known(left))
+    await stage.tell(shared("g1", name, person_id="nt-rui"), shared("g2", name, person_id=leaver))
+    assert await until(rui.titles) == [f"Foi partilhado consigo: {name}"]
+    documents = stage.database().collection("notifications")
+
+    async def put_off():
+        """By person, what nobody takes: mail-routing is not there."""
+        found = [each async for each in documents.find({"due_at": {"$gt": datetime.fromtimestamp(0, UTC)}})]
+        return {each["person_id"]: each for each in found} if len(found) == 2 else None
+
+    held = await until(put_off)
+    assert all(name.encode() not in bson.encode(each) for each in held.values())
+    assert [set(each["sealed"]) for each in held.values()] == [{"in_app", "email"}] * 2
+    gone = person(leaver, 78)
+    gone.person.state, gone.person.version = directory_pb2.PERSON_STATE_LEFT, 2
+    await stage.tell(gone)
+    decision = await until(lambda: _failed(left, held[leaver]["_id"]))
+    assert decision.reason == "no-address"
+
+
+async def _failed(reader, notification_id):
+    decision = (await reader.why(notification_id))[n.CHANNEL_EMAIL]
+    return decision if decision.status == n.STATUS_FAILED else None
 
 
 async def test_watchers_of_every_process_see_new_items_and_go_on_where_they_were(stage, until):

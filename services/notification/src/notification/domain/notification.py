@@ -70,8 +70,8 @@ class Notification:
     """One person told of one thing.
 
     `key` is natural and unique: the thing and the person, so that the same thing told twice is one
-    notification. `titles` is the title by locale. `sealed` holds, by channel, the encrypted message of
-    those whose text may not lie about; all others are made from the title.
+    notification. `sealed` holds the encrypted message by channel. `titles` is the title by locale, of those that an
+    earlier release has taken in, whose messages are made from it.
     """
 
     notification_id: str
@@ -110,6 +110,11 @@ class Notification:
     @property
     def in_inbox(self) -> bool:
         return not self.test and any(each.channel is Channel.IN_APP and each.send for each in self.dispatches)
+
+    @property
+    def of_directory(self) -> bool:
+        """Whether it tells somebody who works here of what concerns them as long as they do."""
+        return not self.requested_by and self.topic not in {Topic.SERVICE, Topic.PRESCRIPTION}
 
     @property
     def may_be_ended(self) -> bool:
