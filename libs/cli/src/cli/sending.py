@@ -1,7 +1,6 @@
 """`rossio notify`, for those who send: templates, messages by template, what becomes of them."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -9,6 +8,7 @@ from uuid import uuid4
 import typer
 import yaml
 from errors import Invalid
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict, ParseError
 from rossio.notification.v1 import notification_pb2, service_pb2
 
@@ -122,7 +122,7 @@ async def send(
         lane=chosen_lane,
         channels=chosen,
         fallback=fallback,
-        fallback_after=timedelta(seconds=fallback_after) if fallback_after else None,
+        fallback_after=Duration(seconds=fallback_after) if fallback_after else None,
         reference=reference,
     )
     async with connect(caller) as client:

@@ -50,7 +50,7 @@ def address(person_id: str) -> str:
     return f"{person_id}@{PEOPLE[person_id]}.test"
 
 
-def person(person_id: str, number: int, entity_id: str = "nt-b") -> Message:
+def person(person_id: str, number: int, entity_id: str = "nt-b") -> directory_events.PersonChanged:
     return directory_events.PersonChanged(
         person=directory_pb2.Person(
             person_id=person_id,
