@@ -75,8 +75,8 @@ class Settings(service.Settings):
     smpp_enquire_every: Period = timedelta(seconds=20)
     steer_every: Period = timedelta(seconds=15)
     """How often the shares of the SMS providers are looked at."""
-    provider_prompt: Period = timedelta(minutes=4)
-    """A message without a receipt for longer was slow."""
+    provider_prompt: Annotated[Period, Field(le=timedelta(minutes=10))] = timedelta(minutes=4)
+    """A message without a receipt for longer was slow; the loop looks at 15 minutes, so it can be no more than 10."""
     provider_cool_down: Period = timedelta(minutes=10)
     provider_errors_a_minute: Annotated[int, Field(ge=1)] = 10
 
