@@ -1,13 +1,16 @@
 """Changes in one commit: all of them made, or each by itself, and never a wrong word about which."""
 
 import asyncio
+import signal
+import sys
 from collections import Counter
 from typing import Any
 
 import pytest
+import store
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
-from store import Change, Collection, Document, Insert
+from store import Change, Collection, Database, Document, Insert
 
 
 def step(number: int, version: int, mark: int = 0) -> Change:
@@ -40,7 +43,7 @@ async def test_what_is_published_holds_up_nobody(
     await posts.bulk([Insert({"_id": number}, [fact(number)]) for number in range(250)])
     transactions = Transactions()
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(mongo, event_listeners=[transactions])
-    watched = Collection(client[database_name]["posts"], grouped=grouped)
+    watched = Database(client, database_name).collection("posts", grouped=grouped)
     await watched.published_all([(number, [f"fact-{number}"]) for number in range(251)])
     client.close()
     assert await posts.pending(1000) == [], "one that is gone holds up no other"
@@ -60,6 +63,42 @@ class Transactions(CommandListener):
     def succeeded(self, event: CommandSucceededEvent) -> None: ...
 
     def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+_DIES = """
+import asyncio, os, signal, sys
+import store
+from store import Change
+
+async def main(uri, name):
+    database = store.connect(uri, name)
+    await database.succeed("worker/1")
+    async with database._sessions.one() as session, session.start_transaction():
+        posts = database._database["posts"]
+        await posts.update_many({}, {"$set": {"mark": 1}}, session=session)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_what_a_process_leaves_open_when_it_dies_is_ended_by_its_successor(
+    mongo: str, database_name: str, posts: Collection
+) -> None:
+    await posts.bulk([Insert({"_id": number}) for number in range(3)])
+    dead = await asyncio.create_subprocess_exec(sys.executable, "-c", _DIES, mongo, database_name)
+    assert await dead.wait() == -signal.SIGKILL
+    database = store.connect(mongo, database_name)
+    await database.succeed("worker/2")
+    held_up = asyncio.create_task(posts.update(1, {"$set": {"mark": 2}}))
+    done, _ = await asyncio.wait({held_up}, timeout=1)
+    assert not done, "another one's successor ends nothing"
+    await database.succeed("worker/1")
+    async with asyncio.timeout(20):
+        await held_up
+    assert (await posts.get(1) or {})["mark"] == 2
+    assert await posts.together([step(each, 1 + (each == 1), 3) for each in range(3)]) == [True] * 3
+    await database.close()
 
 
 async def test_writers_of_the_same_documents_lose_nothing_to_each_other(posts: Collection) -> None:

@@ -41,9 +41,12 @@ async def inbox(
 @app.command()
 @sync
 async def watch(caller: As = None) -> None:
-    """Shows new items of the caller's inbox as they come, until Ctrl-C."""
+    """Shows new items of the caller's inbox as they come, and how many are unread, until Ctrl-C."""
     async with connect(caller) as client:
-        async for event in client.notification.WatchInbox(service_pb2.WatchInboxRequest()):
+        async for event in client.notification.WatchInbox(service_pb2.WatchInboxRequest(reads=True)):
+            if event.HasField("reads"):
+                note(f"{event.reads.unread} unread")
+                continue
             console.print(f"{event.item.at.ToJsonString()}  {_topic(event.item)}  {event.item.title}", markup=False)
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 import yaml
 from errors import Invalid
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict, ParseError
 from rossio.notification.v1 import notification_pb2, service_pb2
 
@@ -103,6 +104,7 @@ async def send(
     lane: Annotated[str, typer.Option(help="emergency, transactional or bulk")] = "transactional",
     channel: Annotated[list[str] | None, typer.Option(help="May be repeated; all when left out.")] = None,
     fallback: Annotated[bool, typer.Option(help="Each channel only when the one before has failed.")] = False,
+    fallback_after: Annotated[int, typer.Option(help="Seconds that each then has; 0: as the service is set.")] = 0,
     reference: Annotated[str, typer.Option()] = "",
     caller: As = None,
 ) -> None:
@@ -120,6 +122,7 @@ async def send(
         lane=chosen_lane,
         channels=chosen,
         fallback=fallback,
+        fallback_after=Duration(seconds=fallback_after) if fallback_after else None,
         reference=reference,
     )
     async with connect(caller) as client:

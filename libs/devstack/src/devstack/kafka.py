@@ -35,6 +35,8 @@ _SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # A test that kills consumers need not wait as long as the usual least for others to take over.
+    "group.min.session.timeout.ms": "1000",
     # A topic comes into being on purpose (messaging.ensure_topics) or not at all.
     "auto.create.topics.enable": "false",
     # A killed broker may register again when its old session is over.

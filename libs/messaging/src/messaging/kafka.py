@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Kafka:
     client_id: str = "rossio"
     idempotence: bool = True
     """False on the embedded broker of the wheel, which has no idempotent producers."""
+    session: timedelta = timedelta(seconds=10)
+    """After so long without a word of it a consumer counts as dead, and others get its partitions."""
     tls: Tls | None = None
     """None: plain text, for development."""
 
@@ -47,6 +50,15 @@ class Kafka:
         if self.tls is not None:
             arguments |= {"security_protocol": "SSL", "ssl_context": self.tls.context()}
         return arguments
+
+    def member(self) -> dict[str, Any]:
+        """The arguments of a consumer that is a member of a group."""
+        milliseconds = self.session // timedelta(milliseconds=1)
+        return {
+            **self.connection(),
+            "session_timeout_ms": milliseconds,
+            "heartbeat_interval_ms": max(1, milliseconds * 3 // 10),
+        }
 
     def producer(self) -> dict[str, Any]:
         """The arguments of a producer: what it has confirmed is replicated."""

@@ -52,6 +52,12 @@ class App(Generic[AnySettings]):
         """The name of this process, which no other one has or had."""
         return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
+    @property
+    def _place(self) -> str:
+        """Where this process runs: never two at a time, since they could not listen at one address."""
+        address = self.settings.admin_address
+        return self.instance if address.endswith(":0") else f"{socket.gethostname()}/{address}"
+
     def plays(self, role: str) -> bool:
         """Whether this process plays the role: ROLES names it, or names none."""
         assert role in self._roles, f"{role} is not among the roles given to service.run"
@@ -65,7 +71,7 @@ class App(Generic[AnySettings]):
     @cached_property
     def _store(self) -> Store:
         database = self.settings.mongodb_database or f"rossio_{self.name.replace('-', '_')}"
-        return self.add(Store(store.connect(self.settings.mongodb_uri, database)), "store")
+        return self.add(Store(store.connect(self.settings.mongodb_uri, database), self._place), "store")
 
     @property
     def database(self) -> Database:
@@ -75,7 +81,7 @@ class App(Generic[AnySettings]):
     def collection(self, name: str, indexes: Sequence[Index] = (), *, grouped: bool = False) -> Collection:
         """A collection whose indexes are there before anything else starts."""
         collection = self.database.collection(name, grouped=grouped)
-        self._store.index(collection, indexes)
+        self._store.index(collection, indexes, grouped=grouped)
         return collection
 
     @cached_property
@@ -85,6 +91,7 @@ class App(Generic[AnySettings]):
             bootstrap=self.settings.kafka_bootstrap,
             client_id=f"rossio-{self.name}",
             idempotence=self.settings.kafka_idempotence,
+            session=self.settings.kafka_session,
         )
 
     @cached_property

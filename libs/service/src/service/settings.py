@@ -1,6 +1,7 @@
 """What a service is told from outside: environment variables, checked before anything starts."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -39,6 +40,8 @@ class Settings(BaseSettings):
     """host:port, comma separated."""
     kafka_idempotence: bool = True
     """False on the embedded broker of the wheel, which has no idempotent producers."""
+    kafka_session: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(seconds=10)
+    """After so long without a word of it a consumer counts as dead; brokers take no less than 6 seconds by default."""
     mongodb_uri: str = "mongodb://127.0.0.1:27017"
     mongodb_database: str = ""
     """Empty: `rossio_` and the name of the service."""

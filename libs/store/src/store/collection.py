@@ -14,6 +14,7 @@ from store import outbox
 from store.failures import DUPLICATE_KEY, Commands
 from store.operations import BulkResult, Change, Document, Insert, Operation
 from store.outbox import OutboxRecord
+from store.sessions import Sessions
 
 Position = tuple[Any, Any]
 Sort = Sequence[tuple[str, int]]
@@ -46,12 +47,15 @@ class Collection:
     `Transient` from a write leaves open whether it was done.
 
     What was published of a `grouped` one is noted in transactions, for a store that syncs its journal for each document
-    of a bulk. A process that dies within one keeps the documents from all other writers until the store gives it up
-    (`transactionLifetimeLimitSeconds` of MongoDB): so not where people wait for them.
+    of a bulk. A process that dies within one keeps the documents from all other writers until its successor ends its
+    sessions, or the store gives it up (`transactionLifetimeLimitSeconds` of MongoDB): so not where people wait.
     """
 
-    def __init__(self, documents: AsyncIOMotorCollection[Document], *, grouped: bool = False) -> None:
+    def __init__(
+        self, documents: AsyncIOMotorCollection[Document], sessions: Sessions, *, grouped: bool = False
+    ) -> None:
         self._documents = documents
+        self._sessions = sessions
         self._grouped = grouped
         self._commands = Commands(documents.name)
         self._hooks: list[Callable[[], None]] = []
@@ -215,8 +219,7 @@ class Collection:
         for _ in range(_TRIES):
             try:
                 with self._commands.run("together"):
-                    client = self._documents.database.client
-                    async with await client.start_session() as session, session.start_transaction():
+                    async with self._sessions.one() as session, session.start_transaction():
                         result = await self._documents.bulk_write(updates, ordered=False, session=session)
                         if result.matched_count < len(updates):
                             await session.abort_transaction()

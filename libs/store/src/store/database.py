@@ -13,6 +13,7 @@ from store.collection import Collection
 from store.failures import translated
 from store.files import Files
 from store.operations import Document
+from store.sessions import Sessions
 
 _SELECT_SERVER: Final = timedelta(seconds=5)
 _CONNECT: Final = timedelta(seconds=5)
@@ -48,12 +49,13 @@ class Database:
     def __init__(self, client: AsyncIOMotorClient[Document], name: str) -> None:
         self._client = client
         self._database = client[name]
+        self._sessions = Sessions(client, self._database)
         self._collections: dict[str, Collection] = {}
 
     def collection(self, name: str, *, grouped: bool = False) -> Collection:
         """The collection of that name, always the same object, so that its hooks hear every write."""
         if name not in self._collections:
-            self._collections[name] = Collection(self._database[name], grouped=grouped)
+            self._collections[name] = Collection(self._database[name], self._sessions, grouped=grouped)
         return self._collections[name]
 
     def files(self, bucket: str) -> Files:
@@ -67,6 +69,11 @@ class Database:
         """
         with translated():
             await self._database[collection.name].create_indexes([index.model() for index in (*indexes, OUTBOX_INDEX)])
+
+    async def succeed(self, owner: str) -> None:
+        """Ends what a process of this name has left open when it died; `owner` names one process at a time."""
+        with translated():
+            await self._sessions.succeed(owner)
 
     async def now(self) -> datetime:
         """The server's clock."""

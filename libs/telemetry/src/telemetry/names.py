@@ -176,7 +176,7 @@ NOTIFICATION_OUTCOME = counter(
 )
 NOTIFICATION_RECEIPTS = counter(
     "rossio_notification_receipts_total",
-    "Receipts of providers, by what was done: taken, unknown, forged, unreadable.",
+    "Receipts of providers, by what was done: taken, repeated, passing, early, unknown, forged, unreadable, refused.",
     ("channel", "outcome"),
 )
 PROVIDER = histogram(

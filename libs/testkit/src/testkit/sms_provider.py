@@ -87,6 +87,9 @@ class SmsProvider:
         self.port = port
         self.behaviour = behaviour or Behaviour()
         self.taken: dict[str, Taken] = {}
+        # While it is not set, whoever comes has to wait; so many do.
+        self.held: asyncio.Event | None = None
+        self.waiting = 0
         self._log = log
         self._key = key
         self._secret = secret
@@ -121,6 +124,9 @@ class SmsProvider:
 
     async def _submit(self, request: web.Request) -> web.Response:
         await asyncio.sleep(self._takes(self.behaviour.latency_ms))
+        if self.held is not None:
+            self.waiting += 1
+            await self.held.wait()
         key = request.headers.get("Idempotency-Key", "")
         if request.headers.get("Authorization") != f"Bearer {self._key}":
             return web.json_response({"error": "unknown key"}, status=401)

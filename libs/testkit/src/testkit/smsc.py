@@ -50,6 +50,12 @@ class Manner:
     # Takes a segment and breaks the connection without an answer.
     break_off: float = 0
     undelivered: float = 0
+    # Between taking a message and saying so: its receipt may come first.
+    answer_ms: float = 0
+    # Says each receipt once more, and then the contrary.
+    repeat_receipt: float = 0
+    # Sends one beside it, of a message that nobody has sent.
+    stray_receipt: float = 0
 
 
 @dataclass(slots=True)
@@ -147,6 +153,7 @@ class Smsc:
         if self._random.random() < self.manner.break_off:
             session.close()
             return
+        await asyncio.sleep(self._takes(self.manner.answer_ms))
         session.send(_SUBMIT | _RESPONSE, sequence, _OK, message_id.encode() + b"\0")
 
     def _take(self, message_id: str, short: _Short) -> None:
@@ -181,8 +188,18 @@ class Smsc:
     async def _receipt(self, message_id: str) -> None:
         await asyncio.sleep(self._takes(self.manner.receipt_ms))
         arrived = self._random.random() >= self.manner.undelivered
-        state, code = ("DELIVRD", 2) if arrived else ("UNDELIV", 5)
         source, destination = self._owed[message_id]
+        await self._deliver(message_id, source, destination, arrived=arrived)
+        self._owed.pop(message_id, None)
+        if self._random.random() < self.manner.repeat_receipt:
+            await self._deliver(message_id, source, destination, arrived=arrived)
+            await self._deliver(message_id, source, destination, arrived=not arrived)
+        if self._random.random() < self.manner.stray_receipt:
+            await self._deliver(f"ffff{message_id}", source, destination, arrived=arrived)
+
+    async def _deliver(self, message_id: str, source: str, destination: str, *, arrived: bool) -> None:
+        """Brings a receipt until it is answered with status 0."""
+        state, code = ("DELIVRD", 2) if arrived else ("UNDELIV", 5)
         date = datetime.now(UTC).strftime("%y%m%d%H%M")
         text = (
             f"id:{message_id} sub:001 dlvrd:{int(arrived):03} submit date:{date} done date:{date} "
@@ -192,7 +209,6 @@ class Smsc:
         body = _deliver(destination, source, text) + options + message_id.encode() + b"\0"
         while True:
             if self._sessions and await self._random.choice(self._sessions).deliver(body) == _OK:
-                del self._owed[message_id]
                 self.note("receipt", id=message_id, state=state)
                 return
             await asyncio.sleep(0.2)

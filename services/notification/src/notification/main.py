@@ -113,11 +113,10 @@ class Parts:
         written = app.collection("templates", templates.INDEXES)
         registered = app.collection("devices", devices.INDEXES)
         jobs = app.collection("bulk_jobs", bulk_store.JOB_INDEXES)
-        app.relay(told, jobs, registered, broadcasted, chosen, set_by_entities, suppressed, written)
+        marks = app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
+        app.relay(told, jobs, registered, broadcasted, marks, chosen, set_by_entities, suppressed, written)
         self.notifications = store.StoredNotifications(told, app.producer.publish)
-        self.broadcasts = broadcasts.StoredBroadcasts(
-            broadcasted, app.collection("broadcast_marks", broadcasts.MARK_INDEXES)
-        )
+        self.broadcasts = broadcasts.StoredBroadcasts(broadcasted, marks)
         self.preferences = preferences.StoredPreferences(chosen)
         self.policies = policies.StoredPolicies(set_by_entities)
         self.suppressions = suppressions.StoredSuppressions(suppressed, master)
@@ -128,10 +127,11 @@ class Parts:
             app.collection("provider_minutes", provider_log.MINUTE_INDEXES),
             app.collection("provider_shares"),
             app.collection("provider_steps", provider_log.STEP_INDEXES),
+            prompt=settings.provider_prompt,
         )
         self.jobs = bulk_store.StoredJobs(jobs, app.collection("bulk_chunks", bulk_store.CHUNK_INDEXES), self.vault)
         self.limits = limits.StoredLimits(app.collection("rate_counters", limits.INDEXES))
-        self.record_receipt = RecordReceipt(self.notifications)
+        self.record_receipt = RecordReceipt(self.notifications, self.provider_log.count, settings.provider_prompt)
         self.devices = devices.StoredDevices(registered, self.vault)
         self.vapid = Vapid(master, settings.push_contact)
         self.deciding = Deciding(self.preferences, self.policies, self.suppressions, self.devices)
@@ -173,7 +173,7 @@ def serve(app: service.App[Settings], parts: Parts) -> None:
     settings, unsealing = app.settings, Unsealing(parts.vault)
     use_cases = UseCases(
         list_inbox=ListInbox(parts.notifications, broadcasted, unsealing),
-        watch_inbox=WatchInbox(parts.notifications, broadcasted, watchers, unsealing),
+        watch_inbox=WatchInbox(parts.notifications, parts.broadcasts, broadcasted, watchers, unsealing),
         mark_read=MarkRead(parts.notifications, parts.broadcasts, broadcasted),
         list_preferences=ListPreferences(parts.preferences),
         set_preference=SetPreference(parts.preferences),
@@ -228,7 +228,7 @@ def sending(settings: Settings, parts: Parts, senders: Watchers) -> SendUseCases
         lift_suppression=LiftSuppression(parts.suppressions),
         set_policy=SetPolicy(parts.policies),
         policies=parts.policies,
-        list_provider_steps=ListProviderSteps(Channel.SMS, parts.provider_log, settings.steering),
+        list_provider_steps=ListProviderSteps(Channel.SMS, parts.provider_log),
     )
 
 
@@ -249,7 +249,7 @@ def bulk(app: service.App[Settings], parts: Parts) -> RunBulk:
 def react(app: service.App[Settings], parts: Parts) -> None:
     """The consumers of what other services tell."""
     periods = app.settings.periods
-    notify_people = NotifyPeople(parts.notifications, parts.deciding, periods, messaging.new_id)
+    notify_people = NotifyPeople(parts.notifications, parts.deciding, parts.vault, periods, messaging.new_id)
     reactions = Reactions(
         notify_people=notify_people,
         announce=Announce(parts.broadcasts, parts.preferences, notify_people, parts.view, periods, messaging.new_id),
@@ -313,6 +313,7 @@ def sms_providers(app: service.App[Settings], parts: Parts) -> list[Provider]:
         settings.sms_provider_url,
         settings.sms_provider_key.get_secret_value(),
         settings.receipts_url or f"http://{settings.receipts_address}/receipts/sms",
+        settings.sms_provider_window,
     )
     providers: list[Provider] = [app.add(over_http, "SMS provider")] if settings.sms_over_http else []
     if settings.smpp_address:
@@ -340,6 +341,7 @@ def take_receipts(app: service.App[Settings], parts: Parts, secret: str) -> None
     address = app.settings.receipts_address
     receipts = Receipts(address, secret, parts.record_receipt, parts.links, unsubscribe, now)
     app.add(receipts, "receipts", service.Stage.SERVER)
+    app.add(Regularly(parts.provider_log.flush, every=app.settings.steer_every), "receipts counted")
 
 
 def main() -> None:

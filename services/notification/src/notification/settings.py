@@ -38,6 +38,9 @@ class Settings(service.Settings):
     """How long what services send is kept; `retention` says otherwise by service."""
     retention: dict[str, Period] = Field(default_factory=dict)
 
+    fallback_after: Period = timedelta(minutes=15)
+    """How long a channel of a fall-back order has to arrive before the next one is tried."""
+
     mail_routing_address: service.Address = "127.0.0.1:7102"
     mail_sender: str = "no-reply@rossio.test"
     """Whom e-mails come from; mail-routing must let this service use it."""
@@ -46,6 +49,8 @@ class Settings(service.Settings):
 
     sms_provider_url: str = "http://127.0.0.1:7405"
     sms_provider_key: SecretStr = SecretStr("")
+    sms_provider_window: Annotated[int, Field(ge=1, le=10_000)] = 320
+    """Requests to it under way at one time, of which bulk leaves half free, and others an eighth to emergencies."""
     sms_over_http: bool = True
     """Whether that provider is used, beside or instead of a message centre."""
     sms_receipt_secret: SecretStr | None = None
@@ -70,6 +75,8 @@ class Settings(service.Settings):
     smpp_enquire_every: Period = timedelta(seconds=20)
     steer_every: Period = timedelta(seconds=15)
     """How often the shares of the SMS providers are looked at."""
+    provider_prompt: Annotated[Period, Field(le=timedelta(minutes=10))] = timedelta(minutes=4)
+    """A message without a receipt for longer was slow; the loop looks at 15 minutes, so it can be no more than 10."""
     provider_cool_down: Period = timedelta(minutes=10)
     provider_errors_a_minute: Annotated[int, Field(ge=1)] = 10
 
@@ -97,7 +104,7 @@ class Settings(service.Settings):
 
     @property
     def periods(self) -> Periods:
-        return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.retention)
+        return Periods(self.send_within, self.keep_for, self.keep_sent_for, self.fallback_after, self.retention)
 
     @property
     def rates(self) -> Rates:

@@ -50,7 +50,7 @@ def address(person_id: str) -> str:
     return f"{person_id}@{PEOPLE[person_id]}.test"
 
 
-def person(person_id: str, number: int, entity_id: str = "nt-b") -> Message:
+def person(person_id: str, number: int, entity_id: str = "nt-b") -> directory_events.PersonChanged:
     return directory_events.PersonChanged(
         person=directory_pb2.Person(
             person_id=person_id,
@@ -182,6 +182,7 @@ class Sender:
         lane: n.Lane.ValueType = n.LANE_UNSPECIFIED,
         channels: Sequence[n.Channel.ValueType] = (),
         fallback: bool = False,
+        fallback_after: timedelta | None = None,
         reference: str = "",
         **values: str,
     ) -> str:
@@ -199,6 +200,8 @@ class Sender:
             request.send_at.FromDatetime(send_at)
         if expires_in is not None:
             request.expires_in.FromTimedelta(expires_in)
+        if fallback_after is not None:
+            request.fallback_after.FromTimedelta(fallback_after)
         return (await self.stub.Send(request)).notification_id
 
     async def preview(self, *, locale: str, name: str = "consulta", **values: str) -> pb.PreviewTemplateResponse:

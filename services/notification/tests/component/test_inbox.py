@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import bson
 import grpc
 import messaging
 import rpc
 from directory_view import Bitmap
 from google.protobuf.message import Message
+from rossio.directory.v1 import directory_pb2
 from rossio.news.v1 import events_pb2 as news_events
 from rossio.news.v1 import news_pb2
 from rossio.notification.v1 import notification_pb2 as n
@@ -203,6 +205,37 @@ async def test_preferences_are_respected_and_own_mails_are_not_told_of(stage, un
     assert await rui.unread() == 1
 
 
+async def test_what_other_services_tell_stands_sealed_and_goes_to_nobody_who_has_left(stage, until):
+    program = stage.notification()
+    program.start()
+    name, leaver = "Sorologia.pdf", f"nt-{new_id()[:8]}"
+    rui, left = stage.caller(program, "nt-rui"), stage.caller(program, leaver)
+    await stage.tell(person(leaver, 78))
+    await until(lambda: _known(left))
+    await stage.tell(shared("g1", name, person_id="nt-rui"), shared("g2", name, person_id=leaver))
+    assert await until(rui.titles) == [f"Foi partilhado consigo: {name}"]
+    documents = stage.database().collection("notifications")
+
+    async def put_off():
+        """By person, what nobody takes: mail-routing is not there."""
+        found = [each async for each in documents.find({"due_at": {"$gt": datetime.fromtimestamp(0, UTC)}})]
+        return {each["person_id"]: each for each in found} if len(found) == 2 else None
+
+    held = await until(put_off)
+    assert all(name.encode() not in bson.encode(each) for each in held.values())
+    assert [set(each["sealed"]) for each in held.values()] == [{"in_app", "email"}] * 2
+    gone = person(leaver, 78)
+    gone.person.state, gone.person.version = directory_pb2.PERSON_STATE_LEFT, 2
+    await stage.tell(gone)
+    decision = await until(lambda: _failed(left, held[leaver]["_id"]))
+    assert decision.reason == "no-address"
+
+
+async def _failed(reader, notification_id):
+    decision = (await reader.why(notification_id))[n.CHANNEL_EMAIL]
+    return decision if decision.status == n.STATUS_FAILED else None
+
+
 async def test_watchers_of_every_process_see_new_items_and_go_on_where_they_were(stage, until):
     here, there = stage.notification(), stage.notification()
     here.start()
@@ -234,6 +267,57 @@ async def test_watchers_of_every_process_see_new_items_and_go_on_where_they_were
     again.cancel()
     await asyncio.gather(again, return_exceptions=True)
     assert seen["there"] == [item.item_id for item in reversed(await rui.inbox())][1:]
+
+
+async def test_what_is_read_on_one_device_shows_on_the_others_and_a_watch_goes_on_where_it_was(stage, until):
+    here, there = stage.notification(), stage.notification()
+    here.start()
+    there.start()
+    rui = stage.caller(here, "nt-rui")
+    told: list[pb.InboxReads] = []
+
+    async def watch(program: object, after: str = "", person_id: str = "nt-rui") -> None:
+        stub = stage.caller(program, person_id).stub
+        async for event in stub.WatchInbox(pb.WatchInboxRequest(reads=True, reads_after=after)):
+            told.extend([event.reads] if event.HasField("reads") else [])
+
+    await stage.tell(
+        mail_delivered("nt-rui"), mail_delivered("nt-rui"), published(new_id(), numbers("nt-rui", "nt-eva"))
+    )
+    items = await until(lambda: _count(rui, 3))
+    watching = asyncio.create_task(watch(there))
+    (begin,) = await until(lambda: told)
+    assert (begin.item_ids, begin.unread) == ([], 3)
+    first, second, third = sorted((item.item_id for item in items), key=lambda each: (each.endswith(".all"), each))
+    await rui.mark_read(first, third)
+    await until(lambda: {each for reads in told for each in reads.item_ids} == {first, third})
+    assert told[-1].unread == 1
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+    seen = told[-1].cursor
+    told.clear()
+    await rui.mark_read(first, second, third)
+    again = asyncio.create_task(watch(here, seen))
+    (missed,) = await until(lambda: told)
+    assert second in missed.item_ids
+    assert missed.unread == 0
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+
+    told.clear()
+    others = asyncio.create_task(watch(here, person_id="nt-eva"))
+    await until(lambda: told)
+    await stage.tell(mail_delivered("nt-rui"))
+    (new, *_) = await until(lambda: _count(rui, 4))
+    await rui.mark_read(new.item_id)
+    eva = stage.caller(here, "nt-eva")
+    (hers,) = await eva.inbox()
+    await eva.mark_read(hers.item_id)
+    await until(lambda: told[1:])
+    assert [list(each.item_ids) for each in told[1:]] == [[hers.item_id]], "nobody is told what others read"
+    others.cancel()
+    await asyncio.gather(others, return_exceptions=True)
 
 
 async def test_what_cannot_be_told_is_a_dead_letter_and_is_told_once_when_redriven(stage, until):

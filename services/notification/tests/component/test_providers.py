@@ -5,9 +5,11 @@ from collections import Counter
 from rossio.notification.v1 import notification_pb2 as n
 from rossio.notification.v1 import service_pb2 as pb
 
+from .test_prescription import metrics
 from .test_send import EVERYTHING, ready
 
 SMS = [n.CHANNEL_SMS]
+OUTCOMES = ("taken", "repeated", "early")
 
 
 async def test_messages_go_over_both_and_away_from_the_one_that_fails_and_the_log_says_why(stage, until):
@@ -72,6 +74,34 @@ async def test_a_message_centre_that_dies_with_a_message_is_not_given_it_again(s
         # The group has to find out that its member died.
         await until(lambda doubtful=doubtful, why=why: _unconfirmed(why, doubtful), 150)
         assert len(stage.heard("taken")) == taken + (point == "notification.submitted")
+
+
+async def test_receipts_over_smpp_that_are_early_twice_and_contrary_are_believed_once_and_counted(stage, until):
+    stage.message_centre("--latency-ms", "0", "--answer-ms", "300", "--receipt-ms", "1", "--repeat-receipt", "1")
+    program = stage.notification(SMS_OVER_HTTP="false", STEER_EVERY="PT0.2S")
+    program.start()
+    sender = await ready(stage, program)
+    await until(lambda: stage.heard("bound"))
+    sent = [
+        await sender.send(o_que=f"n. {each}", to={"mobile": f"+35191234567{each}"}, channels=SMS) for each in range(3)
+    ]
+    await until(lambda: len(stage.heard("receipt")) == 9)
+    why = stage.caller(program, "nt-ana").why
+    for each in sent:
+        await until(lambda each=each: _has(why, each, n.STATUS_DELIVERED))
+    counts = metrics(program)
+    done = {each: counts[f'rossio_notification_receipts_total{{channel="sms",outcome="{each}"}}'] for each in OUTCOMES}
+    assert (done["taken"], done["repeated"]) == (3, 6)
+    assert done["early"] >= 1, "one was faster than our own note, and came again"
+    stored = [each async for each in stage.database().collection("notifications").find({})]
+    assert [each for each in stored if "open_until" in each] == []
+
+    async def counted():
+        """All that was sent had its receipt in time, which is what slowness is judged by."""
+        minutes = [each async for each in stage.database().collection("provider_minutes").find({})]
+        return [sum(each.get(what, 0) for each in minutes) for what in ("sent", "receipted")] == [3, 3]
+
+    await until(counted)
 
 
 async def _has(why, notification_id, status):

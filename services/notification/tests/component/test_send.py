@@ -166,6 +166,18 @@ async def test_what_no_provider_takes_is_put_off_and_goes_when_it_does_and_bad_i
             await sender.send(**{"o_que": "x", "to": {"person_id": "nt-rui"}, **wrong})
     with refused("INVALID_ARGUMENT", "VARIABLE_MISSING"):
         await sender.send(to={"person_id": "nt-rui"})
+    await ready(stage, program, "longa", texts=[t.TemplateText(locale="pt", title="x", mail="((o_que)) " * 300)])
+    await ready(stage, program, "titulo", texts=[t.TemplateText(locale="pt", title="((o_que))" * 3)])
+    for name, reason in (("longa", "MAIL_TOO_LONG"), ("titulo", "TITLE_TOO_LONG")):
+        with refused("INVALID_ARGUMENT", reason):
+            await sender.send(template=name, o_que="x" * 1000, to={"person_id": "nt-rui"})
+    with refused("INVALID_ARGUMENT", "INVALID_FIELD"):
+        await sender.stub.PutTemplate(template(texts=[t.TemplateText(locale="pt", title="x", mail="x" * 100_001)]))
+    script = await sender.send(
+        o_que="<script>alert(1)</script>", to={"person_id": "nt-rui"}, channels=[n.CHANNEL_IN_APP]
+    )
+    assert (await why(script))[n.CHANNEL_IN_APP].status == n.STATUS_DELIVERED
+    assert await stage.caller(program, "nt-rui").titles() == ["Consulta: <script>alert(1)</script>"], "words, no more"
 
 
 async def test_with_a_test_key_and_to_simulated_recipients_nothing_goes_out_and_all_can_happen(stage, until):

@@ -56,7 +56,7 @@ def test_in_whatever_order_things_come_a_status_never_goes_back_and_the_first_en
         assert now.status == was.status or (not was.status.final and WAY.index(now.status) > WAY.index(was.status))
         if now.status.final:
             ends.append((now.status, now.reason))
-        assert now.attempts == was.attempts + (step == "submitting")
+        assert now.attempts == was.attempts + (step == "submitting" and was.status is Status.PENDING)
         assert state.on(Channel.EMAIL) == notification().on(Channel.EMAIL), "the other channel is not touched"
     assert len(set(ends)) <= 1
     assert state.open is not (bool(ends) or "expired" in steps)
@@ -105,6 +105,63 @@ def test_when_the_first_of_three_arrives_none_of_the_others_is_needed():
     push = failed.on(Channel.PUSH)
     assert push is not None
     assert push.ready
+
+
+TURN = timedelta(minutes=5)
+
+
+def taking_turns(*order: Channel) -> Notification:
+    decisions = decide(Topic.SERVICE, Choice(), Circumstances(set(order), order=order), AT)
+    dispatches = tuple(Dispatch.of(each, AT) for each in decisions)
+    return replace(notification(), topic=Topic.SERVICE, dispatches=dispatches).taking_turns(TURN, AT)
+
+
+def on(state: Notification, channel: Channel) -> Dispatch:
+    dispatch = state.on(channel)
+    assert dispatch is not None
+    return dispatch
+
+
+def test_the_next_channel_goes_when_the_turn_of_the_first_is_over_and_only_once():
+    sent = taking_turns(Channel.EMAIL, Channel.SMS, Channel.PUSH).submitted(Channel.EMAIL, "m1", AT)
+    assert sent.due_at == AT + TURN
+    assert sent.released(AT + TURN - timedelta(seconds=1)) == sent
+    late = sent.released(AT + TURN)
+    assert (on(late, Channel.EMAIL).status, sms(late).ready) == (Status.SENT, True)
+    assert (late.due_at, sms(late).at) == (AT + 2 * TURN, AT + TURN), "the next one has a turn of its own"
+    assert on(late, Channel.PUSH).after is Channel.SMS
+    assert late.released(AT + TURN) == late
+    bounced = late.ended(Channel.EMAIL, Status.FAILED, AT + TURN, "undelivered")
+    assert on(bounced, Channel.PUSH) == on(late, Channel.PUSH), "the first has had its turn"
+    arrived = late.ended(Channel.EMAIL, Status.DELIVERED, AT + TURN)
+    assert (on(arrived, Channel.PUSH).status, arrived.due_at) == (Status.SUPPRESSED, None), "a late receipt is believed"
+    last = late.released(AT + 2 * TURN)
+    assert (on(last, Channel.PUSH).ready, last.due_at) == (True, None), "behind the last there is none"
+    assert on(late.expired(AT + TURN), Channel.PUSH).status is Status.FAILED
+
+
+def test_a_channel_that_nobody_takes_is_given_up_with_its_turn_and_one_that_may_have_gone_is_not():
+    begun = taking_turns(Channel.EMAIL, Channel.SMS)
+    put_off = begun.submitting(Channel.EMAIL, "mail", AT).deferred(Channel.EMAIL, AT + 2 * TURN, taken=False)
+    given_up = put_off.released(AT + TURN)
+    assert (on(given_up, Channel.EMAIL).status, on(given_up, Channel.EMAIL).reason) == (Status.FAILED, "not-in-time")
+    assert sms(given_up).ready
+    assert given_up.submitting(Channel.EMAIL, "mail", AT + TURN) == given_up, (
+        "who was about to send it finds it given up"
+    )
+    doubtful = begun.submitting(Channel.EMAIL, "mail", AT).released(AT + TURN)
+    assert (on(doubtful, Channel.EMAIL).status, sms(doubtful).ready) == (Status.PENDING, True)
+
+
+def test_a_turn_begins_when_the_channel_may_go_and_behind_the_inbox_nothing_is_needed():
+    later = AT + timedelta(hours=1)
+    there = Circumstances({Channel.EMAIL, Channel.SMS}, order=[Channel.EMAIL, Channel.SMS], not_before=later)
+    dispatches = tuple(Dispatch.of(each, AT) for each in decide(Topic.SERVICE, Choice(), there, AT))
+    scheduled = replace(notification(), dispatches=dispatches).taking_turns(TURN, AT)
+    assert on(scheduled, Channel.EMAIL).falls_back_at == later + TURN
+    assert scheduled.due_at == later
+    inbox = taking_turns(Channel.IN_APP, Channel.SMS)
+    assert (sms(inbox).status, sms(inbox).reason, inbox.open) == (Status.SUPPRESSED, "not-needed", False)
 
 
 def test_what_is_put_off_waits_for_its_time_and_knows_whether_a_provider_may_have_it():

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,16 @@ from notification.adapters.smpp.pdu import Command, Pdu, ShortMessage
 from notification.adapters.smpp.provider import SmppProvider, read_receipt
 from notification.adapters.smpp.segments import segments
 from notification.adapters.smpp.session import Peer
-from notification.adapters.smpp.window import Window
+from notification.adapters.sms import SmsProvider
+from notification.adapters.window import Window
 from notification.application.ports import NotTaken
 from notification.domain.texts import Message, Submission
-from notification.domain.vocabulary import Lane, Topic
+from notification.domain.vocabulary import Channel, Lane, Receipted, Topic
 from smpplib import smpp
+from telemetry import capture, names
+from testkit.sms_provider import KEY as HTTP_KEY
+from testkit.sms_provider import Behaviour
+from testkit.sms_provider import SmsProvider as HttpSimulator
 from testkit.smsc import PASSWORD, SYSTEM_ID, Manner, Smsc
 
 LONG = "Olá [mãe] €" * 30
@@ -41,9 +47,12 @@ class Taken:
     def __init__(self) -> None:
         self.receipts: dict[str, bool] = {}
 
-    async def __call__(self, reference: str, delivered: bool) -> bool:
-        self.receipts[reference] = delivered
-        return True
+    async def __call__(self, reference: str, delivered: bool) -> Receipted:
+        if reference.startswith("ffff"):
+            return Receipted.UNKNOWN
+        known = reference in self.receipts
+        self.receipts.setdefault(reference, delivered)
+        return Receipted.REPEATED if known else Receipted.TAKEN
 
 
 async def bound(centre: Smsc, taken: Taken, password: str = PASSWORD, **options) -> SmppProvider:
@@ -162,6 +171,65 @@ async def test_with_a_wrong_password_nothing_is_sent(tmp_path):
         await provider.submit(Message("+351912345678", "", "x"), submission(1))
     await provider.stop()
     await centre.stop()
+
+
+async def test_receipts_that_come_twice_or_contrary_or_of_nothing_are_settled_and_counted(tmp_path):
+    log, taken = tmp_path / "log", Taken()
+    centre = Smsc(log, manner=Manner(latency_ms=0, receipt_ms=1, repeat_receipt=1, stray_receipt=1))
+    await centre.start()
+    before = counted()
+    provider = await bound(centre, taken)
+    provider._unknown_for = 0.5
+    message_id = await provider.submit(Message("+351912345678", "", "x"), submission(1))
+    await until(lambda: len(noted(log, "receipt")) == 4)
+    assert [(said["id"], said["state"]) for said in noted(log, "receipt")] == [
+        (message_id, "DELIVRD"),
+        (message_id, "DELIVRD"),
+        (message_id, "UNDELIV"),
+        (f"ffff{message_id}", "DELIVRD"),
+    ]
+    assert taken.receipts == {message_id: True}
+    now = counted()
+    assert {each: now[each] - before[each] for each in ("taken", "repeated", "unknown")} == {
+        "taken": 1,
+        "repeated": 2,
+        "unknown": 1,
+    }
+    assert now["early"] > before["early"], "it had to come again before it was given up"
+    assert not provider._unknown
+    await provider.stop()
+    await centre.stop()
+
+
+def counted() -> Counter[str]:
+    """The receipts of this process by what was done with them."""
+    outcomes = ("taken", "repeated", "unknown", "early")
+    return Counter(
+        {
+            each: int(capture.value(names.NOTIFICATION_RECEIPTS, channel=Channel.SMS.value, outcome=each))
+            for each in outcomes
+        }
+    )
+
+
+async def test_over_http_too_an_emergency_finds_a_place_behind_any_number_of_others(tmp_path):
+    simulated = HttpSimulator(tmp_path / "log", behaviour=Behaviour(latency_ms=0, receipt_ms=600_000))
+    await simulated.start()
+    simulated.held = asyncio.Event()
+    provider = SmsProvider(simulated.url, HTTP_KEY, "http://127.0.0.1:1/receipts", window=8)
+    await provider.start()
+    lanes = [Lane.BULK] * 20 + [Lane.TRANSACTIONAL] * 10 + [Lane.EMERGENCY]
+    tasks = [
+        asyncio.create_task(provider.submit(Message("+351912345678", "", lane), submission(number, lane)))
+        for number, lane in enumerate(lanes)
+    ]
+    await until(lambda: simulated.waiting == 8)
+    simulated.held.set()
+    await asyncio.gather(*tasks)
+    begun = Counter(said["text"] for said in noted(tmp_path / "log", "taken")[:8])
+    assert begun == {Lane.BULK: 4, Lane.TRANSACTIONAL: 3, Lane.EMERGENCY: 1}
+    await provider.stop()
+    await simulated.stop()
 
 
 async def test_somebody_else_s_client_understands_the_simulator(tmp_path):

@@ -34,7 +34,7 @@ class Source:
     ) -> None:
         """`revoked` is awaited before the partitions go to others; it may take `rebalance` seconds."""
         self._settings = {
-            **kafka.connection(),
+            **kafka.member(),
             "group_id": group,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from directory_view import Bitmap
 from errors import Conflict
+from rpc import Caller
 from store import Collection, Document, Index, Insert
 
 from notification.adapters import wire
@@ -71,17 +72,22 @@ class StoredBroadcasts:
         found = self._marks.find({"person_id": person_id}, projection={"broadcast_id": True})
         return {mark["broadcast_id"] async for mark in found}
 
-    async def mark_read(self, person_id: str, broadcasts: Iterable[Broadcast], at: datetime) -> None:
+    async def read_since(self, person_id: str, since: datetime) -> set[str]:
+        found = self._marks.find({"person_id": person_id, "at": {"$gt": since}}, projection={"broadcast_id": True})
+        return {mark["broadcast_id"] async for mark in found}
+
+    async def mark_read(self, broadcasts: Iterable[Broadcast], by: Caller, at: datetime) -> None:
         await self._marks.bulk(
             [
                 Insert(
                     {
-                        "_id": f"{each.broadcast_id}/{person_id}",
-                        "person_id": person_id,
+                        "_id": f"{each.broadcast_id}/{by.subject}",
+                        "person_id": by.subject,
                         "broadcast_id": each.broadcast_id,
                         "at": at,
                         "kept_until": each.kept_until,
-                    }
+                    },
+                    [wire.read_fact(each.broadcast_id, by, at)],
                 )
                 for each in broadcasts
             ]

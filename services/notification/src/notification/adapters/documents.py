@@ -1,6 +1,7 @@
 """A notification as a document of the store, and back."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from store import Document
@@ -53,6 +54,8 @@ def _seldom(each: Notification) -> Document:
     document: Document = {}
     if each.reference:
         document["reference"] = each.reference
+    if each.turn is not None:
+        document["turn"] = each.turn.total_seconds()
     if each.test:
         document["test"] = True
     if each.chunk:
@@ -80,6 +83,7 @@ def _dispatch_written(each: Dispatch) -> Document:
         **({"due_at": each.due_at} if each.due_at is not None else {}),
         **({"held": each.held.value} if each.held else {}),
         **({"after": each.after.value} if each.after else {}),
+        **({"falls_back_at": each.falls_back_at} if each.falls_back_at is not None else {}),
         **({"target": each.target} if each.target else {}),
         **({"arrived": list(each.arrived)} if each.arrived else {}),
     }
@@ -116,6 +120,7 @@ def read(found: Mapping[str, Any]) -> Notification:
         sealed={Channel(channel): bytes(sealed) for channel, sealed in found["sealed"].items()},
         reference=found.get("reference", ""),
         followed="follower" in found,
+        turn=timedelta(seconds=found["turn"]) if "turn" in found else None,
         test=found.get("test", False),
         chunk=found.get("chunk", ""),
         row=found.get("row", 0),

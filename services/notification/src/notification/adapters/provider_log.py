@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from errors import Conflict
 from store import DESCENDING, Change, Collection, Index, Insert
 
 from notification.application.steer_providers import Logged
-from notification.domain.failover import Measured, Shares, Step
+from notification.domain.failover import Measured, Shares, Steering, Step
 
+# The end of the minute itself, and time for what processes have counted to be written.
+_MINUTE: Final = timedelta(minutes=1)
 MINUTE_INDEXES: Final = (Index(["kind", "minute"]), Index(["minute"], expire_after=timedelta(hours=2)))
 STEP_INDEXES: Final = (Index(["channel", "at"]), Index(["at"], expire_after=timedelta(days=365)))
 
@@ -19,17 +21,19 @@ STEP_INDEXES: Final = (Index(["channel", "at"]), Index(["at"], expire_after=time
 class StoredProviderLog:
     """Counts in memory, and writes each second: what a process that dies has not written misses in no decision."""
 
-    def __init__(self, minutes: Collection, shares: Collection, steps: Collection) -> None:
+    def __init__(self, minutes: Collection, shares: Collection, steps: Collection, *, prompt: timedelta) -> None:
+        """`prompt`: what has had no receipt for longer is slow; as long is waited until a minute is judged by that."""
+        self._ripens = prompt + 2 * _MINUTE
         self._minutes = minutes
         self._shares = shares
         self._steps = steps
         self._counted: Counter[tuple[str, datetime, str]] = Counter()
 
-    def count(self, provider: str, what: str) -> None:
-        minute = datetime.now(UTC).replace(second=0, microsecond=0)
-        self._counted[provider, minute, what] += 1
+    def count(self, provider: str, what: str, at: datetime) -> None:
+        """Counts for the minute of `at`."""
+        self._counted[provider, at.replace(second=0, microsecond=0), what] += 1
 
-    async def flush(self) -> None:
+    async def flush(self, _at: datetime | None = None) -> None:
         counted, self._counted = self._counted, Counter()
         await self._minutes.bulk(
             [
@@ -45,12 +49,12 @@ class StoredProviderLog:
             ]
         )
 
-    async def measured(self, since: datetime, minute: datetime) -> dict[str, Measured]:
+    async def measured(self, since: datetime, minute: datetime, at: datetime) -> dict[str, Measured]:
         sums: dict[str, Counter[str]] = {}
         async for found in self._minutes.find({"kind": "minute", "minute": {"$gt": since}}):
             sums.setdefault(found["provider"], Counter()).update(
                 sent=found.get("sent", 0),
-                slow=found.get("slow", 0),
+                slow=_slow(found, ripe=found["minute"] + self._ripens <= at),
                 errors=found.get("errors", 0) if found["minute"] >= minute - timedelta(seconds=minute.second) else 0,
             )
         return {provider: Measured(each["sent"], each["slow"], each["errors"]) for provider, each in sums.items()}
@@ -69,6 +73,7 @@ class StoredProviderLog:
             "before": _written(logged.before),
             "measured": [[name, asdict(each)] for name, each in logged.measured.items()],
             "rest": [list(pair) for pair in logged.rest.items()],
+            "rules": _rules_written(logged.rules),
             "after": after,
             "reason": logged.step.reason,
             "provider": logged.step.provider,
@@ -91,6 +96,12 @@ class StoredProviderLog:
         return [_logged(each) async for each in found]
 
 
+def _slow(found: Mapping[str, Any], *, ripe: bool) -> int:
+    """So many of the messages of a minute were slow: to be taken, or once that can be told, to arrive."""
+    slow: int = found.get("slow", 0)
+    return max(slow, found.get("sent", 0) - found.get("receipted", 0)) if ripe else slow
+
+
 def _written(shares: Shares) -> dict[str, Any]:
     return {"of": [list(pair) for pair in shares.of.items()], "moved_at": shares.moved_at}
 
@@ -105,5 +116,20 @@ def _logged(found: Mapping[str, Any]) -> Logged:
         before=_shares(found["before"]),
         measured={name: Measured(**each) for name, each in found["measured"]},
         rest=dict(found["rest"]),
+        rules=_rules(found.get("rules")),
         step=Step(_shares(found["after"]), found["reason"], found["provider"]),
     )
+
+
+def _rules_written(rules: Steering) -> dict[str, Any]:
+    return {name: each.total_seconds() if isinstance(each, timedelta) else each for name, each in asdict(rules).items()}
+
+
+def _rules(found: Mapping[str, Any] | None) -> Steering:
+    """Those that the step was taken by; earlier releases wrote none, and had but the usual ones."""
+    usual = asdict(Steering())
+    rules: dict[str, Any] = {
+        name: timedelta(seconds=each) if isinstance(usual[name], timedelta) else each
+        for name, each in (found or {}).items()
+    }
+    return Steering(**rules)

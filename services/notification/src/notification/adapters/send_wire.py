@@ -33,6 +33,7 @@ def order(request: pb.SendRequest) -> Order:
         lane=wire.lane(request.lane),
         channels=[wire.channel(each) for each in request.channels],
         fallback=request.fallback,
+        fallback_after=request.fallback_after.ToTimedelta() if request.HasField("fallback_after") else None,
         send_at=request.send_at.ToDatetime(UTC) if request.HasField("send_at") else None,
         expires_in=request.expires_in.ToTimedelta() if request.HasField("expires_in") else None,
         reference=request.reference,

@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 from errors import Invalid, NotAllowed, Transient
 
+from notification.adapters.window import Window
 from notification.application.ports import NotTaken
 from notification.domain.texts import Message, Submission
 
@@ -33,14 +34,16 @@ class SmsProvider:
     idempotent = True
     confirms = False
 
-    def __init__(self, url: str, key: str, receipts: str) -> None:
+    def __init__(self, url: str, key: str, receipts: str, window: int) -> None:
+        """`window`: requests under way at one time."""
         self._messages = f"{url.rstrip('/')}/messages"
         self._key = key
         self._receipts = receipts
+        self._window = Window(window)
         self._client: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        # The lanes limit themselves: in a pool with a limit, an emergency would wait behind the others.
+        # The window limits: in a pool with a limit, an emergency would wait behind the others.
         self._client = aiohttp.ClientSession(
             timeout=_TIMEOUT,
             headers={"Authorization": f"Bearer {self._key}"},
@@ -52,8 +55,11 @@ class SmsProvider:
             await self._client.close()
 
     async def submit(self, message: Message, submission: Submission) -> str:
+        async with self._window.place(submission.lane):
+            return await self._posted(message, submission.key)
+
+    async def _posted(self, message: Message, key: str) -> str:
         assert self._client is not None, "started before the consumers"
-        key = submission.key
         said = {"to": message.to, "text": message.text, "reference": key, "receipts": self._receipts}
         try:
             async with self._client.post(

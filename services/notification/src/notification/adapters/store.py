@@ -230,8 +230,18 @@ class StoredNotifications:
         found = self._notifications.find(query, limit=most, projection={"_id": True})
         return len([document async for document in found])
 
-    async def mark_read(self, item_ids: Several[str]) -> None:
-        await self._notifications.bulk([Change(item_id, {"$set": {"read": True}}) for item_id in item_ids])
+    async def mark_read(self, item_ids: Several[str], by: Caller, at: datetime) -> None:
+        read_now = {"$set": {"read": True, "read_at": at}}
+        await self._notifications.bulk(
+            [
+                Change(item_id, read_now, {"read": False}, facts=[wire.read_fact(item_id, by, at)])
+                for item_id in item_ids
+            ]
+        )
+
+    async def read_since(self, person_id: str, since: datetime) -> set[str]:
+        query = {"inbox": person_id, "read": True, "read_at": {"$gt": since}}
+        return {found["_id"] async for found in self._notifications.find(query, projection={"_id": True})}
 
 
 def _update(before: Document, after: Document) -> dict[str, Document]:

@@ -1,7 +1,7 @@
 """Protobuf messages of the contracts from and to the domain."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import messaging
@@ -11,7 +11,7 @@ from rossio.document.v1 import events_pb2 as document_pb2
 from rossio.mail.v1 import events_pb2 as mail_pb2
 from rossio.news.v1 import events_pb2 as news_pb2
 from rossio.news.v1.news_pb2 import Post
-from rossio.notification.v1 import events_pb2, notification_pb2
+from rossio.notification.v1 import events_pb2, notification_pb2, service_pb2
 from rpc import Caller
 from store import OutboxRecord
 from telemetry import audit
@@ -19,7 +19,7 @@ from telemetry import audit
 from notification.domain import texts
 from notification.domain.broadcast import Broadcast
 from notification.domain.decision import Rule
-from notification.domain.inbox import Item
+from notification.domain.inbox import Item, Reads, ReadState
 from notification.domain.notice import Notice
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.quiet import Digest, QuietHours
@@ -136,6 +136,10 @@ def item_message(item: Item) -> notification_pb2.InboxItem:
     return message
 
 
+def reads_message(state: ReadState) -> service_pb2.InboxReads:
+    return service_pb2.InboxReads(item_ids=sorted(state.item_ids), unread=state.unread, cursor=state.cursor)
+
+
 def decision_message(dispatch: Dispatch) -> notification_pb2.Decision:
     message = notification_pb2.Decision(
         channel=_CHANNELS[dispatch.channel],
@@ -150,6 +154,8 @@ def decision_message(dispatch: Dispatch) -> notification_pb2.Decision:
     message.at.FromDatetime(dispatch.at)
     if dispatch.due_at is not None:
         message.due_at.FromDatetime(dispatch.due_at)
+    if dispatch.falls_back_at is not None:
+        message.falls_back_at.FromDatetime(dispatch.falls_back_at)
     return message
 
 
@@ -270,6 +276,26 @@ def reports(notification: Notification, changed: Iterable[Dispatch]) -> Iterator
             ),
             dispatch.at,
         )
+
+
+def read_fact(item_id: str, by: Caller, at: datetime) -> OutboxRecord:
+    """That the caller has read an item."""
+    event = events_pb2.NotificationRead(notification_id=item_id, entity_id=by.entity_id, person_id=by.subject)
+    event.at.FromDatetime(at)
+    return messaging.fact(event, id=messaging.new_id(), at=at)
+
+
+def reads(events: Iterable[object]) -> dict[str, Reads]:
+    """By person, what these events say that they have read."""
+    found: dict[str, Reads] = {}
+    for event in events:
+        if isinstance(event, events_pb2.NotificationRead):
+            at, known = event.at.ToDatetime(UTC), found.get(event.person_id)
+            found[event.person_id] = Reads(
+                item_ids=frozenset({event.notification_id}) | (known.item_ids if known else frozenset()),
+                at=max(at, known.at) if known else at,
+            )
+    return found
 
 
 def broadcast_report(broadcast: Broadcast, at: datetime) -> OutboxRecord:

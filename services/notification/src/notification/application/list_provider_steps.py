@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from notification.application.steer_providers import Logged, ProviderLog
-from notification.domain.failover import Steering
 
 _DEFAULT = 50
 _MOST = 500
@@ -14,10 +13,9 @@ _MOST = 500
 class ListProviderSteps:
     channel: str
     log: ProviderLog
-    rules: Steering
 
     async def __call__(self, limit: int) -> tuple[Mapping[str, int], list[tuple[Logged, bool]]]:
         """The shares, and the last steps with whether each replays from what was logged with it."""
         shares = await self.log.shares(self.channel)
         steps = await self.log.steps(self.channel, min(max(limit, 0) or _DEFAULT, _MOST))
-        return (shares.of if shares else {}), [(each, each.replays(self.rules)) for each in steps]
+        return (shares.of if shares else {}), [(each, each.replays()) for each in steps]

@@ -32,8 +32,8 @@ class MarkRead:
         own = await self.inbox.of(person.person_id, wanted)
         if len(own) + len(to_many) < len(wanted):
             raise NotFound("no such item in the inbox", reason="ITEM_NOT_FOUND")
-        await self.inbox.mark_read(own)
-        await self.broadcasts.mark_read(person.person_id, to_many, at)
+        await self.inbox.mark_read(own, caller, at)
+        await self.broadcasts.mark_read(to_many, caller, at)
         reader = await self.broadcasted.reader(caller)
         unread = await self.inbox.unread(person.person_id, UNREAD_COUNTED)
         return unread + self.broadcasted.unread(reader, at)

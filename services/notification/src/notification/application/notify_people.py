@@ -1,4 +1,7 @@
-"""Use case: single people are told of something."""
+"""Use case: single people are told of something.
+
+What they are told is sealed for each channel at once: the title may name a file, or what somebody was treated for.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,9 +10,12 @@ from rossio.directory.v1.directory_pb2 import Person
 
 from notification.application.deciding import Deciding, Wish
 from notification.application.people import recipient
-from notification.application.ports import Notifications
+from notification.application.ports import Letter, Notifications, Vault
+from notification.domain import texts
 from notification.domain.notice import Notice, Periods, lane_of
 from notification.domain.notification import Dispatch, Notification
+from notification.domain.recipient import Recipient
+from notification.domain.texts import Message
 from notification.domain.vocabulary import Channel
 
 _AT_ONCE = 500
@@ -19,6 +25,7 @@ _AT_ONCE = 500
 class NotifyPeople:
     notifications: Notifications
     deciding: Deciding
+    vault: Vault
     periods: Periods
     new_id: Callable[[], str]
 
@@ -32,34 +39,50 @@ class NotifyPeople:
         """
         for start in range(0, len(people), _AT_ONCE):
             some = people[start : start + _AT_ONCE]
-            decided = await self.deciding(
-                notice.topic, [recipient(each) for each in some], notice.at, Wish(broadcast=broadcast)
-            )
+            to = [recipient(each) for each in some]
+            decided = await self.deciding(notice.topic, to, notice.at, Wish(broadcast=broadcast))
             if broadcast:
                 decided = [tuple(each for each in those if _pushed(each)) for those in decided]
-            told = zip(some, decided, strict=True)
+            told = zip(to, decided, strict=True)
             await self.notifications.add(
-                [self._told(notice, person, those, broadcast=broadcast) for person, those in told if those]
+                [self._told(notice, one, those, broadcast=broadcast) for one, those in told if those]
             )
 
     def _told(
-        self, notice: Notice, person: Person, dispatches: tuple[Dispatch, ...], *, broadcast: bool
+        self, notice: Notice, to: Recipient, dispatches: tuple[Dispatch, ...], *, broadcast: bool
     ) -> Notification:
+        notification_id = self.new_id()
+        title = texts.in_locale(notice.titles, to.locale)
+        letters = [Letter(notification_id, each.channel, _message(title, to, each)) for each in dispatches if each.send]
+        sealed = self.vault.seal(letters)
         return Notification(
-            notification_id=self.new_id(),
-            key=personal_key(notice.key, person.person_id),
+            notification_id=notification_id,
+            key=personal_key(notice.key, to.person_id),
             topic=notice.topic,
             lane=lane_of(notice.topic, broadcast=broadcast),
             entity_id=notice.entity_id,
-            person_id=person.person_id,
+            person_id=to.person_id,
             requested_by="",
-            titles=notice.titles,
+            titles={},
             subject_id=notice.subject_id,
             at=notice.at,
             expires_at=notice.at + self.periods.send,
             kept_until=notice.at + self.periods.keep,
             dispatches=dispatches,
+            sealed=dict(zip((each.channel for each in letters), sealed, strict=True)),
         )
+
+
+def _message(title: str, to: Recipient, dispatch: Dispatch) -> Message:
+    """What goes out on a channel; nobody but its reader finds a title of somebody else's."""
+    address = to.addresses.get(dispatch.channel, "")
+    match dispatch.channel:
+        case Channel.EMAIL:
+            return texts.as_mail(address, title, to.locale)
+        case Channel.SMS:
+            return texts.as_sms(address, title)
+        case Channel.IN_APP | Channel.PUSH | Channel.WEBHOOK:
+            return Message(to=to.person_id, subject=title, text=title)
 
 
 def _pushed(each: Dispatch) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from notification.application.ports import Provider
 from notification.domain.failover import choose, resting
@@ -10,14 +11,14 @@ from notification.domain.failover import choose, resting
 SLOW_SECONDS = 2.0
 """A provider that takes longer to say that it has a message is slow with it."""
 
-Measure = Callable[[str, str], None]
-"""Provider and what happened: "sent", "slow" or "errors"."""
+Measure = Callable[[str, str, datetime], None]
+"""Provider, what happened ("sent", "slow", "receipted" in time, or "errors"), and the minute for which it counts."""
 
 
 class Pool:
     """At least one provider; the shares are read from `shares`, which somebody keeps up to date."""
 
-    def __init__(self, providers: Sequence[Provider], measure: Measure = lambda _provider, _what: None) -> None:
+    def __init__(self, providers: Sequence[Provider], measure: Measure = lambda _provider, _what, _at: None) -> None:
         self._providers = {each.name: each for each in providers}
         self._measure = measure
         self.shares: Mapping[str, int] = resting(sorted(self._providers))
@@ -47,10 +48,10 @@ class Measuring:
         self._measure = measure
         self._begun = time.monotonic()
 
-    def sent(self) -> None:
-        self._measure(self._provider, "sent")
+    def sent(self, at: datetime) -> None:
+        self._measure(self._provider, "sent", at)
         if time.monotonic() - self._begun > SLOW_SECONDS:
-            self._measure(self._provider, "slow")
+            self._measure(self._provider, "slow", at)
 
-    def failed(self) -> None:
-        self._measure(self._provider, "errors")
+    def failed(self, at: datetime) -> None:
+        self._measure(self._provider, "errors", at)

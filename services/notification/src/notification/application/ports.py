@@ -110,7 +110,13 @@ class Inbox(Protocol):
         """How many the person has not read, counted up to `most`."""
         ...
 
-    async def mark_read(self, item_ids: Collection[str]) -> None: ...
+    async def mark_read(self, item_ids: Collection[str], by: Caller, at: datetime) -> None:
+        """Notes it, with the fact that it was read, of those that were not read yet."""
+        ...
+
+    async def read_since(self, person_id: str, since: datetime) -> set[str]:
+        """Which of them the person has read since then."""
+        ...
 
 
 class BroadcastStore(Protocol):
@@ -144,8 +150,12 @@ class BroadcastStore(Protocol):
         """The ids of those that the person has read."""
         ...
 
-    async def mark_read(self, person_id: str, broadcasts: Iterable[Broadcast], at: datetime) -> None:
-        """Notes what the person did; this, and nothing before it, is written per reader."""
+    async def read_since(self, person_id: str, since: datetime) -> set[str]:
+        """Those of them that were read since then."""
+        ...
+
+    async def mark_read(self, broadcasts: Iterable[Broadcast], by: Caller, at: datetime) -> None:
+        """Notes what the caller did, and the fact of it; this, and nothing before it, is written per reader."""
         ...
 
 

@@ -7,7 +7,7 @@ from errors import Transient
 
 from notification.application.ports import Notifications, Suppressions
 from notification.application.record_receipt import RecordReceipt
-from notification.domain.vocabulary import Channel
+from notification.domain.vocabulary import Channel, Receipted
 
 _SUBMISSION_IS_RECORDED = timedelta(minutes=10)
 
@@ -20,8 +20,8 @@ class RecordMailOutcome:
 
     async def __call__(
         self, reference: str, *, delivered: bool, gone: bool, reported_at: datetime, at: datetime
-    ) -> bool:
-        """Notes the end of the message that mail-routing knows by `reference`; says whether we know it.
+    ) -> Receipted:
+        """Notes the end of the message that mail-routing knows by `reference`.
 
         `gone`: the address does not exist; it is not written to again.
 
@@ -33,8 +33,7 @@ class RecordMailOutcome:
             mail = notification.on(Channel.EMAIL)
             if gone and mail is not None and mail.target:
                 await self.suppressions.add(mail.target, None, "bounced", at)
-            await self.record_receipt.note(notification, Channel.EMAIL, delivered=delivered, at=at)
-            return True
+            return await self.record_receipt.note(notification, Channel.EMAIL, delivered=delivered, at=at)
         if at - reported_at < _SUBMISSION_IS_RECORDED:
             raise Transient("the submission is not recorded yet", reason="SUBMISSION_UNRECORDED")
-        return False
+        return Receipted.UNKNOWN

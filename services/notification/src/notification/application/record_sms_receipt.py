@@ -6,7 +6,7 @@ from datetime import datetime
 
 from notification.application.ports import Notifications
 from notification.application.record_receipt import RecordReceipt
-from notification.domain.vocabulary import Channel
+from notification.domain.vocabulary import Channel, Receipted
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,11 @@ class RecordSmsReceipt:
     record_receipt: RecordReceipt
     now: Callable[[], datetime]
 
-    async def __call__(self, reference: str, delivered: bool) -> bool:
-        """Whether such a message is known, by now: a receipt may be faster than our own note of the submission."""
+    async def __call__(self, reference: str, delivered: bool) -> Receipted:
+        """What was done with it; unknown, for now: a receipt may be faster than our own note of the submission."""
         notification = await self.notifications.texted(reference)
         if notification is None:
-            return False
-        await self.record_receipt.note(notification, Channel.SMS, delivered=delivered, at=self.now(), part=reference)
-        return True
+            return Receipted.UNKNOWN
+        return await self.record_receipt.note(
+            notification, Channel.SMS, delivered=delivered, at=self.now(), part=reference
+        )

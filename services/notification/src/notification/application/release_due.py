@@ -44,6 +44,7 @@ class ReleaseDue:
     async def _release(self, notification: Notification, at: datetime) -> None:
         telemetry.points.reached("notification.releasing")
         await self.notifications.change(notification.notification_id, lambda each: each.released(at))
+        telemetry.points.reached("notification.released")
 
     async def _digest(self, slot: Slot, members: Sequence[Notification], at: datetime) -> None:
         """One mail for all of them; who comes too late for it goes alone.

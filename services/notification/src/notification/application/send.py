@@ -32,7 +32,7 @@ class Order:
     """What is asked for; nothing personal of it shows in a traceback or a log.
 
     `to` is a person of the directory by id alone, or somebody outside with addresses. `expires_in` None: as the
-    service is set.
+    service is set; `fallback_after` None: likewise.
     """
 
     template: str
@@ -42,6 +42,7 @@ class Order:
     lane: Lane = Lane.TRANSACTIONAL
     channels: Sequence[Channel] = ()
     fallback: bool = False
+    fallback_after: timedelta | None = None
     send_at: datetime | None = None
     expires_in: timedelta | None = None
     reference: str = ""
@@ -81,6 +82,7 @@ class Send:
         said_on = offered(said, order.channels)
         if Channel.SMS in said_on and to.addresses.get(Channel.SMS):
             linter.must_be_sendable(said.sms, self.sms_rules)
+        said.must_fit()
         order_of = order.channels if order.fallback else ()
         limited_until = await self.rating.room_for(to.person_id or self._target(to), at)
         wish = Wish(offered=said_on, order=order_of, not_before=order.send_at, limited_until=limited_until)
@@ -92,28 +94,30 @@ class Send:
         letters = letters_of(notification_id, dispatches, said, to)
         sealed = dict(zip((each.channel for each in letters), self.vault.seal(letters), strict=True))
         telemetry.points.reached("notification.order.sealed")
-        return await self.notifications.request(
-            Notification(
-                notification_id=notification_id,
-                key=key,
-                topic=template.topic,
-                lane=order.lane,
-                entity_id=caller.entity_id,
-                person_id=to.person_id,
-                requested_by=caller.subject,
-                titles={},
-                subject_id="",
-                at=at,
-                expires_at=expires_at,
-                kept_until=max(kept_until, expires_at),
-                dispatches=dispatches,
-                sealed=sealed,
-                reference=order.reference,
-                followed=True,
-                test=caller.has(TEST_ROLE),
-            ),
-            caller,
+        notification = Notification(
+            notification_id=notification_id,
+            key=key,
+            topic=template.topic,
+            lane=order.lane,
+            entity_id=caller.entity_id,
+            person_id=to.person_id,
+            requested_by=caller.subject,
+            titles={},
+            subject_id="",
+            at=at,
+            expires_at=expires_at,
+            kept_until=max(kept_until, expires_at),
+            dispatches=dispatches,
+            sealed=sealed,
+            reference=order.reference,
+            followed=True,
+            test=caller.has(TEST_ROLE),
         )
+        if order.fallback:
+            # Who says that it is worth little time leaves each channel its part of that.
+            longest = (expires_at - begin) / len(order.channels)
+            notification = notification.taking_turns(min(order.fallback_after or self.periods.turn, longest), at)
+        return await self.notifications.request(notification, caller)
 
     def _target(self, to: Recipient) -> str:
         """A digest of the first address of somebody who has no name here."""
@@ -129,6 +133,8 @@ class Send:
             raise Invalid("it is scheduled for more than a year from now", reason="TIME_TOO_FAR")
         if order.expires_in is not None and not timedelta(0) < order.expires_in <= _FARTHEST:
             raise Invalid("it is worth sending for more than no time, and at most a year", reason="EXPIRY_MALFORMED")
+        if order.fallback_after is not None and not timedelta(0) < order.fallback_after <= _FARTHEST:
+            raise Invalid("a channel has more than no time, and at most a year", reason="FALLBACK_TIME_MALFORMED")
         if order.fallback and len(set(order.channels)) < 2:
             raise Invalid("to fall back takes two channels", reason="FALLBACK_WITHOUT_CHANNELS")
 

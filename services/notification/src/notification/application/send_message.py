@@ -101,6 +101,9 @@ class SendMessage:
         recorded = await self.notifications.change(
             notification_id, lambda each: each.submitting(channel, provider.name, self.now()), known
         )
+        begun = recorded.on(channel) if recorded else None
+        if begun is None or begun.status is not Status.PENDING:
+            return True  # it has ended meanwhile
         telemetry.points.reached("notification.submission.recorded")
         submission = self._submission(notification, channel)
         measuring = self.pools[channel].measuring(provider.name)
@@ -113,17 +116,18 @@ class SendMessage:
                 await self.suppressions.add(dispatch.target, None, "refused", self.now())
             await self._give_up(notification_id, channel, "refused")
         except NotTaken as error:
-            measuring.failed()
+            measuring.failed(self.now())
             _log.info("message not taken", channel=channel.value, provider=provider.name, reason=error.reason)
             return False
         except Transient as error:
-            measuring.failed()
+            measuring.failed(self.now())
             _log.info("message in doubt", channel=channel.value, provider=provider.name, reason=error.reason)
             await self._defer(notification_id, dispatch, taken=True)
         else:
-            measuring.sent()
+            taken_at = self.now()
+            measuring.sent(taken_at)
             telemetry.points.reached("notification.submitted")
-            await self._record(notification_id, channel, reference, "", recorded)
+            await self._record(notification_id, channel, reference, "", recorded, at=taken_at)
             if provider.confirms:
                 await self.notifications.change(
                     notification_id, lambda each: each.ended(channel, Status.DELIVERED, self.now())
@@ -141,10 +145,18 @@ class SendMessage:
         )
 
     async def _record(
-        self, notification_id: str, channel: Channel, reference: str, reason: str, known: Notification | None = None
+        self,
+        notification_id: str,
+        channel: Channel,
+        reference: str,
+        reason: str,
+        known: Notification | None = None,
+        *,
+        at: datetime | None = None,
     ) -> None:
+        at = at or self.now()
         await self.notifications.change(
-            notification_id, lambda each: each.submitted(channel, reference, self.now(), reason), known
+            notification_id, lambda each: each.submitted(channel, reference, at, reason), known
         )
 
     async def _defer(self, notification_id: str, dispatch: Dispatch, *, taken: bool) -> None:
@@ -161,11 +173,14 @@ class SendMessage:
 
     async def _message(self, notification: Notification, channel: Channel) -> Message | None:
         """What is sent; None when there is nothing to send (any more), or nowhere to send it to."""
+        if notification.of_directory and not works_here(self.view.person(notification.person_id)):
+            return None
         if channel in notification.sealed:
             sealed = {notification.notification_id: notification.sealed[channel]}
             return (await self.vault.open(channel, sealed)).get(notification.notification_id)
+        # Earlier releases left the title, for what was to be made of it.
         person = self.view.person(notification.person_id)
-        if person is None or not works_here(person):
+        if person is None:
             return None
         title = texts.in_locale(notification.titles, person.locale)
         if channel in {Channel.PUSH, Channel.WEBHOOK}:

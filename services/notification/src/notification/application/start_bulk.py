@@ -113,5 +113,6 @@ class StartBulk:
         try:
             said = template.render(row.values, row.locale)
             linter.must_be_sendable(said.sms, self.sms_rules)
+            said.must_fit()
         except Invalid as error:
             yield RowError(row.number, error.details.get("variable", ""), error.reason)

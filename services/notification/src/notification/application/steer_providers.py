@@ -19,10 +19,11 @@ class Logged:
     before: Shares
     measured: dict[str, Measured]
     rest: dict[str, int]
+    rules: Steering
     step: Step
 
-    def replays(self, rules: Steering) -> bool:
-        return steer(self.before, self.measured, self.rest, rules, self.at) == self.step
+    def replays(self) -> bool:
+        return steer(self.before, self.measured, self.rest, self.rules, self.at) == self.step
 
 
 class ProviderLog(Protocol):
@@ -32,8 +33,8 @@ class ProviderLog(Protocol):
         """Writes what this process has counted since the last time."""
         ...
 
-    async def measured(self, since: datetime, minute: datetime) -> dict[str, Measured]:
-        """Messages since the one time, and errors since the other."""
+    async def measured(self, since: datetime, minute: datetime, at: datetime) -> dict[str, Measured]:
+        """Messages since the one time, and errors since the other, as they are to be judged at the third."""
         ...
 
     async def shares(self, channel: str) -> Shares | None: ...
@@ -62,10 +63,10 @@ class SteerProviders:
         before = await self.log.shares(self.channel)
         if before is None or set(before.of) != set(names):
             before = Shares(rest)
-        measured = await self.log.measured(at - WINDOW, at - _MINUTE)
+        measured = await self.log.measured(at - WINDOW, at - _MINUTE, at)
         relevant = {name: measured[name] for name in names if name in measured}
         step = steer(before, relevant, rest, self.rules, at)
         if step.reason:
-            await self.log.move(self.channel, Logged(at, before, relevant, rest, step))
+            await self.log.move(self.channel, Logged(at, before, relevant, rest, self.rules, step))
             before = await self.log.shares(self.channel) or step.after
         self.pool.shares = before.of

@@ -1,12 +1,13 @@
 """Use case: what has happened in whichever process reaches this process's readers and watchers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from notification.application.ports import BroadcastStore, Inbox, Notifications
 from notification.application.watchers import Watchers
 from notification.domain.broadcast import Broadcasts, is_broadcast
+from notification.domain.inbox import Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class TellWatchers:
         if personal and self.watchers:
             async for notification in self.inbox.these(personal):
                 self.watchers.tell(notification.person_id, notification)
+
+    def of_reads(self, reads: Mapping[str, Reads]) -> None:
+        """Tells people, on all of their devices, what they have read on one of them."""
+        for person_id, each in reads.items():
+            self.watchers.tell(person_id, each)
 
     async def of_statuses(self, notification_ids: Collection[str]) -> None:
         """Tells the senders who watch what became of these."""

@@ -2,19 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from errors import Invalid
 from rpc import Caller
 
 from notification.application.ports import Notifications
 from notification.application.watchers import Watchers
-from notification.domain.broadcast import Broadcast
+from notification.domain import cursor
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel, Status
-
-# Clocks of processes differ, and writes take a while: so much is told again rather than missed.
-_OVERLAP = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +21,7 @@ class StatusChange:
 
     @property
     def cursor(self) -> str:
-        return str(int(self.dispatch.at.timestamp() * 1000))
+        return cursor.written(self.dispatch.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +38,16 @@ class WatchStatuses:
             Invalid: the cursor is none.
             Exhausted: the caller reads too slowly; the cursor takes the stream up again.
         """
-        since = _since(after)
+        since = cursor.read(after)
         with self.watchers.watching(caller.subject) as watcher:
             told: dict[tuple[str, Channel], Status] = {}
             if since is not None:
-                async for notification in self.notifications.moved(caller.subject, since - _OVERLAP):
+                async for notification in self.notifications.moved(caller.subject, since - cursor.OVERLAP):
                     for change in _changes(notification, told):
                         yield change
             while True:
                 news = await watcher.next()
-                assert not isinstance(news, Broadcast), "nobody follows those"
+                assert isinstance(news, Notification), "nobody follows anything else"
                 for change in _changes(news, told):
                     yield change
 
@@ -69,11 +64,3 @@ def _changes(notification: Notification, told: dict[tuple[str, Channel], Status]
         for dispatch in notification.dispatches:
             told.pop((notification.notification_id, dispatch.channel), None)
     return changes
-
-
-def _since(cursor: str) -> datetime | None:
-    if not cursor:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 15):
-        raise Invalid("the cursor is none", reason="CURSOR_MALFORMED")
-    return datetime.fromtimestamp(int(cursor) / 1000, UTC)

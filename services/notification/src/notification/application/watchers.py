@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from errors import Exhausted
 
 from notification.domain.broadcast import Broadcast
+from notification.domain.inbox import Reads
 from notification.domain.notification import Notification
 
-News = Notification | Broadcast
+News = Notification | Broadcast | Reads
 _BEHIND = 1000
 
 
@@ -57,9 +58,9 @@ class Watchers:
             if not self._of[subject]:
                 del self._of[subject]
 
-    def tell(self, subject: str, notification: Notification) -> None:
+    def tell(self, subject: str, news: Notification | Reads) -> None:
         for watcher in self._of.get(subject, ()):
-            watcher.tell(notification)
+            watcher.tell(news)
 
     def tell_all(self, broadcast: Broadcast) -> None:
         for watchers in self._of.values():

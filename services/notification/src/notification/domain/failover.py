@@ -28,7 +28,10 @@ class Steering:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one provider did: messages and slow ones of the last 15 minutes, errors of the last one."""
+    """What one provider did: messages of the last 15 minutes and the slow ones of them, errors of the last one.
+
+    Slow is what it took long to take, or what had no receipt in time.
+    """
 
     sent: int = 0
     slow: int = 0

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from notification.domain import texts
 from notification.domain.broadcast import Broadcast
+from notification.domain.cursor import written
 from notification.domain.notification import Notification
 from notification.domain.vocabulary import Topic
 
@@ -19,6 +20,28 @@ class Item:
     subject_id: str
     at: datetime
     read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Items that a person has read, on whichever device; `at`: the last of them."""
+
+    item_ids: frozenset[str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """The same for somebody who watches, with how many items are unread then."""
+
+    item_ids: frozenset[str]
+    unread: int
+    at: datetime
+
+    @property
+    def cursor(self) -> str:
+        """Where to take the reads up again."""
+        return written(self.at)
 
 
 def personal(notification: Notification, locale: str) -> Item:

@@ -35,6 +35,8 @@ class Periods:
     keep: timedelta = timedelta(days=90)
     # What services send leaves the store, unless `sent_by` says otherwise for a service.
     sent: timedelta = timedelta(days=7)
+    # What goes by one channel after the other has so long on each, unless its sender says otherwise.
+    turn: timedelta = timedelta(minutes=15)
     sent_by: Mapping[str, timedelta] = field(default_factory=dict)
 
     def kept(self, service: str) -> timedelta:

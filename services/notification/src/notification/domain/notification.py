@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
 
 from notification.domain.decision import Decision
 from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
+
+_WAITS_NO_MORE: Final[Mapping[str, Any]] = {"held": Held.NOT, "due_at": None, "falls_back_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,8 @@ class Dispatch:
     `reference` is the provider's name for the message, or its names for the parts, with a blank between them; of parts,
     `arrived` are those that have. `attempts` counts submissions that were begun, and
     `in_doubt` says that the last one has no known end: the provider may have the message. `due_at`, `held` and
-    `after` say what it waits for, if it does. `target` is a digest of the address, by which it can be suppressed.
+    `after` say what it waits for, if it does; at `falls_back_at` the channel behind it in the order is tried all the
+    same. `target` is a digest of the address, by which it can be suppressed.
     """
 
     channel: Channel
@@ -31,6 +34,7 @@ class Dispatch:
     due_at: datetime | None = None
     held: Held = Held.NOT
     after: Channel | None = None
+    falls_back_at: datetime | None = None
     target: str = ""
     arrived: tuple[str, ...] = ()
 
@@ -66,8 +70,8 @@ class Notification:
     """One person told of one thing.
 
     `key` is natural and unique: the thing and the person, so that the same thing told twice is one
-    notification. `titles` is the title by locale. `sealed` holds, by channel, the encrypted message of
-    those whose text may not lie about; all others are made from the title.
+    notification. `sealed` holds the encrypted message by channel. `titles` is the title by locale, of those that an
+    earlier release has taken in, whose messages are made from it.
     """
 
     notification_id: str
@@ -91,6 +95,8 @@ class Notification:
     # Its own name at who asked for it, whom each change is told where `followed`.
     reference: str = ""
     followed: bool = False
+    # Where channels follow each other: how long each has to arrive, before the next one is tried.
+    turn: timedelta | None = None
     # Asked for with a test key: it goes to nobody.
     test: bool = False
     # Of a digest: the notifications that it stands for.
@@ -106,6 +112,11 @@ class Notification:
         return not self.test and any(each.channel is Channel.IN_APP and each.send for each in self.dispatches)
 
     @property
+    def of_directory(self) -> bool:
+        """Whether it tells somebody who works here of what concerns them as long as they do."""
+        return not self.requested_by and self.topic not in {Topic.SERVICE, Topic.PRESCRIPTION}
+
+    @property
     def may_be_ended(self) -> bool:
         """Whether its recipient may want no more mails like it."""
         mail = self.on(Channel.EMAIL)
@@ -118,9 +129,10 @@ class Notification:
 
     @property
     def due_at(self) -> datetime | None:
-        """When the first message that waits for its time is to go."""
-        waiting = (each for each in self.dispatches if each.status is Status.PENDING and each.after is None)
-        return min((each.due_at for each in waiting if each.due_at is not None), default=None)
+        """When the first message that waits for its time is to go, or the next channel of an order is to be tried."""
+        waiting = [each.due_at for each in self.dispatches if each.status is Status.PENDING and each.after is None]
+        turns = [each.falls_back_at for each in self.dispatches if self.behind(each.channel) is not None]
+        return min((each for each in (*waiting, *turns) if each is not None), default=None)
 
     @property
     def moved_at(self) -> datetime:
@@ -133,11 +145,23 @@ class Notification:
     def with_sealed(self, sealed: Mapping[Channel, bytes]) -> Self:
         return replace(self, sealed=sealed)
 
+    def taking_turns(self, turn: timedelta, at: datetime) -> Self:
+        """The channels of an order have so much time each; where the first is the inbox, the others are not needed."""
+        begun = replace(self, turn=turn)
+        first = next((each for each in begun.dispatches if each.after is None and begun.behind(each.channel)), None)
+        if first is None:
+            return begun
+        return begun.fallen_back(first.channel, at) if first.status.final else begun.turn_begun(first.channel, at)
+
     def submitting(self, channel: Channel, provider: str, at: datetime) -> Self:
-        """A provider is about to be called; from now on it may have the message."""
+        """A provider is about to be called, if it still is to be; from now on it may have the message."""
         return self._changed(
             channel,
-            lambda each: replace(each, provider=provider, attempts=each.attempts + 1, at=at, in_doubt=True),
+            lambda each: (
+                replace(each, provider=provider, attempts=each.attempts + 1, at=at, in_doubt=True)
+                if each.status is Status.PENDING
+                else each
+            ),
         )
 
     def submitted(self, channel: Channel, reference: str, at: datetime, reason: str = "") -> Self:
@@ -162,8 +186,18 @@ class Notification:
         )
 
     def released(self, at: datetime) -> Self:
-        """What has waited for its time goes."""
-        return replace(self, dispatches=tuple(each.released(at) for each in self.dispatches))
+        """What has waited for its time goes, and behind a channel whose turn is over the next one."""
+        changed = replace(self, dispatches=tuple(each.released(at) for each in self.dispatches))
+        for each in changed.dispatches:
+            if each.falls_back_at is not None and each.falls_back_at <= at:
+                changed = changed.turn_over(each, at)
+        return changed
+
+    def turn_over(self, each: Dispatch, at: datetime) -> Self:
+        """What no provider can have is given up; of what one may have, a receipt is still believed."""
+        if each.status is Status.PENDING and not each.in_doubt:
+            return self.ended(each.channel, Status.FAILED, at, "not-in-time")
+        return self._changed(each.channel, lambda one: replace(one, falls_back_at=None)).next_turn(each.channel, at)
 
     def ended(self, channel: Channel, status: Status, at: datetime, reason: str | None = None) -> Self:
         """It arrived or was given up; who waited for that is told. The first end holds, whatever comes later."""
@@ -172,10 +206,10 @@ class Notification:
             lambda each: (
                 each
                 if each.status.final
-                else replace(each, status=status, at=at, reason=reason or each.reason, held=Held.NOT, due_at=None)
+                else replace(each, status=status, at=at, reason=reason or each.reason, **_WAITS_NO_MORE)
             ),
         )
-        return self if changed is self else changed._without(channel)._fallen_back(channel, at)  # noqa: SLF001 - of the same class
+        return self if changed is self else changed._without(channel).fallen_back(channel, at)  # noqa: SLF001 - of the same class
 
     def _without(self, channel: Channel) -> Self:
         """Of what has ended on a channel, nothing sealed is kept."""
@@ -191,15 +225,37 @@ class Notification:
             return self.ended(channel, Status.DELIVERED, at)
         return self._changed(channel, lambda each: replace(each, arrived=tuple(sorted({*each.arrived, part}))))
 
-    def _fallen_back(self, channel: Channel, at: datetime) -> Self:
-        """The next channel goes when this one has failed, and is not needed when it has not."""
-        ended, following = self.on(channel), next((each for each in self.dispatches if each.after is channel), None)
-        if ended is None or following is None or following.status is not Status.PENDING:
+    def behind(self, channel: Channel) -> Dispatch | None:
+        """The message that waits for this channel's."""
+        return next((each for each in self.dispatches if each.after is channel and each.status is Status.PENDING), None)
+
+    def fallen_back(self, channel: Channel, at: datetime) -> Self:
+        """The next channel goes when this one has failed; no other of the order is needed when it has not."""
+        ended = self.on(channel)
+        if ended is not None and ended.status is Status.FAILED:
+            return self.next_turn(channel, at)
+        waiting = [each.channel for each in self.dispatches if each.after is not None]
+        changed = self
+        for each in waiting:
+            changed = changed.ended(each, Status.SUPPRESSED, at, "not-needed")
+        return changed
+
+    def next_turn(self, channel: Channel, at: datetime) -> Self:
+        """The channel behind this one has its turn, once: nothing waits for this one then."""
+        following = self.behind(channel)
+        if following is None:
             return self
-        if ended.status is Status.FAILED:
-            held = Held.NOT if following.due_at is None or following.due_at <= at else Held.SCHEDULED
-            return self._changed(following.channel, lambda each: replace(each, after=None, held=held))
-        return self.ended(following.channel, Status.SUPPRESSED, at, "not-needed")
+        held = Held.NOT if following.due_at is None or following.due_at <= at else Held.SCHEDULED
+        return self._changed(following.channel, lambda each: replace(each, after=None, held=held, at=at)).turn_begun(
+            following.channel, at
+        )
+
+    def turn_begun(self, channel: Channel, at: datetime) -> Self:
+        """Its turn begins, when it may go, and ends if there is another channel behind it."""
+        if self.turn is None or self.behind(channel) is None:
+            return self
+        turn = self.turn
+        return self._changed(channel, lambda each: replace(each, falls_back_at=max(at, each.due_at or at) + turn))
 
     def expired(self, at: datetime) -> Self:
         """What was never handed over is given up; for what was, nobody waits any more."""

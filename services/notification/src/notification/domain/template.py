@@ -23,6 +23,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _LINK: Final = re.compile(r"https://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
 _LONGEST: Final = 1000
+_LONGEST_TITLE: Final = 2000
+_LONGEST_MAIL: Final = 200_000
 _MONTHS: Final = {
     "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
     "en": "January February March April May June July August September October November December",
@@ -60,6 +62,13 @@ class Rendered:
     mail: str = field(repr=False)
     html: str = field(repr=False)
     sms: str = field(repr=False)
+
+    def must_fit(self) -> None:
+        """Raises Invalid where the values have made it longer than anybody reads; SMS have rules of their own."""
+        if len(self.title) > _LONGEST_TITLE:
+            raise Invalid("the title has become too long", reason="TITLE_TOO_LONG")
+        if len(self.mail) > _LONGEST_MAIL:
+            raise Invalid("the mail has become too long", reason="MAIL_TOO_LONG")
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,15 @@ class Status(StrEnum):
         return self in {Status.DELIVERED, Status.FAILED, Status.SUPPRESSED}
 
 
+class Receipted(StrEnum):
+    """What was done with a receipt."""
+
+    TAKEN = "taken"
+    # It says nothing that is not known: it came twice, or after another one that was the end.
+    REPEATED = "repeated"
+    UNKNOWN = "unknown"
+
+
 class Held(StrEnum):
     """Why a message that is to be sent waits."""
 

@@ -26,7 +26,7 @@ from notification.application.record_mail_outcome import RecordMailOutcome
 from notification.application.right_of_way import RightOfWay
 from notification.application.send_message import SendMessage
 from notification.application.withdraw import Withdraw
-from notification.domain.vocabulary import Channel, Topic
+from notification.domain.vocabulary import Channel, Receipted, Topic
 
 # A directory that has not heard of somebody catches up within moments; after that the event is wrong.
 _DIRECTORY_CATCHES_UP: Final = timedelta(seconds=30)
@@ -69,14 +69,14 @@ class Reactions:
     async def _own_mail(self, event: DeliveryReported, reported_at: datetime) -> None:
         ends = [_ENDS[outcome.state] for outcome in event.outcomes if outcome.state in _ENDS]
         if ends:
-            known = await self.record_mail_outcome(
+            done = await self.record_mail_outcome(
                 event.message_id,
                 delivered=any(ends),
                 gone=any(is_gone(outcome.status) for outcome in event.outcomes),
                 reported_at=reported_at,
                 at=self.now(),
             )
-            _receipts(Channel.EMAIL, "taken" if known else "unknown")
+            _receipts(Channel.EMAIL, done)
 
     async def shared(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -173,5 +173,5 @@ class Requests:
             await self.send_message(event.notification_id, wire.channel(event.channel))
 
 
-def _receipts(channel: Channel, outcome: str) -> None:
-    telemetry.names.NOTIFICATION_RECEIPTS.bind(channel=channel.value, outcome=outcome).inc()
+def _receipts(channel: Channel, outcome: Receipted) -> None:
+    telemetry.names.NOTIFICATION_RECEIPTS.bind(channel=channel.value, outcome=outcome.value).inc()

@@ -10,6 +10,7 @@ from messaging import Delivery, Follower, Kafka
 from rossio.notification.v1.events_pb2 import NotificationReported
 from rossio.notification.v1.notification_pb2 import CHANNEL_IN_APP
 
+from notification.adapters import wire
 from notification.application.tell_watchers import TellWatchers
 from notification.entrypoints.clock import now
 
@@ -39,6 +40,7 @@ class InboxFollower:
     async def _apply(self, deliveries: Sequence[Delivery]) -> None:
         reports = [each.message for each in deliveries if isinstance(each.message, NotificationReported)]
         item_ids = {each.notification_id for each in reports if each.channel == CHANNEL_IN_APP}
+        self._tell.of_reads(wire.reads(each.message for each in deliveries))
         await self._until_told(self._tell, item_ids)
         await self._until_told(self._tell.of_statuses, {each.notification_id for each in reports})
 

@@ -26,6 +26,7 @@ from notification.application.set_quiet_hours import SetQuietHours
 from notification.application.watch_inbox import WatchInbox
 from notification.application.why import Why
 from notification.domain.dispensing import Dispensing
+from notification.domain.inbox import ReadState
 from notification.domain.prescription import Prescription
 from notification.entrypoints.clock import now
 
@@ -70,9 +71,14 @@ class NotificationServicer(NotificationServiceServicer):
         )
 
     async def WatchInbox(self, request: pb.WatchInboxRequest, context: Any) -> AsyncIterator[pb.WatchInboxResponse]:
-        async with aclosing(self._do.watch_inbox(rpc.caller(), request.after_item_id, now())) as items:
-            async for item in items:
-                yield pb.WatchInboxResponse(item=wire.item_message(item))
+        reads_after = request.reads_after if request.reads else None
+        watching = self._do.watch_inbox(rpc.caller(), request.after_item_id, now(), reads_after=reads_after)
+        async with aclosing(watching) as told:
+            async for each in told:
+                if isinstance(each, ReadState):
+                    yield pb.WatchInboxResponse(reads=wire.reads_message(each))
+                else:
+                    yield pb.WatchInboxResponse(item=wire.item_message(each))
 
     async def MarkRead(self, request: pb.MarkReadRequest, context: Any) -> pb.MarkReadResponse:
         unread = await self._do.mark_read(rpc.caller(), request.item_ids, at=now())

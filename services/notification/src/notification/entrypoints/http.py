@@ -14,7 +14,7 @@ from notification.adapters.sms import read_receipt
 from notification.adapters.unsubscribing import UnsubscribeLinks
 from notification.application.record_receipt import RecordReceipt
 from notification.application.unsubscribe import Unsubscribe
-from notification.domain.vocabulary import Channel
+from notification.domain.vocabulary import Channel, Receipted
 
 _log = telemetry.logger(__name__)
 _LONGEST_BODY: Final = 16 * 1024
@@ -93,16 +93,16 @@ class Receipts:
             )
         except NotAllowed:
             return "forged", HTTPStatus.UNAUTHORIZED
-        except Invalid:
+        except (Invalid, web.HTTPRequestEntityTooLarge):
             return "unreadable", HTTPStatus.BAD_REQUEST
         if receipt.delivered is None:
             return "passing", HTTPStatus.NO_CONTENT
         notification_id, _, channel = receipt.key.rpartition(".")
         if channel != Channel.SMS:
-            return "unknown", HTTPStatus.NO_CONTENT
+            return Receipted.UNKNOWN.value, HTTPStatus.NO_CONTENT
         try:
-            known = await self._record(notification_id, Channel.SMS, delivered=receipt.delivered, at=self._now())
+            done = await self._record(notification_id, Channel.SMS, delivered=receipt.delivered, at=self._now())
         except Transient as error:
             _log.warning("a receipt has to come again", reason=error.reason)
             return "refused", HTTPStatus.SERVICE_UNAVAILABLE
-        return ("taken" if known else "unknown"), HTTPStatus.NO_CONTENT
+        return done.value, HTTPStatus.NO_CONTENT

@@ -16,7 +16,7 @@ from notification.adapters.smpp.segments import segments
 from notification.adapters.smpp.session import Peer, Session
 from notification.application.ports import NotTaken
 from notification.domain.texts import Message, Submission
-from notification.domain.vocabulary import Channel
+from notification.domain.vocabulary import Channel, Receipted
 
 _log = telemetry.logger(__name__)
 # The usual text of a receipt (Appendix B), for message centres that send no optional parameters.
@@ -30,8 +30,8 @@ _CODES: Final = {2: True, 3: False, 4: False, 5: False, 7: False, 8: False}
 _UNKNOWN_FOR: Final = 60.0
 _MOST_UNKNOWN: Final = 10_000
 
-TakeReceipt = Callable[[str, bool], Awaitable[bool]]
-"""Reference and whether it was delivered -> whether the message is known."""
+TakeReceipt = Callable[[str, bool], Awaitable[Receipted]]
+"""Reference and whether it was delivered -> what was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,14 @@ class SmppProvider:
     idempotent = False
     confirms = False
 
-    def __init__(self, name: str, peer: Peer, sender: str, take: TakeReceipt) -> None:
+    def __init__(
+        self, name: str, peer: Peer, sender: str, take: TakeReceipt, *, unknown_for: float = _UNKNOWN_FOR
+    ) -> None:
+        """`unknown_for`: the seconds for which a receipt of a message that nobody knows has to come again."""
         self.name = name
         self._sender = sender
         self._take = take
+        self._unknown_for = unknown_for
         self._unknown: dict[str, float] = {}
         self._session = Session(peer, self._receive)
 
@@ -106,14 +110,15 @@ class SmppProvider:
             return "unreadable"
         if receipt.delivered is None:
             return "passing"
-        if await self._take(receipt.message_id, receipt.delivered):
+        done = await self._take(receipt.message_id, receipt.delivered)
+        if done is not Receipted.UNKNOWN:
             self._unknown.pop(receipt.message_id, None)
-            return "taken"
+            return done.value
         now = time.monotonic()
         if len(self._unknown) > _MOST_UNKNOWN:
             self._unknown.clear()
         first = self._unknown.setdefault(receipt.message_id, now)
-        if now - first < _UNKNOWN_FOR:
+        if now - first < self._unknown_for:
             return "early"
         del self._unknown[receipt.message_id]
-        return "unknown"
+        return Receipted.UNKNOWN.value

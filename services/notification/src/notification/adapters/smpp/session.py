@@ -11,7 +11,7 @@ from errors import Invalid, Transient
 
 from notification.adapters.smpp import pdu
 from notification.adapters.smpp.pdu import Command, CommandStatus, Pdu, ShortMessage
-from notification.adapters.smpp.window import Window
+from notification.adapters.window import Window
 from notification.application.ports import NotTaken
 from notification.domain.vocabulary import Lane
 
