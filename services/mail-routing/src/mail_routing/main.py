@@ -94,7 +94,7 @@ def build(app: service.App[Settings]) -> None:
 
     shelves = app.collection("rules")
     books = app.add(LiveBooks(shelves), "transport rules")
-    apply_rules = ApplyRules(the_route, books, contents)
+    apply_rules = ApplyRules(the_route, books)
 
     if app.plays("smtp") or app.plays("submission"):
         tokens = app.add(rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience), "token keys")
@@ -138,7 +138,7 @@ def build(app: service.App[Settings]) -> None:
         jitter = random.random  # spreads, guards nothing
         attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
         if app.plays("worker"):
-            take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
+            take_bounce = TakeBounce(deliveries, settings.smtp_hostname, now=now)
             deliver = Deliver(
                 the_route, apply_rules, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id
             )
