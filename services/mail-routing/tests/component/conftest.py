@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import smtplib
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -162,13 +161,6 @@ async def make_all_due(mail: Mail) -> int:
         count += len(waiting)
     await database.close()
     return count
-
-
-def metric(mail: Mail, series: str) -> float:
-    """The value of a series, named with its labels, as the program shows it now; 0 when it is not there."""
-    with urllib.request.urlopen(f"http://{mail.program.admin}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return next((float(line.split()[1]) for line in lines if line.startswith(f"{series} ")), 0.0)
 
 
 def marker() -> bytes:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from rossio.mail.v1 import events_pb2, service_pb2
 from rossio.mail.v1 import rules_pb2 as pb
 
-from .conftest import As, Mail, address, marker, metric, sinking, until  # type: ignore[import-not-found]
+from .conftest import As, Mail, address, marker, sinking, until  # type: ignore[import-not-found]
 from .test_api import eventually, found, looks, refused, request, trace  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
@@ -263,4 +263,4 @@ async def test_content_in_the_blob_store_is_read_once_by_rules_and_attempt(mail:
 
 def octets_read(mail: Mail) -> int:
     """Of content in the blob store, by this process, so far."""
-    return int(metric(mail, 'rossio_blobs_bytes_total{direction="out"}'))
+    return int(mail.program.metric('rossio_blobs_bytes_total{direction="out"}'))

@@ -8,7 +8,7 @@ import pytest
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.resolve import Explanation, Question, Resolve
 from mail_routing.domain import rules
-from mail_routing.domain.message import Message, Recipient
+from mail_routing.domain.message import Recipient
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.route import Destination, Kind, MailList, Person, Route, Sender, resolve
 from rpc import Caller
