@@ -1,6 +1,5 @@
-"""A small disk of its own, which can be full: a tmpfs, for tests that run as root."""
+"""A disk of its own, which can be full: a tmpfs, for tests that run as root."""
 
-import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,32 +14,26 @@ class NoDisk(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SmallDisk:
-    """`fill` leaves not an octet and no new file, `free` gives all of it back; what lies there stays."""
+    """`fill` leaves no room for an octet, `free` makes it as large as it was; what lies there stays."""
 
     folder: Path
     kilobytes: int
 
     def fill(self) -> None:
-        """No room is left for anybody: neither data nor, since those take pages too, names."""
-        with self._filler.open("ab", buffering=0) as filler:
-            for piece in (1 << 20, 4096, 1):
-                try:
-                    while True:
-                        filler.write(b"\0" * piece)
-                except OSError as full:
-                    if full.errno != errno.ENOSPC:
-                        raise
+        """Makes it as small as what lies there, also while others write."""
+        (self.folder / ".page").write_bytes(b"\0" * 4096)  # to a tmpfs, a size of 0 would be none
+        while True:
+            there = os.statvfs(self.folder)
+            used = (there.f_blocks - there.f_bfree) * there.f_frsize // 1024
+            if self._sized(used) and not os.statvfs(self.folder).f_bfree:
+                return
 
     def free(self) -> None:
-        self._filler.unlink(missing_ok=True)
+        assert self._sized(self.kilobytes)
 
-    @property
-    def full(self) -> bool:
-        return not os.statvfs(self.folder).f_bavail
-
-    @property
-    def _filler(self) -> Path:
-        return self.folder / ".filler"
+    def _sized(self, kilobytes: int) -> bool:
+        changed = ["mount", "-o", f"remount,size={kilobytes}k", str(self.folder)]
+        return subprocess.run(changed, check=False, capture_output=True).returncode == 0
 
 
 @contextmanager

@@ -5,6 +5,7 @@ The disks are small ones of their own (tmpfs), which only root may mount.
 """
 
 import asyncio
+import os
 import shutil
 import smtplib
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ LARGE = b"0123456789abcd\r\n" * 40_000
 """More than travels in a record, so that it goes into the blob store."""
 
 
-WAITING = 'rossio_messaging_waiting_lanes{group="rossio-mail-routing",stream="mail.message.v1"}'
+WAITING = 'rossio_messaging_waiting_lanes{group="mail-routing",stream="mail.message.v1"}'
 
 
 def mounted(stack: ExitStack, folder: Path, kilobytes: int) -> SmallDisk:
@@ -169,12 +170,15 @@ async def handed_in(mail: Mail, count: int, to: list[str]) -> tuple[list[bytes],
 
 
 async def fill_store(servers: Servers) -> None:
-    """Until the store itself says that it cannot go on: it has made room for a little ahead."""
+    """Until it takes nothing at all: it has made room for a little ahead."""
     servers.mongo_disk.fill()
     database = store.connect(servers.mongo.uri, "filler")
+    filler = database.collection("filler")
     with suppress(Transient):
         while True:
-            await database.collection("filler").insert({"_id": marker(), "v": LARGE})
+            with suppress(Transient):
+                await filler.insert({"_id": marker(), "v": os.urandom(200_000)})
+            await filler.get("none")
     await database.close()
 
 
