@@ -186,14 +186,16 @@ def smtp(
 ) -> None:
     """The ports for other servers and for people; what they take is counted together."""
     settings = app.settings
-    quotas = Quotas(settings.smtp_rates)
+    replicas = settings.smtp_replicas
+    quotas = Quotas({of: rate.shared(replicas) for of, rate in settings.smtp_rates.items()})
     tls = None
     if settings.smtp_tls_certificate is not None:
         tls = following(settings.smtp_tls_certificate, settings.smtp_tls_key)
     limits = ServerLimits(
         connections=settings.smtp_max_connections,
         connections_per_address=settings.smtp_max_connections_per_address,
-        connections_a_minute=settings.smtp_max_connections_a_minute,
+        connections_a_minute=settings.smtp_max_connections_a_minute / replicas,
+        mistakes_a_minute=settings.smtp_max_mistakes_a_minute / replicas,
         idle_seconds=settings.smtp_idle_seconds,
         session=Limits(
             mail_octets=settings.smtp_max_octets,

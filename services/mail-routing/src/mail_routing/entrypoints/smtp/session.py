@@ -65,6 +65,7 @@ class Session:
         self._chunk = 0  # octets of the BDAT chunk still to come
         self._last = False
         self._mistakes = 0
+        self.mistakes = 0  # all of this connection
         self._refused_recipients = 0
         self._mails = 0
         self._actions: list[Action] = []
@@ -369,6 +370,7 @@ class Session:
 
     def _mistake(self, reply: Reply) -> None:
         self._mistakes += 1
+        self.mistakes += 1
         self._say(reply)
         if self._mistakes >= self._limits.mistakes:
             self._end(Reply(421, "4.7.0", "Too many mistakes"))
