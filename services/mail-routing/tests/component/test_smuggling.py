@@ -148,6 +148,11 @@ def whole(mark: bytes) -> bytes:
     return b"From: ana\r\nX-Mark: " + mark + b"\r\n\r\nol\xc3\xa1\r\n.\r\n..dots\r\n" + b"x" * 990 + b"\r\n.\r\n"
 
 
+def body(letter: bytes) -> bytes:
+    """What is below the header section, to which Postfix adds fields where it likes."""
+    return letter.partition(b"\r\n\r\n")[2]
+
+
 async def test_postfix_as_the_next_hop_has_mail_for_many_byte_for_byte(mail: Mail, postfix: Postfix) -> None:
     to = [f"x{number}@postfix.test" for number in range(30)]
     async with sinking(mail.sink_port) as sink:
@@ -155,7 +160,7 @@ async def test_postfix_as_the_next_hop_has_mail_for_many_byte_for_byte(mail: Mai
         await until(lambda: len([one for _, some, _ in sink.with_marker(mark) for one in some]) >= len(to))
         found = sink.with_marker(mark)
     assert sorted(one for _, some, _ in found for one in some) == sorted(to)
-    assert all(letter.endswith(whole(mark)) for _, _, letter in found)
+    assert {body(letter) for _, _, letter in found} == {body(whole(mark))}
 
 
 async def test_postfix_as_the_previous_hop_hands_on_byte_for_byte_and_bounces_whom_we_refuse(
@@ -166,7 +171,7 @@ async def test_postfix_as_the_previous_hop_hands_on_byte_for_byte_and_bounces_wh
             to = [address(RUI), address("mr-ana"), "nobody@mr-a.test"]
             client.sendmail("far@postfix.test", to, whole(mark := marker()))
         for person in (RUI, "mr-ana"):
-            assert (await mail.letter(person, mark)).endswith(whole(mark))
+            assert body(await mail.letter(person, mark)) == body(whole(mark))
         await until(lambda: sink.with_marker(mark))
         ((sender, recipients, report),) = sink.with_marker(mark)
     assert (sender, recipients) == ("", ["far@postfix.test"])
