@@ -1,7 +1,7 @@
 """One attempt at the waiting recipients of a shard."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -121,5 +121,5 @@ def _sent_on(by: str) -> bytes:
 
 
 def _count(mail: Message, changed: Sequence[Delivery]) -> None:
-    for outcome in changed:
-        telemetry.names.MAIL_OUTCOME.bind(lane=mail.message_class.value, outcome=outcome.state.value).inc()
+    for outcome, count in Counter(each.state.value for each in changed).items():
+        telemetry.names.MAIL_OUTCOME.bind(lane=mail.message_class.value, outcome=outcome).inc(count)

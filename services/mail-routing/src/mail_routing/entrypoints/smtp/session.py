@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _END = b"\r\n.\r\n"
 _OK = Reply(250, "2.0.0", "Ok")
+_RECIPIENT_OK = Reply(250, "2.1.5", "Ok")
 _ORDER = Reply(503, "5.5.1", "Commands came in the wrong order")
 _TOO_LONG = Reply(500, "5.5.2", "The line is too long")
 _TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than we take")
@@ -294,7 +295,7 @@ class Session:
                 refusal = self._judge.recipient(mail, recipient.address)
         if refusal is None:
             taken[recipient.address] = recipient
-        self._say(refusal or Reply(250, "2.1.5", "Ok"))
+        self._say(refusal or _RECIPIENT_OK)
         if refusal is not None and refusal.code >= 500:
             self._refused_recipients += 1
             if self._refused_recipients >= self._limits.refused_recipients:
