@@ -49,7 +49,10 @@ async def make_due(environment: dict[str, str]) -> int:
     deliveries = database.collection("deliveries")
     some = {"due": {"$gt": datetime.fromtimestamp(0, UTC)}}
     waiting = [found["_id"] async for found in deliveries.find(some, projection={"_id": True})]
-    past = {"$set": {"due": datetime.now(UTC) - timedelta(minutes=1)}, "$inc": {"version": 0}}
+    past: dict[str, dict[str, Any]] = {
+        "$set": {"due": datetime.now(UTC) - timedelta(minutes=1)},
+        "$inc": {"version": 0},
+    }
     for start in range(0, len(waiting), _BATCH):
         await deliveries.bulk([Change(one, past) for one in waiting[start : start + _BATCH]])
     await database.close()
