@@ -141,7 +141,7 @@ class Ours:
         (kind,) = (service for service in SERVICES if service.name == "mail-routing")
         told = {
             "TRUSTED_NETWORKS": '["127.0.0.0/8"]',
-            "NEXT_HOPS": f'{{"sink.test": "{LOOPBACK}:{self.sink}"}}',
+            "NEXT_HOPS": f'{{"sink.test": "{LOOPBACK}:{self.sink}", "dead.test": "{LOOPBACK}:1"}}',
             "SMTP_HOSTNAME": "ours.test",
             "SMTP_MAX_MAILS_A_CONNECTION": "1000000",
         }
@@ -196,14 +196,19 @@ def load(server: Server, shape: Shape, sink: int, folder: Path) -> Taken:
     receiver = Sink(folder, sink, shape.mails)
     receiver.start()
     before, began = server.cpu(), time.monotonic()
-    command = [_found("smtp-source"), "-s", str(SESSIONS), "-m", str(shape.mails), "-l", str(shape.octets)]
-    command += ["-r", str(shape.recipients)] if shape.recipients > 1 else []
-    command += ["-f", "p@ours.test", "-t", "x@sink.test", f"inet:{LOOPBACK}:{server.port}"]
-    subprocess.run(command, check=True, capture_output=True)
+    hand_in(server, shape, "x@sink.test")
     _until(lambda: receiver.exit_code is not None, 600)
     seconds, after = time.monotonic() - began, server.cpu()
     receiver.kill()
     return Taken(seconds, {part: after[part] - before[part] for part in after})
+
+
+def hand_in(server: Server, shape: Shape, to: str) -> None:
+    """Sends the shape's mails, and returns when all of them are taken."""
+    command = [_found("smtp-source"), "-s", str(SESSIONS), "-m", str(shape.mails), "-l", str(shape.octets)]
+    command += ["-r", str(shape.recipients)] if shape.recipients > 1 else []
+    command += ["-f", "p@ours.test", "-t", to, f"inet:{LOOPBACK}:{server.port}"]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def compare(

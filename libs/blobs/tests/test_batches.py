@@ -76,7 +76,7 @@ async def test_a_disk_that_is_full_is_told_before_the_writer_is_let_go(
     if chunks * CHUNK < end:
         with pytest.raises(Transient) as refused:
             await go_on(blobs, draft, end)
-        assert refused.value.reason == "CONTENT_DISK"
+        assert refused.value.reason == "CONTENT_FULL"
     disk.mended = True
     assert await whole(blobs, draft) == WHOLE
 

@@ -1,15 +1,18 @@
 import asyncio
+import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from blobs import FileVault, GivenMasters, LocalBlobs, MasterFile, WrappedKeyring, master_key
 from errors import Invalid, Transient
+from testkit.small_disk import NoDisk, small_disk
 
 PUT = """
 import asyncio, sys
@@ -38,6 +41,11 @@ def put_and_die_at(point: str, folder: Path) -> None:
     )
     assert died.returncode == -signal.SIGKILL
     assert died.stdout == b""
+
+
+def lying(folder: Path) -> set[Path]:
+    """All but locks, which are files without content."""
+    return {path for path in files(folder) if "locks" not in path.parts}
 
 
 def files(folder: Path) -> list[Path]:
@@ -86,6 +94,30 @@ async def test_a_disk_that_does_not_work_is_transient(tmp_path: Path) -> None:
     with pytest.raises(Transient) as refused:
         await blobs.put("e01", pieces())
     assert refused.value.reason == "CONTENT_DISK"
+
+
+async def test_a_full_disk_is_left_with_nothing_half_neither_content_nor_keys(tmp_path: Path) -> None:
+    async def pieces():
+        yield os.urandom(100_000)
+
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(tmp_path, 1024))
+        except NoDisk as lack:
+            pytest.skip(str(lack))
+        blobs = opened(tmp_path)
+        await blobs.prepare()
+        await blobs.put("e01", pieces())
+        disk.fill()
+        before = lying(tmp_path)
+        for scope in ("e01", "e02"):  # e02 has no keys yet
+            with pytest.raises(Transient) as refused:
+                await blobs.put(scope, pieces())
+            assert refused.value.reason == "CONTENT_FULL"
+        assert lying(tmp_path) == before
+        disk.free()
+        for scope in ("e01", "e02"):
+            await blobs.put(scope, pieces())
 
 
 def test_a_master_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ LABELLED = driver.OperationFailure("x", 4711, {"errorLabels": ["RetryableWriteEr
         (driver.ExecutionTimeout("x", 50), Transient, "STORE_UNAVAILABLE"),
         (driver.OperationFailure("stepped down", 189), Transient, "STORE_UNAVAILABLE"),
         (driver.OperationFailure("write conflict", 112), Transient, "STORE_UNAVAILABLE"),
+        (driver.OperationFailure("full disk", 14031), Transient, "STORE_UNAVAILABLE"),
+        (driver.OperationFailure("panic", 1), Transient, "STORE_UNAVAILABLE"),
         (LABELLED, Transient, "STORE_UNAVAILABLE"),
         (driver.DuplicateKeyError("maria@example.pt", 11000, {"keyPattern": {"a": 1}}), Conflict, "ALREADY_EXISTS"),
         (driver.DuplicateKeyError("x", 11000, None), Conflict, "ALREADY_EXISTS"),

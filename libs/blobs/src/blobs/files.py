@@ -1,6 +1,7 @@
 """Small files that are there whole or not at all, and names that outlive a power cut."""
 
 import ctypes
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from errors import Transient
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SYNC_FILE_RANGE_WRITE: Final = 2
 _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
 if _sync_file_range is not None:
@@ -29,6 +33,17 @@ def replace_file(path: Path, content: bytes) -> None:
     """Writes a small file durably and whole, in the place of the one that is there."""
     with _written(path, content) as draft:
         draft.replace(path)
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """What the disk refuses (full, read-only, broken, away) is for its operator to mend, and may work then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise Transient("The disk of the content is full.", reason="CONTENT_FULL") from error
+        raise Transient("The folder of the content does not work.", reason="CONTENT_DISK") from error
 
 
 @contextmanager
@@ -67,9 +82,12 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(file, content)
-        os.fsync(file)
-    finally:
-        os.close(file)
+        with os.fdopen(file, "wb") as opened:  # what does not fit in whole is an error, and no shorter file
+            opened.write(content)
+            opened.flush()
+            os.fsync(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     yield draft
     sync_folder(path.parent)

@@ -3,16 +3,15 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from errors import Conflict, NotFound, Transient
+from errors import Conflict, NotFound
 
-from blobs.files import locked, start_writing, sync_folder
+from blobs.files import disk, locked, start_writing, sync_folder
 from blobs.keyring import Keyring
 from blobs.sealed import SealedBlobs
 from blobs.sealing import HEADER, SEALED_CHUNK, Sealed
@@ -47,23 +46,27 @@ class _Folder:
         self._now = now
 
     async def prepare(self) -> None:
-        with _disk():
+        with disk():
             self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._content.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def begin(self, scope: str, header: bytes) -> "_File":
         draft_id = os.urandom(16).hex()
-        with _disk():
-            file = os.open(self._incoming / draft_id, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            os.write(file, header)
-        return _File(
-            draft_id, header, self._incoming / draft_id, file, self._content / scope, self._lock(scope), self._now
-        )
+        path = self._incoming / draft_id
+        with disk():
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                _written(file, header, 0)
+            except OSError:
+                os.close(file)
+                path.unlink(missing_ok=True)  # a full disk is not left with what did not fit
+                raise
+        return _File(draft_id, header, path, file, self._content / scope, self._lock(scope), self._now)
 
     async def resume(self, scope: str, draft_id: str) -> "_File":
         path = self._incoming / draft_id
-        with _disk():
+        with disk():
             try:
                 file = os.open(path, os.O_RDWR)
             except FileNotFoundError:
@@ -77,7 +80,7 @@ class _Folder:
         return _File(draft_id, header, path, file, self._content / scope, self._lock(scope), self._now)
 
     async def header(self, scope: str, name: str) -> bytes | None:
-        with _disk():
+        with disk():
             file = _opened(self._content / scope, name)
             if file is None:
                 return None
@@ -90,13 +93,13 @@ class _Folder:
         await asyncio.to_thread(self._put_header, scope, name, before, after)
 
     async def read(self, scope: str, name: str, first: int, count: int) -> AsyncGenerator[bytes, None]:
-        with _disk():
+        with disk():
             file = _opened(self._content / scope, name)
         if file is None:
             return
         try:
             for index in range(first, first + count):
-                with _disk():
+                with disk():
                     sealed = os.pread(file, SEALED_CHUNK, HEADER + index * SEALED_CHUNK)
                 if not sealed:
                     return
@@ -109,14 +112,14 @@ class _Folder:
 
     async def names(self, scope: str) -> AsyncIterator[Kept]:
         for path in (self._content / scope).glob("??/??/*"):
-            with _disk():
+            with disk():
                 try:
                     yield Kept(path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
                 except FileNotFoundError:
                     continue
 
     async def scopes(self) -> Sequence[str]:
-        with _disk():
+        with disk():
             return sorted(path.name for path in self._content.iterdir() if path.is_dir())
 
     async def delete(self, scope: str, name: str, before: datetime | None = None) -> bool:
@@ -130,7 +133,7 @@ class _Folder:
 
     def _put_header(self, scope: str, name: str, before: bytes, after: bytes) -> None:
         """In place, and keeping the file's time: a header is far smaller than what a disk writes as one."""
-        with _disk(), locked(self._lock(scope)):
+        with disk(), locked(self._lock(scope)):
             file = _opened(self._content / scope, name, os.O_RDWR)
             if file is None:
                 return
@@ -147,14 +150,14 @@ class _Folder:
         place = _place(self._content / scope, name)
         if not place.exists():
             return False
-        with _disk(), locked(self._lock(scope), shared=True):
+        with disk(), locked(self._lock(scope), shared=True):
             return _touched(place, self._now())
 
     def _delete(self, scope: str, name: str, before: datetime | None) -> bool:
         place = _place(self._content / scope, name)
         if not place.exists():
             return False
-        with _disk(), locked(self._lock(scope)):
+        with disk(), locked(self._lock(scope)):
             try:
                 if before is not None and place.stat().st_mtime >= before.timestamp():
                     return False
@@ -185,7 +188,7 @@ class _File:
 
     async def chunks(self) -> AsyncGenerator[Sealed, None]:
         at = HEADER
-        with _disk():
+        with disk():
             while sealed := os.pread(self._handle, SEALED_CHUNK, at):
                 yield sealed
                 at += len(sealed)
@@ -195,13 +198,13 @@ class _File:
         await asyncio.to_thread(self._write, sealed)
 
     async def hold(self, tail: Sealed) -> None:
-        with _disk():
+        with disk():
             os.truncate(self._handle, self._end + _written(self._handle, tail, self._end))
             await asyncio.to_thread(os.fsync, self._handle)
             _set_time(self._handle, self._now())
 
     async def ends_with(self, tail: Sealed) -> bool:
-        with _disk():
+        with disk():
             size = os.fstat(self._handle).st_size
             return os.pread(self._handle, len(tail), size - len(tail)) == tail
 
@@ -229,7 +232,7 @@ class _File:
 
     def _write(self, sealed: Iterable[Sealed]) -> None:
         """Has the disk begin at once, so that little is left to wait for when it has to be durable."""
-        with self._using, _disk():
+        with self._using, disk():
             if self._file is None:
                 return  # whoever waited for it was cancelled, and has closed it
             for chunk in sealed:
@@ -240,7 +243,7 @@ class _File:
 
     def _keep(self, place: Path, header: bytes) -> bool:
         file, self._file = self._handle, None
-        with _disk():
+        with disk():
             try:
                 os.truncate(file, self._end)
                 os.pwrite(file, header, 0)
@@ -269,7 +272,7 @@ def _opened(scope: Path, name: str, flags: int = os.O_RDONLY) -> int | None:
         return None
 
 
-def _written(file: int, content: Sealed, at: int) -> int:
+def _written(file: int, content: Sealed | bytes, at: int) -> int:
     """Writes all of it at that place; how many bytes that were."""
     with memoryview(content) as rest:
         done = 0
@@ -298,12 +301,3 @@ def _make_folders(folder: Path, above: Path) -> None:
         if not made.is_dir():
             made.mkdir(exist_ok=True, mode=0o700)
             sync_folder(made.parent)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """What the disk refuses (full, read-only, broken, away) is for its operator to mend, and may work then."""
-    try:
-        yield
-    except OSError as error:
-        raise Transient("The folder of the content does not work.", reason="CONTENT_DISK") from error

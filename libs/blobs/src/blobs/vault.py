@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from errors import Conflict, NotFound
 from store import Collection
 
-from blobs.files import locked, replace_file, write_once
+from blobs.files import disk, locked, replace_file, write_once
 
 DESTROYED: Final = b""
 """What is kept in the place of keys that are gone for good, so that no new ones are made for the scope."""
@@ -38,10 +38,12 @@ class FileVault:
 
     async def load(self, scope: str) -> bytes | None:
         path = self._path(scope)
-        return path.read_bytes() if path.exists() else None
+        with disk():
+            return path.read_bytes() if path.exists() else None
 
     async def create(self, scope: str, wrapped: bytes) -> None:
-        await asyncio.to_thread(write_once, self._path(scope), wrapped)
+        with disk():
+            await asyncio.to_thread(write_once, self._path(scope), wrapped)
 
     async def replace(self, scope: str, before: bytes, after: bytes) -> bool:
         return await asyncio.to_thread(self._replace, self._path(scope), before, after)
@@ -50,7 +52,7 @@ class FileVault:
         return [path.stem for path in sorted(self._folder.glob("[!.]*.key"))]
 
     def _replace(self, path: Path, before: bytes, after: bytes) -> bool:
-        with locked(self._folder / "lock"):
+        with disk(), locked(self._folder / "lock"):
             if path.read_bytes() != before:
                 return False
             replace_file(path, after)

@@ -11,7 +11,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from store import outbox
-from store.failures import DUPLICATE_KEY, Commands
+from store.failures import DUPLICATE_KEY, TRANSIENT, Commands
 from store.operations import BulkResult, Change, Document, Insert, Operation
 from store.outbox import OutboxRecord
 from store.sessions import Sessions
@@ -268,7 +268,10 @@ class Collection:
                 result = cast("Document", error.details)
                 if result["writeConcernErrors"]:
                     raise Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE") from error
-                if any(failure["code"] != DUPLICATE_KEY for failure in result["writeErrors"]):
+                others = {failure["code"] for failure in result["writeErrors"]} - {DUPLICATE_KEY}
+                if others and others <= TRANSIENT:
+                    raise Transient("The store is not taking all of this now.", reason="STORE_UNAVAILABLE") from error
+                if others:
                     raise
         counts = Counter({name: result[name] for name in ("nInserted", "nMatched", "nUpserted", "nRemoved")})
         return counts, sorted(failure["index"] for failure in result["writeErrors"])

@@ -18,9 +18,12 @@ from pymongo.errors import (
 DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 _INDEX_DIFFERS: Final = frozenset({85, 86})
+# What failed in the server itself, a full disk among it: InternalError, UnknownError, TooManyFilesOpen, OutOfDiskSpace.
+_FAILED: Final = frozenset({1, 8, 264, 14031})
 # The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
 # specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
-_TRANSIENT: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+_RETRYABLE: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+TRANSIENT: Final = _FAILED | _RETRYABLE
 # What nobody's operation asked for, such as the relay's polling, begins no trace of its own.
 _UNTRACED: Final = telemetry.Span("0" * 32, "0" * 16, sampled=False)
 
@@ -86,7 +89,7 @@ def _of_code(error: OperationFailure) -> RossioError | None:
         return _too_large()
     if error.code in _INDEX_DIFFERS:
         return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
-    if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
+    if error.code in TRANSIENT or error.has_error_label("RetryableWriteError"):
         return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
     return None
 

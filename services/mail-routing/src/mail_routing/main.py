@@ -94,7 +94,7 @@ def build(app: service.App[Settings]) -> None:
 
     shelves = app.collection("rules")
     books = app.add(LiveBooks(shelves), "transport rules")
-    apply_rules = ApplyRules(the_route, books, contents)
+    apply_rules = ApplyRules(the_route, books)
 
     if app.plays("smtp") or app.plays("submission"):
         tokens = app.add(rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience), "token keys")
@@ -138,7 +138,7 @@ def build(app: service.App[Settings]) -> None:
         jitter = random.random  # spreads, guards nothing
         attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
         if app.plays("worker"):
-            take_bounce = TakeBounce(deliveries, contents, settings.smtp_hostname, now=now)
+            take_bounce = TakeBounce(deliveries, settings.smtp_hostname, now=now)
             deliver = Deliver(
                 the_route, apply_rules, attempt, contents, deliveries, take_bounce, now=now, new_id=messaging.new_id
             )
@@ -186,14 +186,16 @@ def smtp(
 ) -> None:
     """The ports for other servers and for people; what they take is counted together."""
     settings = app.settings
-    quotas = Quotas(settings.smtp_rates)
+    replicas = settings.smtp_replicas
+    quotas = Quotas({of: rate.shared(replicas) for of, rate in settings.smtp_rates.items()})
     tls = None
     if settings.smtp_tls_certificate is not None:
         tls = following(settings.smtp_tls_certificate, settings.smtp_tls_key)
     limits = ServerLimits(
         connections=settings.smtp_max_connections,
         connections_per_address=settings.smtp_max_connections_per_address,
-        connections_a_minute=settings.smtp_max_connections_a_minute,
+        connections_a_minute=settings.smtp_max_connections_a_minute / replicas,
+        mistakes_a_minute=settings.smtp_max_mistakes_a_minute / replicas,
         idle_seconds=settings.smtp_idle_seconds,
         session=Limits(
             mail_octets=settings.smtp_max_octets,

@@ -72,10 +72,14 @@ class Settings(service.Settings):
     smtp_max_recipients: int = 1000
     smtp_max_mistakes: int = 10
     """Commands of a connection that are wrong, between two mails."""
+    smtp_max_mistakes_a_minute: int = 100
+    """Wrong commands of one address, over all of its connections; 0: any number."""
     smtp_idle_seconds: float = 300.0
     smtp_rates: dict[RateOf, Rate] = {"principal": Rate(mails=120, recipients=5000)}  # noqa: RUF012 - copied by pydantic
-    """What one client address, reverse path, authenticated principal and sending entity may hand in a minute, in
-    each process by itself: {"client": {"mails": 600, "recipients": 6000, "octets": 1000000000}}; 0: any number."""
+    """What one client address, reverse path, authenticated principal and sending entity may hand in a minute:
+    {"client": {"mails": 600, "recipients": 6000, "octets": 1000000000}}; 0: any number."""
+    smtp_replicas: Annotated[int, Field(ge=1)] = 1
+    """How many processes share the mail that comes in: each allows its part of all that is counted by the minute."""
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Clients that may relay and whose senders are believed, for example ["10.1.0.0/16"]."""
 

@@ -207,7 +207,8 @@ def settings(sink_port: int, certificate: Path, postfix_port: int) -> dict[str, 
         "SMTP_TLS_KEY": str(certificate.with_name("key.pem")),
         "SUBMISSION_ADDRESS": f"127.0.0.1:{free_port()}",
         "SUBMISSIONS_ADDRESS": f"127.0.0.1:{free_port()}",
-        "SMTP_RATES": json.dumps({"sender": {"mails": 5000}, "principal": {"recipients": 50}}),
+        "SMTP_RATES": json.dumps({"sender": {"mails": 10_000}, "principal": {"recipients": 100}}),
+        "SMTP_REPLICAS": "2",  # of which this one is alone: it allows half
         "TRUSTED_NETWORKS": json.dumps([f"{TRUSTED}/32"]),
         "NEXT_HOPS": json.dumps(
             {

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from devstack.services import Surroundings
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import service_pb2
 from testkit.dns_server import DnsServer
+from testkit.small_disk import NoDisk, SmallDisk, small_disk
 
 from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
     TRUSTED,
@@ -23,6 +25,7 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     Mail,
     address,
     mail_routing,
+    make_all_due,
     marker,
     publish_directory,
     sinking,
@@ -31,6 +34,9 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
 from .dovecot import Dovecot  # type: ignore[import-not-found]
 
 DNS_PORT = free_port()
+DEFERRED, BOUNCED = (
+    f'rossio_mail_outcomes_total{{lane="normal",outcome="{outcome}"}}' for outcome in ("deferred", "bounced")
+)
 ANA, EVA, DORA = "mr-ana", "mr-eva", "mr-dora"
 
 
@@ -38,14 +44,17 @@ ANA, EVA, DORA = "mr-ana", "mr-eva", "mr-dora"
 def dovecot() -> Iterator[Dovecot]:
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))  # short, and open to those who own mailboxes
     server = Dovecot(folder)
-    try:
-        server.start()
-    except Missing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
-    yield server
-    server.stop()
+    with ExitStack() as stack:
+        with suppress(NoDisk):  # then the test of a full one is skipped
+            stack.enter_context(small_disk(folder / "mail", 64 * 1024))
+        try:
+            server.start()
+        except Missing as missing:
+            if os.environ.get("CI"):
+                pytest.fail(str(missing), pytrace=False)
+            pytest.skip(str(missing))
+        yield server
+        server.stop()
     shutil.rmtree(folder)
 
 
@@ -94,6 +103,23 @@ async def test_a_mailbox_in_dovecot_is_read_back_over_imap(mail: Mail, dovecot: 
     (letter,) = dovecot.letters(address(DORA), mark)
     assert letter.endswith(content(mark))
     assert b"Return-Path: <x@else.test>" in letter
+
+
+async def test_a_full_dovecot_has_the_mail_once_there_is_room(mail: Mail, dovecot: Dovecot) -> None:
+    disk = SmallDisk(dovecot.folder / "mail", 64 * 1024)
+    if not disk.folder.is_mount():
+        pytest.skip("this machine does not let us mount a small disk")
+    before, mark = mail.program.metric(DEFERRED), marker()
+    disk.fill()
+    await asyncio.to_thread(mail.send, "x@else.test", [address(DORA)], content(mark))
+    await until(lambda: mail.program.metric(DEFERRED) > before)
+    disk.free()
+    await until(lambda: not dovecot.letters(address(DORA), mark))
+    await make_all_due(mail)
+    await until(lambda: dovecot.letters(address(DORA), mark))
+    (letter,) = dovecot.letters(address(DORA), mark)
+    assert letter.endswith(content(mark))
+    assert mail.program.metric(BOUNCED) == 0
 
 
 async def test_mail_by_mx_goes_past_a_dead_server_to_the_one_that_answers(mail: Mail) -> None:

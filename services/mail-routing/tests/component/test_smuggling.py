@@ -7,6 +7,7 @@ Postfix of Debian 12 ends them at a bare LF when asked to; neither side of us ma
 import asyncio
 import os
 import shutil
+import smtplib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,6 +141,42 @@ async def test_in_front_of_postfix_nothing_doubtful_comes_through(mail: Mail, po
         await talk(mail.smtp[1], TRUSTED, *plain("a@postfix.test", last := marker()))
         await until(lambda: sink.with_marker(last))
         assert [len(sink.with_marker(mark)) for mark in marks] == [0] * len(ENDS)
+
+
+def whole(mark: bytes) -> bytes:
+    """Dots, eight bits, a long line, and a last line that is only a dot."""
+    return b"From: ana\r\nX-Mark: " + mark + b"\r\n\r\nol\xc3\xa1\r\n.\r\n..dots\r\n" + b"x" * 990 + b"\r\n.\r\n"
+
+
+def body(letter: bytes) -> bytes:
+    """What is below the header section, to which Postfix adds fields where it likes."""
+    return letter.partition(b"\r\n\r\n")[2]
+
+
+async def test_postfix_as_the_next_hop_has_mail_for_many_byte_for_byte(mail: Mail, postfix: Postfix) -> None:
+    to = [f"x{number}@postfix.test" for number in range(30)]
+    async with sinking(mail.sink_port) as sink:
+        await asyncio.to_thread(mail.send, address("mr-ana"), to, whole(mark := marker()), TRUSTED)
+        await until(lambda: len([one for _, some, _ in sink.with_marker(mark) for one in some]) >= len(to))
+        found = sink.with_marker(mark)
+    assert sorted(one for _, some, _ in found for one in some) == sorted(to)
+    assert {body(letter) for _, _, letter in found} == {body(whole(mark))}
+
+
+async def test_postfix_as_the_previous_hop_hands_on_byte_for_byte_and_bounces_whom_we_refuse(
+    mail: Mail, postfix: Postfix
+) -> None:
+    async with sinking(mail.sink_port) as sink:
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+            to = [address(RUI), address("mr-ana"), "nobody@mr-a.test"]
+            client.sendmail("far@postfix.test", to, whole(mark := marker()))
+        for person in (RUI, "mr-ana"):
+            assert body(await mail.letter(person, mark)) == body(whole(mark))
+        await until(lambda: sink.with_marker(mark))
+        ((sender, recipients, report),) = sink.with_marker(mark)
+    assert (sender, recipients) == ("", ["far@postfix.test"])
+    assert b"Final-Recipient: rfc822; nobody@mr-a.test" in report
+    assert b"Status: 5.1.1" in report
 
 
 async def test_behind_postfix_we_see_no_more_mails_than_it_took(mail: Mail, postfix: Postfix) -> None:

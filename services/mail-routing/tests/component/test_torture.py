@@ -8,9 +8,10 @@ when the process dies between its 250 and our record: SMTP has no way to ask (RF
 import asyncio
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from devstack.program import free_port, listens
 from devstack.services import ServiceProgram, Surroundings
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import events_pb2
+from testkit.small_disk import NoDisk, SmallDisk, small_disk
 
 from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
     Mail,
@@ -56,7 +58,13 @@ POINTS = {
 }
 """Point -> at which of its passings the process dies; so many times later where more mails are sent."""
 MAILS_A_POINT = 40 * _SCALE
+DISK_KILOBYTES = 8 * 1024 * 1024
+"""Of what content and mailboxes lie on: a disk of its own where that may be mounted, so that it can be full."""
 DROP_PORT = free_port()
+
+
+class Unmounted(UserWarning):
+    """No disk of its own can be had here."""
 
 
 class Dropping:
@@ -143,14 +151,20 @@ async def servers_die(mail: Mail, servers: tuple[Kafka, Mongo], wanted: Iterator
 
 async def disk_fills(mail: Mail, wanted: Iterator[list[str]], ledger: Ledger) -> None:
     """No mailbox can be written for a while; what is for one then waits, and is not bounced."""
-    full = Path(mail.program.settings["FULL_DISK"])
-    full.touch()
+    data, pretended = mail.program.folder / "data", Path(mail.program.settings["FULL_DISK"])
+    disk = SmallDisk(data, DISK_KILOBYTES) if data.is_mount() else None
+    if disk is not None:
+        disk.fill()
+    else:
+        pretended.touch()
     left = MAILS - len(ledger.taken)
     await traffic(mail, wanted, ledger, max(left, MAILS_A_POINT))
     async with asyncio.timeout(60 + MAILS_A_POINT / 5):
         while not await waiting_for_room(mail):
             await asyncio.sleep(0.5)
-    full.unlink()
+    if disk is not None:
+        disk.free()
+    pretended.unlink(missing_ok=True)
 
 
 async def waiting_for_room(mail: Mail) -> int:
@@ -221,11 +235,17 @@ def failing_mail(
     program.settings["NEXT_HOPS"] = json.dumps(hops)
     program.settings |= {"FULL_DISK": str(tmp_path / "full"), "SMTP_RATES": "{}"}
     mail = Mail(program, made.sink_port, certificate)
-    yield mail
-    program.kill()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(small_disk(program.folder / "data", DISK_KILOBYTES))
+        except NoDisk as lack:
+            warnings.warn(f"the full disk is one that fsync pretends: {lack}", Unmounted, stacklevel=2)
+        stack.callback(program.kill)
+        yield mail
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default::UserWarning")
 async def test_every_mail_that_was_taken_ends_once_for_each_recipient(
     failing_mail: Mail, own_kafka: Kafka, own_mongo: Mongo
 ) -> None:

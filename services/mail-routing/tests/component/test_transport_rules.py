@@ -247,3 +247,20 @@ async def test_resolve_tells_each_rule_and_tries_a_draft_that_is_not_in_force(ma
                 draft=pb.Rule(name="x", actions=[pb.RuleAction(verb="fly")]),
             )
         )
+
+
+async def test_content_in_the_blob_store_is_read_once_by_rules_and_attempt(mail: Mail, caller: As) -> None:
+    mark = marker()
+    content = b"From: ana\r\nX-Mark: " + mark + b"\r\n\r\n" + b"0123456789abcde\r\n" * 60_000
+    wanted = rule("large", {"body": "0123456789abcde"}, ("add-header", "yes", "X-Read"))
+    async with ruled(caller, wanted):
+        before = await asyncio.to_thread(octets_read, mail)
+        await asyncio.to_thread(mail.send, address(ANA), [address(RUI), address(EVA)], content)
+        for person in (RUI, EVA):
+            assert b"X-Read: yes\r\n" in await mail.letter(person, mark)
+        assert await asyncio.to_thread(octets_read, mail) - before == len(content)
+
+
+def octets_read(mail: Mail) -> int:
+    """Of content in the blob store, by this process, so far."""
+    return int(mail.program.metric('rossio_blobs_bytes_total{direction="out"}'))

@@ -28,14 +28,14 @@ class Known:
     async def begin(self, progress: Progress, report: Message | None = None) -> None:
         self.asked.append("begin")
 
-    async def attempt(self, shard: Shard) -> tuple[Progress, None]:
+    async def attempt(self, shard: Shard, reading: object) -> tuple[Progress, None]:
         self.asked.append("attempt")
         return Progress(shard, ()), None
 
-    async def apply_rules(self, message: Message, destinations: object) -> Any:
+    async def apply_rules(self, message: Message, destinations: object, reading: object) -> Any:
         return iter(())
 
-    async def take_bounce(self, message: Message) -> None: ...
+    async def take_bounce(self, message: Message, reading: object) -> None: ...
 
 
 @pytest.mark.parametrize("fresh", [False, True])

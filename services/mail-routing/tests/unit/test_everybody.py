@@ -71,13 +71,13 @@ async def test_a_mail_to_everybody_is_cut_into_shards_with_each_person_once() ->
     view, shards, now = View(), Shards(), datetime(2026, 11, 23, tzinfo=UTC)
     view.apply(ministry())
 
-    async def no_report(mail: Message) -> None: ...
+    async def no_report(mail: Message, reading: object) -> None: ...
 
     nothing: Any = None
     passed_over: Any = no_report
     kept: Any = shards
     the_route = Route(ViewDirectory(view))
-    unruled = ApplyRules(the_route, NoRules(), kept)
+    unruled = ApplyRules(the_route, NoRules())
     deliver = Deliver(the_route, unruled, nothing, kept, kept, passed_over, now=lambda: now, new_id=lambda: "plan")
     to = (Recipient("all@e0.test"),)
     content = b"Subject: x\r\n\r\n"

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import mailbox
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from mail_routing.adapters.maildir import Maildir
 from mail_routing.application.ports import MailboxMail
 from mail_routing.domain.delivery import State
+from testkit.small_disk import NoDisk, SmallDisk, small_disk
 
 MAIL = MailboxMail("ea/ana", "1.m1.rossio", b"Subject: x\r\n\r\nbody\r\n")
 
@@ -62,28 +62,23 @@ async def test_no_mailbox_is_outside_of_the_root(tmp_path: Path, name: str) -> N
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "rossio", folder], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this machine does not let us mount a small disk")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    try:
+        with small_disk(tmp_path / "disk", 512) as mounted:
+            yield mounted
+    except NoDisk as lack:
+        pytest.skip(str(lack))
 
 
-async def test_a_full_disk_defers_leaves_no_half_and_takes_the_mail_when_there_is_room(small_disk: Path) -> None:
-    maildir = Maildir(small_disk)
-    filler = small_disk / "filler"
-    filler.write_bytes(b"x" * 120 * 1024)
+async def test_a_full_disk_defers_leaves_no_half_and_takes_the_mail_when_there_is_room(disk: SmallDisk) -> None:
+    maildir = Maildir(disk.folder)
     large = MailboxMail("ea/ana", "2.m2.rossio", b"x" * 150 * 1024)
-    result = await maildir.deliver(large)
-    assert (result.state, result.status) == (State.DEFERRED, "4.3.1")
-    assert not list((small_disk / "ea").glob("*/*/*"))
-    assert (await maildir.deliver(MAIL)).state is State.DELIVERED
-    filler.unlink()
-    assert (await maildir.deliver(large)).state is State.DELIVERED
-    assert (small_disk / "ea" / "ana" / "new" / large.name).read_bytes() == large.content
+    disk.fill()
+    for mail in (large, MAIL):
+        result = await maildir.deliver(mail)
+        assert (result.state, result.status) == (State.DEFERRED, "4.3.1")
+    assert not list((disk.folder / "ea").glob("*/*/*"))
+    disk.free()
+    for mail in (large, MAIL):
+        assert (await maildir.deliver(mail)).state is State.DELIVERED
+        assert (disk.folder / "ea" / "ana" / "new" / mail.name).read_bytes() == mail.content

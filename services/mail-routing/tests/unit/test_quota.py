@@ -49,6 +49,11 @@ def test_the_forgotten_take_no_room() -> None:
     assert len(pace._until) <= 10_001
 
 
+def test_replicas_share_what_there_is_and_none_is_without_a_limit() -> None:
+    assert Rate(mails=7, octets=1).shared(3) == Rate(mails=3, recipients=0, octets=1)
+    assert Rate(120, 5000, 10).shared(1) == Rate(120, 5000, 10)
+
+
 def test_each_is_counted_by_itself_and_who_is_not_known_is_not() -> None:
     quotas = Quotas({"principal": Rate(mails=1), "entity": Rate(octets=100)})
     quotas.spend({"principal": "ana", "entity": "e1"}, 0.0, mails=1, octets=100)

@@ -8,7 +8,7 @@ import pytest
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.resolve import Explanation, Question, Resolve
 from mail_routing.domain import rules
-from mail_routing.domain.message import Message, Recipient
+from mail_routing.domain.message import Recipient
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.route import Destination, Kind, MailList, Person, Route, Sender, resolve
 from rpc import Caller
@@ -82,16 +82,8 @@ class NoRules:
         return rules.Book(scope)
 
 
-class Nowhere:
-    async def kept_outside(self, message: Message) -> Message:
-        raise NotImplementedError
-
-    async def read(self, message: Message) -> bytes:
-        raise NotImplementedError
-
-
 def explain(the_route: Route, sender: str, recipient: str) -> Explanation:
-    asked = Resolve(the_route, NoRules(), ApplyRules(the_route, NoRules(), Nowhere()))
+    asked = Resolve(the_route, NoRules(), ApplyRules(the_route, NoRules()))
     caller = Caller("ana", "person", "ea", frozenset())
     return asked(caller, Question(sender, recipient), now=datetime(2026, 11, 26, tzinfo=UTC))
 

@@ -92,7 +92,7 @@ async def test_each_recipient_has_its_own_result() -> None:
     async with listening(sink) as hop, client() as smtp:
         to = ["no@y.test", "b@y.test", "later@y.test"]
         results = await send(smtp, hop, message(), to)
-        assert [(r.state, r.status) for r in results.values()] == [
+        assert [(results[each].state, results[each].status) for each in to] == [
             (State.BOUNCED, "5.1.1"),
             (State.DELIVERED, "2.0.0"),
             (State.DEFERRED, "4.2.0"),

@@ -87,6 +87,29 @@ async def test_connections_are_limited_in_all_and_per_address_and_given_free() -
         assert await reader.read() == b"421 4.3.2 Too many connections\r\n"
 
 
+async def test_connections_of_one_address_are_limited_by_the_minute() -> None:
+    async with serving(House(), connections_a_minute=2) as server:
+        for _ in range(2):
+            async with talking(server) as (reader, _):
+                assert await codes(reader, 1) == [b"220"]
+        async with talking(server) as (reader, _):
+            assert await reader.read() == b"421 4.7.0 Too many connections from you in a short time\r\n"
+
+
+async def test_wrong_commands_count_for_the_address_over_its_connections() -> None:
+    async with serving(House(), mistakes_a_minute=4) as server:
+        for _ in range(2):
+            async with talking(server) as (reader, writer):
+                writer.write(b"A\r\nB\r\nQUIT\r\n")
+                assert await codes(reader, 4) == [b"220", b"500", b"500", b"221"]
+                assert await reader.read() == b""
+        async with asyncio.timeout(10):
+            while server.connections:
+                await asyncio.sleep(0)
+        async with talking(server) as (reader, _):
+            assert await reader.read() == b"421 4.7.0 Too many mistakes from you; try again later\r\n"
+
+
 async def test_who_says_nothing_is_sent_away() -> None:
     async with serving(House(), idle_seconds=0.05) as server, talking(server) as (reader, _):
         async with asyncio.timeout(10):

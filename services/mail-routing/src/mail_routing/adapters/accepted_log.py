@@ -1,7 +1,9 @@
 """The durable log of accepted mail: its Kafka streams, with commits grouped over connections."""
 
+import asyncio
 from collections.abc import Sequence
 
+import errors
 import messaging
 from store import OutboxRecord
 
@@ -10,6 +12,8 @@ from mail_routing.adapters.grouped import Grouped
 from mail_routing.domain.message import Message
 
 _LINGER = 0.002
+_PATIENCE = 25.0
+"""Seconds for a confirmation; a client that waits for less than 30 still hears its 451."""
 
 
 def accepted_fact(message: Message) -> OutboxRecord:
@@ -27,10 +31,16 @@ class KafkaAcceptedLog:
 
     A mail that came by SMTP has an id that no other record has, so that its partition is free. One that was
     submitted may come again under its id, and then has to wait behind the first in the same lane.
+
+    A group that is not confirmed in time is refused, and may be in the log all the same once the broker is well:
+    the client never gives up on what it has sent, since it could be there already. Until that is decided nothing
+    else is sent, so that of an outage no more is in doubt than what was in hand when it began.
     """
 
-    def __init__(self, producer: messaging.Producer) -> None:
+    def __init__(self, producer: messaging.Producer, *, patience: float = _PATIENCE) -> None:
         self._producer = producer
+        self._patience = patience
+        self._late: set[asyncio.Task[None]] = set()
         self._unique: Grouped[OutboxRecord, None] = Grouped(self._publish_together, linger=_LINGER)
         self._keyed: Grouped[OutboxRecord, None] = Grouped(self._publish, lanes=4)
 
@@ -39,9 +49,24 @@ class KafkaAcceptedLog:
         await grouped(accepted_fact(message))
 
     async def _publish_together(self, records: Sequence[OutboxRecord]) -> Sequence[None]:
-        await self._producer.publish(records, together=True)
-        return [None] * len(records)
+        return await self._confirmed(records, together=True)
 
     async def _publish(self, records: Sequence[OutboxRecord]) -> Sequence[None]:
-        await self._producer.publish(records)
+        return await self._confirmed(records, together=False)
+
+    async def _confirmed(self, records: Sequence[OutboxRecord], *, together: bool) -> Sequence[None]:
+        if self._late:
+            raise errors.Transient("Kafka confirms nothing", reason="KAFKA_DOWN")
+        sending = asyncio.create_task(self._producer.publish(records, together=together))
+        done, _ = await asyncio.wait({sending}, timeout=self._patience)
+        if not done:
+            self._late.add(sending)
+            sending.add_done_callback(self._decided)
+            raise errors.Transient("Kafka has not confirmed the mail in time", reason="KAFKA_DOWN")
+        await sending
         return [None] * len(records)
+
+    def _decided(self, sending: asyncio.Task[None]) -> None:
+        self._late.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # whom it would have been told to has gone

@@ -146,8 +146,13 @@ class Transaction:
             return self.all(State.BOUNCED, "5.6.7", reason, link.host)
         mail, *recipients, data = await _commands(link, self._commands(link.offers))
         refused = mail.result(link) if mail.code != 250 else None
-        results = {to: refused or answer.result(link) for to, answer in zip(self.destinations, recipients, strict=True)}
-        taken = [to for to, result in results.items() if result.state is State.DELIVERED]
+        taken: list[Destination] = []
+        results: dict[Destination, Result] = {}
+        for to, answer in zip(self.destinations, recipients, strict=True):
+            if refused is None and answer.code // 100 == 2:
+                taken.append(to)  # what it means is said at the end of the data
+            else:
+                results[to] = refused or answer.result(link)
         if data.code != 354:
             await link.asked("RSET")
             return results | dict.fromkeys(taken, data.result(link))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from mail_routing.application.ports import Contents
+from mail_routing.application.reading import Reading
 from mail_routing.domain import route, rules, treatment
 from mail_routing.domain.message import Message, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind, Route, Sender
@@ -37,20 +37,20 @@ class ApplyRules:
     A rule's own addressees get the mail without being asked about again: rules cannot send mail round.
     """
 
-    def __init__(self, the_route: Route, books: Books, contents: Contents) -> None:
+    def __init__(self, the_route: Route, books: Books) -> None:
         self._route = the_route
         self._books = books
-        self._contents = contents
 
     def with_books(self, books: Books) -> "ApplyRules":
         """The same with other rules, to see what they would do."""
-        return ApplyRules(self._route, books, self._contents)
+        return ApplyRules(self._route, books)
 
-    async def __call__(self, message: Message, destinations: Iterable[Destination]) -> Iterator[Treated]:
+    async def __call__(
+        self, message: Message, destinations: Iterable[Destination], reading: Reading
+    ) -> Iterator[Treated]:
         if self._books.empty or message.origin is Origin.DSN:  # our own reports go to whom they are for
             return ((treatment.NONE, destination) for destination in destinations)
-        content = await self._contents.read(message)
-        return self.treated(Facts(message, content), destinations)
+        return self.treated(Facts(message, await reading()), destinations)
 
     def treated(self, facts: Facts, destinations: Iterable[Destination], told: Told | None = None) -> Iterator[Treated]:
         """What `Resolve` asks, too: it hears of each rule through `told`."""

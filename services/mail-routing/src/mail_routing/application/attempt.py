@@ -1,7 +1,7 @@
 """One attempt at the waiting recipients of a shard."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ import telemetry
 
 from mail_routing.application.accept import Accept
 from mail_routing.application.ports import Contents, Mailboxes, MailboxMail, NextHop
+from mail_routing.application.reading import Reading
 from mail_routing.domain import delivery, dsn, headers, message
 from mail_routing.domain.delivery import Delivery, Progress, Result, Shard, State
 from mail_routing.domain.message import Message
@@ -46,8 +47,9 @@ class Attempt:
         self._now = now
         self._jitter = jitter
 
-    async def __call__(self, shard: Shard) -> tuple[Progress, Message | None]:
-        content = await self._contents.read(shard.message)
+    async def __call__(self, shard: Shard, reading: Reading | None = None) -> tuple[Progress, Message | None]:
+        """`reading`: of the mail's content, where others have asked for it already."""
+        content = await (reading or Reading(self._contents, shard.message))()
         present = headers.read(content)
         trace = telemetry.current_traceparent()
         treated = shard.treatment.applied(content, present, f"=_{shard.message.message_id}.rules")
@@ -119,5 +121,5 @@ def _sent_on(by: str) -> bytes:
 
 
 def _count(mail: Message, changed: Sequence[Delivery]) -> None:
-    for outcome in changed:
-        telemetry.names.MAIL_OUTCOME.bind(lane=mail.message_class.value, outcome=outcome.state.value).inc()
+    for outcome, count in Counter(each.state.value for each in changed).items():
+        telemetry.names.MAIL_OUTCOME.bind(lane=mail.message_class.value, outcome=outcome).inc(count)

@@ -11,6 +11,7 @@ import telemetry
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Contents, Deliveries
+from mail_routing.application.reading import Reading
 from mail_routing.application.take_bounce import TakeBounce
 from mail_routing.domain import delivery, route
 from mail_routing.domain.delivery import SHARD_RECIPIENTS, Delivery, Plan, Shard
@@ -60,10 +61,11 @@ class Deliver:
         if not (fresh and message.origin.unique) and await self._deliveries.seen(message.message_id):
             await self._deliveries.report(message.message_id)
             return
-        await self._take_bounce(message)
+        reading = Reading(self._contents, message)
+        await self._take_bounce(message, reading)
         sender = Sender(message.sender, message.origin.trusted, reports=not message.sender)
         destinations = route.resolve(self._route, sender, message.recipients)
-        parts = _parts(await self._apply_rules(message, destinations))
+        parts = _parts(await self._apply_rules(message, destinations, reading))
         treatment, deliveries = next(parts, (NONE, ()))
         second = next(parts, None)
         if second is not None:
@@ -71,7 +73,7 @@ class Deliver:
             return
         trace = telemetry.current_traceparent()
         shard = Shard(_treated(message, treatment), 0, deliveries, self._now(), traceparent=trace, treatment=treatment)
-        progress, report = await self._attempt(shard)
+        progress, report = await self._attempt(shard, reading)
         await self._deliveries.begin(progress, report)
         telemetry.points.reached("mail.deliver.recorded")
         _recipients(message).inc(len(deliveries))

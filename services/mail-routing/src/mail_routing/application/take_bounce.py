@@ -6,7 +6,8 @@ from datetime import datetime
 import errors
 import telemetry
 
-from mail_routing.application.ports import Contents, Deliveries
+from mail_routing.application.ports import Deliveries
+from mail_routing.application.reading import Reading
 from mail_routing.domain import bounce, headers
 from mail_routing.domain.delivery import Progress
 from mail_routing.domain.message import Message
@@ -21,19 +22,16 @@ class TakeBounce:
     Whoever has had the mail knows its id, and nobody else: that is what a report is believed for.
     """
 
-    def __init__(
-        self, deliveries: Deliveries, contents: Contents, hostname: str, *, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, deliveries: Deliveries, hostname: str, *, now: Callable[[], datetime]) -> None:
         self._deliveries = deliveries
-        self._contents = contents
         self._hostname = hostname
         self._now = now
 
-    async def __call__(self, mail: Message) -> None:
+    async def __call__(self, mail: Message, reading: Reading) -> None:
         """Any mail; those that are no reports are passed over."""
         if mail.sender or mail.size > _MOST_READ:
             return
-        content = await self._contents.read(mail)
+        content = await reading()
         if not bounce.is_report(mail.sender, headers.read(content)):
             return
         report = bounce.read(content, self._hostname)

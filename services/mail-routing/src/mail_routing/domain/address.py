@@ -35,12 +35,12 @@ def parse(text: str, *, internationalised: bool = True) -> str:
     if local.startswith('"'):
         unquoted = re.sub(r"\\(.)", r"\1", local[1:-1])
         local = unquoted if _PLAIN.fullmatch(unquoted) else local
-    return f"{local}@{unicodedata.normalize('NFC', domain).lower()}"
+    return f"{local}@{canonical(domain)}"
 
 
 def canonical(address: str) -> str:
     """The form in which two spellings of one mailbox of ours are equal: the directory keeps lower case."""
-    return unicodedata.normalize("NFC", address).lower()
+    return address.lower() if address.isascii() else unicodedata.normalize("NFC", address).lower()
 
 
 def split(address: str) -> tuple[str, str]:

@@ -184,8 +184,9 @@ def _after(delivery: Delivery, results: Mapping[Destination, Result], now: datet
     result = results.get(delivery.destination)
     if delivery.state is not State.DEFERRED or result is None:
         return delivery
-    return replace(
-        delivery,
+    # Written out: `replace` takes twice as long, and this is done for each recipient of each mail.
+    return Delivery(
+        delivery.destination,
         state=result.state,
         status=result.status,
         reply=result.reply,

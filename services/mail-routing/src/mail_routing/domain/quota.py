@@ -17,6 +17,10 @@ class Rate:
     recipients: int = 0
     octets: int = 0
 
+    def shared(self, among: int) -> "Rate":
+        """The part of each of so many, rounded up: where there is a limit, none is without."""
+        return Rate(*(-(-getattr(self, field.name) // among) for field in fields(self)))
+
 
 Who = Mapping[RateOf, str]
 """Those whom a mail counts for; whoever is not known is left out."""

@@ -102,6 +102,10 @@ class Destination:
     notify: tuple[str, ...] = ()
     forwarded_by: str = ""  # the primary address of whom sends it on
 
+    def __hash__(self) -> int:
+        """Results are found by it, several times for each recipient; what differs in little else is no matter."""
+        return hash((self.address, self.target))
+
     @property
     def hop(self) -> str:
         """The next hop, where one takes the mail; else empty."""

@@ -36,6 +36,7 @@ _REFUSED = {
 }
 _LATER = Reply(450, "4.7.1", "Enough for now; try again later")
 _NOT_NOW = Reply(451, "4.3.0", "Not now; try again later")
+_NO_ROOM = Reply(452, "4.3.1", "No room for the mail now; try again later")
 
 
 class Admission:
@@ -161,7 +162,7 @@ class Reception:
             return _REFUSED.get(refused.reason, Reply(554, "5.6.0", f"The mail cannot be read: {refused}"))
         except errors.Transient as trouble:
             _log.warning("mail not taken", reason=trouble.reason)
-            return _NOT_NOW
+            return _NO_ROOM if trouble.reason == "CONTENT_FULL" else _NOT_NOW
         return Reply(250, "2.0.0", f"Taken as {message.message_id}")
 
     async def _message(self, transaction: Transaction, client: Client) -> Message:

@@ -60,7 +60,8 @@ class ServerLimits:
 
     connections: int = 1000
     connections_per_address: int = 100
-    connections_a_minute: int = 0  # of one address; 0: any number
+    connections_a_minute: float = 0  # of one address; 0: any number
+    mistakes_a_minute: float = 0  # likewise
     buffered_octets: int = 512 * 1024 * 1024
     idle_seconds: float = 300.0
     session: Limits = field(default_factory=Limits)
@@ -105,6 +106,7 @@ class SmtpServer:
         self._address = address
         self._setting = setting
         self._coming = Pace(self.limits.connections_a_minute)
+        self._mistaken = Pace(self.limits.mistakes_a_minute)
         self._listener: asyncio.Server | None = None
 
     @property
@@ -142,8 +144,18 @@ class SmtpServer:
         now = asyncio.get_running_loop().time()
         if self._coming.over(address, now):
             return Reply(421, "4.7.0", "Too many connections from you in a short time")
+        if self._mistaken.over(address, now):
+            return Reply(421, "4.7.0", "Too many mistakes from you; try again later")
         self._coming.spend(address, 1, now)
         return None
+
+    def left(self, address: str, mistakes: int) -> None:
+        """A connection that was taken has ended."""
+        self.by_address[address] -= 1
+        if not self.by_address[address]:
+            del self.by_address[address]
+        if mistakes:
+            self._mistaken.spend(address, mistakes, asyncio.get_running_loop().time())
 
 
 class Connection(asyncio.Protocol):
@@ -209,9 +221,7 @@ class Connection(asyncio.Protocol):
             _sessions.dec()
             self._counted = False
             self._server.connections.discard(self)
-            self._server.by_address[self._address] -= 1
-            if not self._server.by_address[self._address]:
-                del self._server.by_address[self._address]
+            self._server.left(self._address, self.session.mistakes)
 
     def _count_held(self, octets: int) -> None:
         self._server.held += octets - self._held

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _END = b"\r\n.\r\n"
 _OK = Reply(250, "2.0.0", "Ok")
+_RECIPIENT_OK = Reply(250, "2.1.5", "Ok")
 _ORDER = Reply(503, "5.5.1", "Commands came in the wrong order")
 _TOO_LONG = Reply(500, "5.5.2", "The line is too long")
 _TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than we take")
@@ -65,6 +66,7 @@ class Session:
         self._chunk = 0  # octets of the BDAT chunk still to come
         self._last = False
         self._mistakes = 0
+        self.mistakes = 0  # all of this connection
         self._refused_recipients = 0
         self._mails = 0
         self._actions: list[Action] = []
@@ -293,7 +295,7 @@ class Session:
                 refusal = self._judge.recipient(mail, recipient.address)
         if refusal is None:
             taken[recipient.address] = recipient
-        self._say(refusal or Reply(250, "2.1.5", "Ok"))
+        self._say(refusal or _RECIPIENT_OK)
         if refusal is not None and refusal.code >= 500:
             self._refused_recipients += 1
             if self._refused_recipients >= self._limits.refused_recipients:
@@ -369,6 +371,7 @@ class Session:
 
     def _mistake(self, reply: Reply) -> None:
         self._mistakes += 1
+        self.mistakes += 1
         self._say(reply)
         if self._mistakes >= self._limits.mistakes:
             self._end(Reply(421, "4.7.0", "Too many mistakes"))
