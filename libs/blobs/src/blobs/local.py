@@ -22,6 +22,7 @@ _INCOMING: Final = "incoming"
 _CONTENT: Final = "content"
 _LOCKS: Final = "locks"
 _WRITE_BACK: Final = 8 << 20
+_IN_ONE_CALL: Final = 64
 
 Now = Callable[[], datetime]
 
@@ -196,7 +197,7 @@ class _File:
 
     async def hold(self, tail: Sealed) -> None:
         with _disk():
-            os.truncate(self._handle, self._end + _written(self._handle, tail, self._end))
+            os.truncate(self._handle, self._end + _written(self._handle, [tail], self._end))
             await asyncio.to_thread(os.fsync, self._handle)
             _set_time(self._handle, self._now())
 
@@ -232,8 +233,7 @@ class _File:
         with self._using, _disk():
             if self._file is None:
                 return  # whoever waited for it was cancelled, and has closed it
-            for chunk in sealed:
-                self._end += _written(self._file, chunk, self._end)
+            self._end += _written(self._file, list(sealed), self._end)
             if self._end - self._started >= _WRITE_BACK:
                 start_writing(self._file, self._started, self._end - self._started)
                 self._started = self._end
@@ -269,13 +269,20 @@ def _opened(scope: Path, name: str, flags: int = os.O_RDONLY) -> int | None:
         return None
 
 
-def _written(file: int, content: Sealed, at: int) -> int:
-    """Writes all of it at that place; how many bytes that were."""
-    with memoryview(content) as rest:
-        done = 0
-        while done < len(rest):
-            done += os.pwrite(file, rest[done:], at + done)
-    return done
+def _written(file: int, chunks: Sequence[Sealed], at: int) -> int:
+    """Writes all of them at that place; how many bytes that were.
+
+    In one call if the system takes them, since a thread waits for its turn after each.
+    """
+    rest, end = [memoryview(chunk) for chunk in chunks], at
+    while rest:
+        done = os.pwritev(file, rest[:_IN_ONE_CALL], end)
+        end += done
+        while rest and done >= len(rest[0]):
+            done -= len(rest.pop(0))
+        if done:
+            rest[0] = rest[0][done:]
+    return end - at
 
 
 def _touched(path: Path, at: datetime) -> bool:

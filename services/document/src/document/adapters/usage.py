@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from errors import Conflict
+from errors import Conflict, NotFound
 from store import Collection, Document
 
 from document.adapters import wire
@@ -49,12 +49,15 @@ class UsageStore:
             "$inc": {"free": -size},
             "$push": {"pending": {"$each": [_stored(charge) for charge in charges]}},
         }
-        await self._document(holder)
-        try:
-            await self._usages.update(holder, change, where={"free": {"$gte": size}} if size else {})
-        except Conflict:
-            return False
-        return True
+        while True:
+            try:
+                await self._usages.update(holder, change, where={"free": {"$gte": size}} if size else {})
+            except Conflict:
+                return False
+            except NotFound:  # its first
+                await self._document(holder)
+            else:
+                return True
 
     async def settle(self, holder: str, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
         """Charges are set aside and settled together, so that the first stands for all of them."""
