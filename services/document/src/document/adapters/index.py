@@ -52,7 +52,10 @@ _Query: Final = tantivy.Query
 
 
 class TantivyIndex:
-    """The port `Index`; `key` gives the key of the words, and raises NotFound SHREDDED when it is gone."""
+    """The port `Index`; `key` gives the key of the words, and raises NotFound SHREDDED when it is gone.
+
+    What it holds in memory goes with `shut`, and comes again with the next use.
+    """
 
     def __init__(self, folder: Path, key: Callable[[], Awaitable[bytes]], entity_id: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +63,7 @@ class TantivyIndex:
         self.entity_id = entity_id
         self._key = key
         self._terms: tuple[bytes, SealedTerms] | None = None
-        self._index = tantivy.Index(SCHEMA, path=str(folder))
+        self._index: tantivy.Index | None = tantivy.Index(SCHEMA, path=str(folder))
         self._writer: tantivy.IndexWriter | None = None
         self._writing = asyncio.Lock()
 
@@ -78,7 +81,7 @@ class TantivyIndex:
 
     async def all(self, after: Place | None, limit: int) -> Sequence[Place]:
         wanted = [(Occur.Must, _Query.all_query())]
-        return await asyncio.to_thread(_page, self._index.searcher(), wanted, Part.ANYWHERE, after, limit)
+        return await asyncio.to_thread(_page, self._opened().searcher(), wanted, Part.ANYWHERE, after, limit)
 
     async def find(
         self, query: Query, filters: Filters, roots: Sequence[str], after: Place | None, limit: int
@@ -99,6 +102,11 @@ class TantivyIndex:
             if writer is not None:
                 await asyncio.to_thread(writer.wait_merging_threads)
 
+    def shut(self) -> None:
+        """Gives back the memory of an index that nobody uses; one that is being written keeps it."""
+        if self._writer is None and not self._writing.locked():
+            self._index = self._terms = None
+
     async def remove(self) -> None:
         """Takes it from the disk."""
         await self.rest()
@@ -108,6 +116,21 @@ class TantivyIndex:
     def writes(self) -> bool:
         return self._writer is not None
 
+    @property
+    def open(self) -> bool:
+        return self._index is not None
+
+    def _opened(self) -> tantivy.Index:
+        """Raises:
+        Transient: INDEX_BUILDING, another one has taken its place.
+        """
+        index = self._index
+        if index is None:
+            if not self.folder.exists():
+                raise Transient("the index is being made", reason="INDEX_BUILDING")
+            self._index = index = tantivy.Index(SCHEMA, path=str(self.folder))
+        return index
+
     async def _sealed(self) -> SealedTerms:
         key = await self._key()
         if self._terms is None or self._terms[0] != key:
@@ -115,7 +138,7 @@ class TantivyIndex:
         return self._terms[1]
 
     def _marks(self, node_ids: Sequence[str]) -> dict[str, Marks]:
-        searcher = self._index.searcher()
+        searcher = self._opened().searcher()
         query = _Query.term_set_query(SCHEMA, "node_id", list(node_ids))
         found = searcher.search(query, limit=max(len(node_ids), 1), count=False).hits
         documents = [searcher.doc(address) for _, address in found]
@@ -124,8 +147,9 @@ class TantivyIndex:
     def _put(
         self, terms: SealedTerms, entries: Sequence[Entry], gone: Sequence[str], gone_below: Sequence[str]
     ) -> None:
+        index = self._opened()
         if self._writer is None:
-            self._writer = self._index.writer(WRITER_BYTES, 1)
+            self._writer = index.writer(WRITER_BYTES, 1)
         writer = self._writer
         for node_id in (*gone, *(entry.node.node_id for entry in entries)):
             writer.delete_documents_by_term("node_id", node_id)
@@ -134,7 +158,7 @@ class TantivyIndex:
         for entry in entries:
             writer.add_document(tantivy.Document.from_dict(_document(terms, entry), SCHEMA))
         writer.commit()
-        self._index.reload()
+        index.reload()
 
     def _find(
         self,
@@ -145,7 +169,7 @@ class TantivyIndex:
         after: Place | None,
         limit: int,
     ) -> list[Place]:
-        searcher = self._index.searcher()
+        searcher = self._opened().searcher()
         places = list[Place]()
         for part in Part if query.sought else (Part.ANYWHERE,):
             if after is None or part >= after.part:
