@@ -14,11 +14,14 @@ from tantivy import FieldType, Occur, Order
 from document.adapters.terms import SealedTerms
 from document.application.search_ports import Entry, Marks
 from document.domain.search import (
+    LONGEST_IN_TEXT,
+    SHORTEST_IN_TEXT,
     Filters,
     Part,
     Place,
     Query,
     beginnings,
+    beginnings_in_text,
     modified_at,
     order_of,
     pieces,
@@ -31,7 +34,7 @@ WRITER_BYTES: Final = 15_000_000
 _TIES: Final = 32
 
 
-TEXT_FIELDS: Final = ("node_id", "above", "type", "author", "starts", "english", "name", "text")
+TEXT_FIELDS: Final = ("node_id", "above", "type", "author", "starts", "within", "english", "name", "text")
 _IN_ORDER: Final = frozenset({"name", "text"})
 
 
@@ -197,17 +200,19 @@ def _page(searcher: tantivy.Searcher, wanted: list[Any], part: Part, after: Plac
 def _document(terms: SealedTerms, entry: Entry) -> dict[str, Any]:
     node = entry.node
     named = words(node.name)
-    text, english = list[str](), terms.english(named)
+    text, english, within = list[str](), terms.english(named), set[str]()
     for piece in pieces(entry.text):
         found = words(piece)
         text.append(terms.text(found))
         english |= terms.english(found)
+        within.update(start for word in set(found) for start in beginnings_in_text(word))
     return {
         "node_id": node.node_id,
         "above": " ".join(entry.above),
         "type": type_of(node).value,
         "author": terms.seal("author", node.versions[-1].author_id) if node.versions else "",
         "starts": " ".join({terms.seal("start", start) for word in named for start in beginnings(word)}),
+        "within": " ".join([terms.seal("start", start) for start in within]),
         "name": terms.text(named),
         "text": " ".join(text),
         "english": " ".join(english),
@@ -251,7 +256,7 @@ def _in_part(terms: SealedTerms, query: Query, part: Part, held: list[tuple[Occu
     anywhere = [
         *(_anywhere(terms, word) for word in query.words),
         *(_any([_phrase(terms, field, phrase) for field in ("name", "text")]) for phrase in query.phrases),
-        *in_name[len(query.words) + len(query.phrases) :],
+        *(_begun(terms, start) for start in query.beginnings),
     ]
     if in_name:
         without.append((Occur.MustNot, _Query.boolean_query([(Occur.Must, each) for each in in_name])))
@@ -266,6 +271,14 @@ def _anywhere(terms: SealedTerms, word: str) -> Any:
 
 def _phrase(terms: SealedTerms, field: str, phrase: Sequence[str]) -> Any:
     return _Query.phrase_query(SCHEMA, field, [terms.of_word(word)[0] for word in phrase])
+
+
+def _begun(terms: SealedTerms, start: str) -> Any:
+    """In a name, or in a text if it is long enough to be told from most other words."""
+    found = [_term("starts", terms.seal("start", start))]
+    if len(start) >= SHORTEST_IN_TEXT:
+        found.append(_term("within", terms.seal("start", start[:LONGEST_IN_TEXT])))
+    return _any(found)
 
 
 def _any(queries: list[Any]) -> Any:

@@ -15,7 +15,7 @@ from document.adapters.index import TantivyIndex
 
 log = telemetry.logger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Goes up when words are taken apart or sealed in another way, or a field is added."""
 _MAKING: Final = ".making"
 WRITERS: Final = 4
