@@ -18,9 +18,9 @@ log = telemetry.logger(__name__)
 FORMAT: Final = 2
 """Goes up when words are taken apart or sealed in another way, or a field is added."""
 _MAKING: Final = ".making"
-WRITERS: Final = 4
+WRITERS: Final = 2
 """How many indexes are written at once: each holds threads and buffers."""
-OPEN: Final = 16
+OPEN: Final = 8
 """How many are held open at once, with the terms of their words that are remembered."""
 
 DerivedKey = Callable[[str, str], Awaitable[bytes]]
