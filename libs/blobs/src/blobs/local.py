@@ -244,14 +244,15 @@ class _File:
             try:
                 os.truncate(file, self._end)
                 os.pwrite(file, header, 0)
+                changed = _make_folders(place.parent, self._scope.parent)
                 os.fsync(file)
-                _make_folders(place.parent, self._scope.parent)
                 with locked(self._lock, shared=True):
                     there = _touched(place, self._now())
                     if not there:
                         _set_time(file, self._now())
                         self._path.rename(place)
-                    sync_folder(place.parent)  # also for one that another process has just renamed
+                    for folder in (place.parent, *changed):  # the first also when another process has just renamed
+                        sync_folder(folder)
             finally:
                 os.close(file)
                 self._path.unlink(missing_ok=True)
@@ -297,14 +298,18 @@ def _set_time(file: Path | int, at: datetime) -> None:
     os.utime(file, (at.timestamp(), at.timestamp()))
 
 
-def _make_folders(folder: Path, above: Path) -> None:
-    """Makes the folders from `above` down to `folder`, durably."""
-    made = above
+def _make_folders(folder: Path, above: Path) -> list[Path]:
+    """Makes the folders from `above` down to `folder`; those that have to be synced for it, the deepest first.
+
+    After all else: what one sync writes of the journal of the file system, the next ones find done.
+    """
+    made, changed = above, list[Path]()
     for name in folder.relative_to(above).parts:
         made /= name
         if not made.is_dir():
             made.mkdir(exist_ok=True, mode=0o700)
-            sync_folder(made.parent)
+            changed.insert(0, made.parent)
+    return changed
 
 
 @contextmanager
