@@ -129,6 +129,18 @@ async def test_few_indexes_are_held_open_and_fewer_written_and_all_of_them_answe
         assert [place.node_id for place in await index.find(parse("palavra"), Filters(), ["space"], None, 9)] == ["a"]
 
 
+async def test_who_asks_an_index_that_was_replaced_while_it_was_shut_is_told_to_ask_again(indexes: LocalIndexes):
+    await put(indexes, entry("a", "a.txt", "palavra"))
+    old = await indexes.answering("e1")
+    assert old is not None
+    await old.rest()
+    old.shut()
+    await old.remove()
+    with pytest.raises(Transient) as refused:
+        await old.find(parse("palavra"), Filters(), ["space"], None, 9)
+    assert refused.value.reason == "INDEX_BUILDING"
+
+
 def test_the_terms_of_an_index_that_is_shut_are_freed_at_once():
     """Not when the interpreter next looks for cycles: thousands of words an entity wait for it otherwise."""
     terms = SealedTerms(b"k" * 32)
