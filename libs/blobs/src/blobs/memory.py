@@ -17,12 +17,20 @@ def reuse_memory() -> None:
     """Has the C library keep up to 16 MiB of what is freed for what comes next (mallopt(3), glibc; else nothing).
 
     By default it gives buffers of this size back and fetches them cleared again, page by page, which takes a server
-    of content a fifth of its time. And it has all threads share two pools, because what a pool of a thread's own has
-    freed serves no other thread. For the whole process, once.
+    of content a fifth of its time. For the whole process, once.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _FROM_THE_SYSTEM)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
         mallopt(_M_TOP_PAD, _MORE_AT_ONCE)
+
+
+def share_pools() -> None:
+    """Has threads share two pools, for processes of many threads: what a pool of one has freed serves no other.
+
+    It costs those who fetch much memory at once in several threads some waiting. For threads that begin later.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
         mallopt(_M_ARENA_MAX, _POOLS)
