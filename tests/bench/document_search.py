@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from document.application.search_ports import Epochs, Texts
 
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
-FILES: Final = 20_000
+FILES: Final = 5_000
 _FOLDER: Final = 1_000
 _WORDS: Final = 300
 _VOCABULARY: Final = [f"palavra{number}" for number in range(30_000)]

@@ -255,6 +255,9 @@ FOREIGN: dict[str, Call] = {
     "SearchService.GetExtraction": lambda c, t, _: c.searching.GetExtraction(
         doc.GetExtractionRequest(node_id=t.file_id)
     ),
+    "DocumentService.RecountUsage": lambda c, _, __: c.document.RecountUsage(
+        doc.RecountUsageRequest(request_id=one(), entity_id="e01")
+    ),
     "SearchService.Reindex": lambda c, _, __: c.searching.Reindex(
         doc.ReindexRequest(request_id=one(), entity_id="e01")
     ),

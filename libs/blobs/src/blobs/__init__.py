@@ -11,7 +11,7 @@ from blobs.keyring import Keyring, Shredding, WrappedKeyring
 from blobs.keys import ScopeKeys
 from blobs.local import LocalBlobs
 from blobs.masters import GivenMasters, MasterFile, Masters, master_key, master_key_file
-from blobs.memory import reuse_memory
+from blobs.memory import reuse_memory, share_pools
 from blobs.sealing import CHUNK, Damaged
 from blobs.vault import FileVault, StoreVault, Vault
 
@@ -37,4 +37,5 @@ __all__ = [
     "master_key",
     "master_key_file",
     "reuse_memory",
+    "share_pools",
 ]

@@ -21,6 +21,7 @@ _INCOMING: Final = "incoming"
 _CONTENT: Final = "content"
 _LOCKS: Final = "locks"
 _WRITE_BACK: Final = 8 << 20
+_IN_ONE_CALL: Final = 64
 
 Now = Callable[[], datetime]
 
@@ -57,7 +58,7 @@ class _Folder:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                _written(file, header, 0)
+                _written(file, [header], 0)
             except OSError:
                 os.close(file)
                 path.unlink(missing_ok=True)  # a full disk is not left with what did not fit
@@ -199,7 +200,7 @@ class _File:
 
     async def hold(self, tail: Sealed) -> None:
         with disk():
-            os.truncate(self._handle, self._end + _written(self._handle, tail, self._end))
+            os.truncate(self._handle, self._end + _written(self._handle, [tail], self._end))
             await asyncio.to_thread(os.fsync, self._handle)
             _set_time(self._handle, self._now())
 
@@ -235,8 +236,7 @@ class _File:
         with self._using, disk():
             if self._file is None:
                 return  # whoever waited for it was cancelled, and has closed it
-            for chunk in sealed:
-                self._end += _written(self._file, chunk, self._end)
+            self._end += _written(self._file, list(sealed), self._end)
             if self._end - self._started >= _WRITE_BACK:
                 start_writing(self._file, self._started, self._end - self._started)
                 self._started = self._end
@@ -247,14 +247,15 @@ class _File:
             try:
                 os.truncate(file, self._end)
                 os.pwrite(file, header, 0)
+                changed = _make_folders(place.parent, self._scope.parent)
                 os.fsync(file)
-                _make_folders(place.parent, self._scope.parent)
                 with locked(self._lock, shared=True):
                     there = _touched(place, self._now())
                     if not there:
                         _set_time(file, self._now())
                         self._path.rename(place)
-                    sync_folder(place.parent)  # also for one that another process has just renamed
+                    for folder in (place.parent, *changed):  # the first also when another process has just renamed
+                        sync_folder(folder)
             finally:
                 os.close(file)
                 self._path.unlink(missing_ok=True)
@@ -272,13 +273,20 @@ def _opened(scope: Path, name: str, flags: int = os.O_RDONLY) -> int | None:
         return None
 
 
-def _written(file: int, content: Sealed | bytes, at: int) -> int:
-    """Writes all of it at that place; how many bytes that were."""
-    with memoryview(content) as rest:
-        done = 0
-        while done < len(rest):
-            done += os.pwrite(file, rest[done:], at + done)
-    return done
+def _written(file: int, chunks: Sequence[Sealed | bytes], at: int) -> int:
+    """Writes all of them at that place; how many bytes that were.
+
+    In one call if the system takes them, since a thread waits for its turn after each.
+    """
+    rest, end = [memoryview(chunk) for chunk in chunks], at
+    while rest:
+        done = os.pwritev(file, rest[:_IN_ONE_CALL], end)
+        end += done
+        while rest and done >= len(rest[0]):
+            done -= len(rest.pop(0))
+        if done:
+            rest[0] = rest[0][done:]
+    return end - at
 
 
 def _touched(path: Path, at: datetime) -> bool:
@@ -293,11 +301,15 @@ def _set_time(file: Path | int, at: datetime) -> None:
     os.utime(file, (at.timestamp(), at.timestamp()))
 
 
-def _make_folders(folder: Path, above: Path) -> None:
-    """Makes the folders from `above` down to `folder`, durably."""
-    made = above
+def _make_folders(folder: Path, above: Path) -> list[Path]:
+    """Makes the folders from `above` down to `folder`; those that have to be synced for it, the deepest first.
+
+    After all else: what one sync writes of the journal of the file system, the next ones find done.
+    """
+    made, changed = above, list[Path]()
     for name in folder.relative_to(above).parts:
         made /= name
         if not made.is_dir():
             made.mkdir(exist_ok=True, mode=0o700)
-            sync_folder(made.parent)
+            changed.insert(0, made.parent)
+    return changed

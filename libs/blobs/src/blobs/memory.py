@@ -6,9 +6,11 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 _FROM_THE_SYSTEM: Final = 8 << 20
 _KEPT: Final = 16 << 20
 _MORE_AT_ONCE: Final = 1 << 20
+_POOLS: Final = 2
 
 
 def reuse_memory() -> None:
@@ -22,3 +24,13 @@ def reuse_memory() -> None:
         mallopt(_M_MMAP_THRESHOLD, _FROM_THE_SYSTEM)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
         mallopt(_M_TOP_PAD, _MORE_AT_ONCE)
+
+
+def share_pools() -> None:
+    """Has threads share two pools, for processes of many threads: what a pool of one has freed serves no other.
+
+    It costs those who fetch much memory at once in several threads some waiting. For threads that begin later.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _POOLS)

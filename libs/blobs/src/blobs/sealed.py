@@ -234,8 +234,8 @@ class SealedBlobs:
 class Writing:
     """`Incoming`: an intake, and the draft that it fills.
 
-    What has come is hashed, sealed and written by a thread while more comes; one batch at a time, so that
-    memory stays flat and a slow disk slows the sender down.
+    What has come is hashed by one thread, and sealed and written by another, while more comes; one batch at a
+    time, so that memory stays flat and a slow disk slows the sender down.
     """
 
     def __init__(self, scope: str, header: Header, draft: Draft, intake: Intake) -> None:
@@ -306,8 +306,10 @@ class Writing:
             self._batch = None
 
     async def _write(self, due: bytearray) -> None:
+        hashing = asyncio.create_task(asyncio.to_thread(self._intake.hash, due))
         try:
             await self.draft.write(self._intake.seal(due))
+            await hashing
         except BaseException:
             self.ended = True
             raise

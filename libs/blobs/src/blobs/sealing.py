@@ -127,7 +127,8 @@ class Intake:
     """Takes content in pieces of any size and gives it back as sealed chunks.
 
     Taking a piece is quick; hashing and sealing are not, and let other threads run. What `due` gave is
-    sealed in order, one after the other, while further pieces may be taken.
+    hashed, and sealed, in order, one after the other, while further pieces may be taken: two threads may do
+    the two at once.
     """
 
     def __init__(self, sealer: Sealer, keys: ScopeKeys) -> None:
@@ -158,8 +159,10 @@ class Intake:
         del due[full:]
         return due
 
-    def seal(self, due: bytearray) -> Iterator[Sealed]:
+    def hash(self, due: bytearray) -> None:
         self._sha256.update(due)
+
+    def seal(self, due: bytearray) -> Iterator[Sealed]:
         content = memoryview(due)
         for at in range(0, len(content), CHUNK):
             yield self._sealer.seal(self.count, content[at : at + CHUNK])

@@ -170,6 +170,20 @@ async def quota(
     table(("of", "used", "limit"), ((of, usage.used, usage.limit or "-") for of, usage in usages.items()))
 
 
+@app.command()
+@sync
+async def recount(
+    entity: str,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Says what is wrong, and corrects nothing.")] = False,
+    caller: As = None,
+) -> None:
+    """Counts what an entity and its spaces hold anew from their files, and corrects and prints what was wrong."""
+    async with connect(caller) as client:
+        request = service_pb2.RecountUsageRequest(request_id=str(uuid4()), entity_id=entity, dry_run=dry_run)
+        found = (await client.document.RecountUsage(request)).recounted
+    table(("of", "counted", "held"), ((each.space_id or "entity", each.counted, each.held) for each in found))
+
+
 def _password(*, confirm: bool = False) -> str:
     given = os.environ.get("ROSSIO_LINK_PASSWORD", "")
     return given or str(typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))

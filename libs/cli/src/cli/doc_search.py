@@ -18,7 +18,7 @@ _DAY = ["%Y-%m-%d"]
 
 @sync
 async def search(
-    query: Annotated[str, typer.Argument(help='Words, "a phrase", -without, begin* in names.')] = "",
+    query: Annotated[str, typer.Argument(help='Words, "a phrase", -without, begin*.')] = "",
     space: Annotated[str, typer.Option(help="In this space.")] = "",
     folder: Annotated[str, typer.Option(help="At any depth below this folder.")] = "",
     within: Annotated[str, typer.Option(help="Below folders that are called so.")] = "",

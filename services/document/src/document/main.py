@@ -9,7 +9,7 @@ from typing import Final
 import messaging
 import service
 import telemetry
-from blobs import Blobs
+from blobs import Blobs, share_pools
 from rossio.document.v1.service_pb2_grpc import (
     add_ChangeServiceServicer_to_server,
     add_DocumentServiceServicer_to_server,
@@ -151,6 +151,7 @@ def serve_search(app: service.App[Settings], parts: Parts) -> None:
     from document.adapters.indexes import LocalIndexes  # noqa: PLC0415 - 15 MB that only this role needs
     from document.adapters.terms import SnowballStemmer  # noqa: PLC0415
 
+    share_pools()  # each writer of an index has some six threads
     settings, content, texts = app.settings, parts.content, parts.texts
     everything = NodeReader(parts.documents)
     indexes = LocalIndexes(settings.data_path / "index", content.derived_key)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import store
 from cli.main import app
 from devstack.issuer import Issuer
 from typer.testing import CliRunner
@@ -101,3 +102,35 @@ async def test_what_is_found_and_how_the_index_is_made_anew(start_service: Any, 
         while not list((program.folder / "data" / "index").glob("*/doc-a.1")):
             await asyncio.sleep(0.1)
     assert (await ana("search", "receita")).startswith(file)
+
+
+async def test_a_counter_that_was_made_wrong_is_told_and_corrected(
+    start_service: Any, rossio: Any, tmp_path: Path, mongo: str
+):
+    """By what is stored, also in the trash; a dry run corrects nothing, and a second run finds nothing."""
+    program = start_service("document")
+    source = tmp_path / "Acta.txt"
+    source.write_bytes(b"Acta.\n")
+
+    async def ana(*arguments: str) -> str:
+        return str(await rossio(program, "doc-ana", *arguments, roles=["document.admin"]))
+
+    space, other = await ana("space", "Actas"), await ana("space", "Outras")
+    await ana("put", str(source), space)
+    await ana("put", str(source), other)
+    await ana("rm", await ana("put", str(source), await ana("mkdir", space, "f")))
+    assert await ana("recount", "doc-a", "--dry-run") == ""
+    database = store.connect(mongo, program.environment()["MONGODB_DATABASE"])
+    usages = database.collection("usages")
+    for holder, wrong in ((f"space:{space}", 100), ("entity:doc-a", -7)):
+        await usages.update(holder, {"$inc": {"used": wrong, "free": -wrong}})
+    expected = f"entity\t11\t18\n{space}\t112\t12"
+    assert await ana("recount", "doc-a", "--dry-run") == expected
+    assert await ana("quota", space) == "space\t112\t-\nentity\t11\t-"
+    assert await ana("recount", "doc-a") == expected
+    assert await ana("quota", space) == "space\t12\t-\nentity\t18\t-"
+    assert await ana("recount", "doc-a") == ""
+    document = await usages.get(f"space:{space}")
+    assert document is not None
+    assert document["free"] == document["limit"] - 12, "what may still be stored was corrected with it"
+    await database.close()

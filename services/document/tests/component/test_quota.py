@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import grpc
 import pytest
 import rpc
+import store
 from devstack.issuer import Issuer
 from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
@@ -130,3 +132,35 @@ async def test_what_is_booked_is_what_is_stored_whatever_dies(
         await (ana.put(bytes(2 * KIB), **version) if doing == "version" else ana.stub.Copy(copy))
     assert (await ana.do("GetNode", node_id=file.node_id)).node.version.number == 2
     assert await used(ana, space_id) == (5 * KIB, 5 * KIB)
+
+
+async def test_a_recount_beside_those_who_write_makes_nothing_wrong(start_service: Any, caller: Any, told: Any):
+    """It corrects only what nobody has written since it looked; and each correction is audited."""
+    program = start_service("document")
+    ana, admin = caller(program, "doc-ana"), caller(program, "doc-rui", roles=["document.admin"])
+    space_id = await ana.space()
+    database = store.connect(program.environment()["MONGODB_URI"], program.environment()["MONGODB_DATABASE"])
+    await ana.put(bytes(KIB), parent_id=space_id, name="first")
+    await database.collection("usages").update(f"space:{space_id}", {"$inc": {"used": 5, "free": -5}})
+    await database.close()
+    writing = asyncio.create_task(_write(ana, space_id))
+    while not writing.done():
+        with suppress(grpc.aio.AioRpcError):  # BUSY
+            await admin.do("RecountUsage", entity_id="doc-a")
+    await writing
+    await admin.do("RecountUsage", entity_id="doc-a")
+    assert await used(ana, space_id) == (21 * KIB, 21 * KIB)
+    assert "document.quota.recount" in await told.names_about(f"space:{space_id}", 1)
+
+
+async def _write(person: Any, space_id: str) -> None:
+    for number in range(20):
+        await person.put(bytes(KIB), parent_id=space_id, name=str(number))
+
+
+async def test_the_usage_of_another_entity_is_recounted_by_nobody(start_service: Any, caller: Any, refused: Any):
+    program = start_service("document")
+    with refused("NOT_FOUND"):
+        await caller(program, "doc-eva", roles=["document.admin"]).do("RecountUsage", entity_id="doc-a")
+    with refused("PERMISSION_DENIED"):
+        await caller(program, "doc-ana").do("RecountUsage", entity_id="doc-a")

@@ -1,6 +1,8 @@
 """The index on a disk: what is found in it, what it holds, and what of it stays."""
 
+import gc
 import random
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 import tantivy
 from document.adapters.index import TEXT_FIELDS
-from document.adapters.indexes import LocalIndexes
+from document.adapters.indexes import OPEN, WRITERS, LocalIndexes
 from document.adapters.terms import SealedTerms
 from document.application.search_ports import Entry
 from document.domain.content import Stored
@@ -97,8 +99,59 @@ async def test_a_name_is_one_hit_and_comes_first(indexes: LocalIndexes):
         indexes, entry("a", "plano.txt", "x"), entry("b", "b.txt", "plano", 5), entry("c", "planos.odt", "plano", 9)
     )
     assert await ids(indexes, "plano") == ["c", "a", "b"]
-    assert await ids(indexes, "pla*") == ["c", "a"]
+    assert await ids(indexes, "pla*") == ["c", "a", "b"]
     assert await ids(indexes, "plano -odt") == ["a", "b"]
+
+
+async def test_a_beginning_is_found_in_texts_too_behind_the_names(indexes: LocalIndexes):
+    await put(
+        indexes,
+        entry("a", "a.txt", "o relatório anual da administração", 5),
+        entry("b", "relatos.txt", "nada", 1),
+        entry("c", "c.txt", "relance", 9),
+    )
+    assert await ids(indexes, "relat*") == ["b", "a"]
+    assert await ids(indexes, "anual relatóri*") == ["a"]
+    assert await ids(indexes, "administraç*") == ["a"]
+    assert await ids(indexes, "re*") == ["b"], "two letters are looked for in names alone"
+
+
+async def test_few_indexes_are_held_open_and_fewer_written_and_all_of_them_answer(indexes: LocalIndexes):
+    """Memory of a process is bounded whatever number of entities it has seen; what is shut opens when it is asked."""
+    entities = [f"e{number}" for number in range(OPEN + 9)]
+    for entity_id in entities:
+        for index in await indexes.written(entity_id):
+            await index.put([entry("a", "a.txt", "palavra")], [], [])
+    held = [index for index in [await indexes.answering(each) for each in entities] if index is not None]
+    assert (len(held), sum(index.open for index in held)) == (len(entities), OPEN)
+    assert sum(index.writes for index in held) <= WRITERS
+    for index in held:
+        assert [place.node_id for place in await index.find(parse("palavra"), Filters(), ["space"], None, 9)] == ["a"]
+
+
+async def test_who_asks_an_index_that_was_replaced_while_it_was_shut_is_told_to_ask_again(indexes: LocalIndexes):
+    await put(indexes, entry("a", "a.txt", "palavra"))
+    old = await indexes.answering("e1")
+    assert old is not None
+    await old.rest()
+    old.shut()
+    await old.remove()
+    with pytest.raises(Transient) as refused:
+        await old.find(parse("palavra"), Filters(), ["space"], None, 9)
+    assert refused.value.reason == "INDEX_BUILDING"
+
+
+def test_the_terms_of_an_index_that_is_shut_are_freed_at_once():
+    """Not when the interpreter next looks for cycles: thousands of words an entity wait for it otherwise."""
+    terms = SealedTerms(b"k" * 32)
+    terms.text(["palavra"])
+    freed = weakref.ref(terms)
+    gc.disable()
+    try:
+        del terms
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 async def test_only_what_lies_below_a_root_is_found(indexes: LocalIndexes):
@@ -123,7 +176,7 @@ async def test_the_disk_holds_no_word_name_or_person(
 ):
     """Each term of each field is looked at; unsealed the words are there, so that looking is worth something."""
     if not sealed:
-        monkeypatch.setattr(SealedTerms, "seal", lambda _, kind, value: f"{kind}{value}")
+        monkeypatch.setattr("document.adapters.terms._sealed", lambda _, kind, value: f"{kind}{value}")
     await put(indexes, entry("nodeidentifier", "Girassol.txt", "hipopotamo " * 50))
     await indexes.close()
     (folder,) = tmp_path.glob("*/e1.0")

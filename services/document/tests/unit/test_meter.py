@@ -1,15 +1,18 @@
 """What is booked is what is stored, whichever steps are cut off and whoever comes between; over a store in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from document.application.meter import Meter
+from document.application.recount import Recount
 from document.domain.node import Act
+from document.domain.permissions import GranteeKind, Subject
 from document.domain.quota import Charge, Usage, entity, space
-from errors import Exhausted
+from errors import Conflict, Exhausted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from telemetry import capture, names
@@ -30,6 +33,7 @@ class Memory:
     usages: dict[str, Usage] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     charged: dict[str, str] = field(default_factory=dict)
+    writes: int = 0
 
     def step(self) -> None:
         self.left -= 1
@@ -49,17 +53,34 @@ class Memory:
         if usage.used + aside > usage.limit and any(charge.size > 0 for charge in charges):
             return False
         self.usages[holder] = replace(usage, pending=(*usage.pending, *charges))
+        self.writes += 1
         return True
 
     async def settle(self, holder: str, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
         self.step()
         usage = await self.of(holder)
+        self.writes += 1
         if charges[0] in usage.pending:
             pending = tuple(charge for charge in usage.pending if charge not in charges)
             self.usages[holder] = replace(usage, used=usage.used + sum(c.size for c in made), pending=pending)
 
     async def was_made(self, charge: Charge) -> bool:
         return self.charged.get(charge.node_id) == charge.charge_id
+
+    async def held(self, entity_id: str) -> Mapping[str, int]:
+        return {holder: await self.held_by(holder) for holder in (space("s"), entity("e"))}
+
+    async def held_by(self, holder: str) -> int:
+        return sum(self.sizes.values())
+
+    async def revision(self, holder: str) -> tuple[Usage, int]:
+        return await self.of(holder), self.writes
+
+    async def correct(self, holder: str, revision: int, before: int, held: int, entity_id: str, act: Act) -> bool:
+        usage = await self.of(holder)
+        if revision == self.writes:
+            self.usages[holder] = replace(usage, used=usage.used + held - before)
+        return revision == self.writes
 
     def write(self, charge: Charge) -> None:
         self.step()
@@ -107,6 +128,46 @@ def test_what_is_booked_is_what_is_stored(writes: list[tuple[str, int, int, bool
             assert (usage.used, usage.pending) == (sum(memory.sizes.values()), ())
 
     asyncio.run(run())
+
+
+@dataclass
+class Meddling(Memory):
+    """Somebody's write is done, up to a step of it, before the files are looked at; `meddle` times."""
+
+    meddle: int = 0
+    upto: int = 4
+
+    async def held_by(self, holder: str) -> int:
+        if self.meddle:
+            self.meddle -= 1
+            self.left = self.upto
+            with suppress(Died):
+                charge = Charge(f"m{self.meddle}", f"m{self.meddle}", "s", "e", 1, AT)
+                await write(self, Meter(self, lambda: AT), charge, refused=False)
+            self.left = 1 << 30
+        return await super().held_by(holder)
+
+
+@pytest.mark.parametrize("upto", range(6))
+async def test_a_recount_takes_no_write_for_an_error_however_far_it_has_come(upto: int):
+    """Counters are wrong before; a write begins before files are looked at, and may break off anywhere."""
+    memory, act = Meddling(upto=upto), Act("a", Subject(GranteeKind.PERSON, "p", "e"), AT)
+    memory.usages = {space("s"): Usage(3, LIMIT), entity("e"): Usage(0, LIMIT)}
+    memory.sizes, memory.meddle = {"n": 2}, 3
+    later = AT + timedelta(hours=1)
+    await Recount(Meter(memory, lambda: later))(act, "e", dry_run=False, may=True)
+    for holder in (space("s"), entity("e")):
+        assert (await Meter(memory, lambda: later).usage(holder)).used == sum(memory.sizes.values())
+
+
+async def test_a_recount_gives_up_while_somebody_is_on_the_way_to_a_write():
+    memory, act = Memory(), Act("a", Subject(GranteeKind.PERSON, "p", "e"), AT)
+    memory.usages = {
+        holder: Usage(3, LIMIT, (Charge("c", "n", "s", "e", 1, AT),)) for holder in (space("s"), entity("e"))
+    }
+    with pytest.raises(Conflict, match="try again"):
+        await Recount(Meter(memory, lambda: AT))(act, "e", dry_run=False, may=True)
+    assert memory.usages[space("s")].used == 3
 
 
 def test_what_is_booked_is_counted_by_entity():

@@ -14,11 +14,14 @@ from tantivy import FieldType, Occur, Order
 from document.adapters.terms import SealedTerms
 from document.application.search_ports import Entry, Marks
 from document.domain.search import (
+    LONGEST_IN_TEXT,
+    SHORTEST_IN_TEXT,
     Filters,
     Part,
     Place,
     Query,
     beginnings,
+    beginnings_in_text,
     modified_at,
     order_of,
     pieces,
@@ -31,7 +34,7 @@ WRITER_BYTES: Final = 15_000_000
 _TIES: Final = 32
 
 
-TEXT_FIELDS: Final = ("node_id", "above", "type", "author", "starts", "english", "name", "text")
+TEXT_FIELDS: Final = ("node_id", "above", "type", "author", "starts", "within", "english", "name", "text")
 _IN_ORDER: Final = frozenset({"name", "text"})
 
 
@@ -52,7 +55,10 @@ _Query: Final = tantivy.Query
 
 
 class TantivyIndex:
-    """The port `Index`; `key` gives the key of the words, and raises NotFound SHREDDED when it is gone."""
+    """The port `Index`; `key` gives the key of the words, and raises NotFound SHREDDED when it is gone.
+
+    What it holds in memory goes with `shut`, and comes again with the next use.
+    """
 
     def __init__(self, folder: Path, key: Callable[[], Awaitable[bytes]], entity_id: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +66,7 @@ class TantivyIndex:
         self.entity_id = entity_id
         self._key = key
         self._terms: tuple[bytes, SealedTerms] | None = None
-        self._index = tantivy.Index(SCHEMA, path=str(folder))
+        self._index: tantivy.Index | None = tantivy.Index(SCHEMA, path=str(folder))
         self._writer: tantivy.IndexWriter | None = None
         self._writing = asyncio.Lock()
 
@@ -78,7 +84,7 @@ class TantivyIndex:
 
     async def all(self, after: Place | None, limit: int) -> Sequence[Place]:
         wanted = [(Occur.Must, _Query.all_query())]
-        return await asyncio.to_thread(_page, self._index.searcher(), wanted, Part.ANYWHERE, after, limit)
+        return await asyncio.to_thread(_page, self._opened().searcher(), wanted, Part.ANYWHERE, after, limit)
 
     async def find(
         self, query: Query, filters: Filters, roots: Sequence[str], after: Place | None, limit: int
@@ -99,6 +105,11 @@ class TantivyIndex:
             if writer is not None:
                 await asyncio.to_thread(writer.wait_merging_threads)
 
+    def shut(self) -> None:
+        """Gives back the memory of an index that nobody uses; one that is being written keeps it."""
+        if self._writer is None and not self._writing.locked():
+            self._index = self._terms = None
+
     async def remove(self) -> None:
         """Takes it from the disk."""
         await self.rest()
@@ -108,6 +119,21 @@ class TantivyIndex:
     def writes(self) -> bool:
         return self._writer is not None
 
+    @property
+    def open(self) -> bool:
+        return self._index is not None
+
+    def _opened(self) -> tantivy.Index:
+        """Raises:
+        Transient: INDEX_BUILDING, another one has taken its place.
+        """
+        index = self._index
+        if index is None:
+            if not self.folder.exists():
+                raise Transient("the index is being made", reason="INDEX_BUILDING")
+            self._index = index = tantivy.Index(SCHEMA, path=str(self.folder))
+        return index
+
     async def _sealed(self) -> SealedTerms:
         key = await self._key()
         if self._terms is None or self._terms[0] != key:
@@ -115,7 +141,7 @@ class TantivyIndex:
         return self._terms[1]
 
     def _marks(self, node_ids: Sequence[str]) -> dict[str, Marks]:
-        searcher = self._index.searcher()
+        searcher = self._opened().searcher()
         query = _Query.term_set_query(SCHEMA, "node_id", list(node_ids))
         found = searcher.search(query, limit=max(len(node_ids), 1), count=False).hits
         documents = [searcher.doc(address) for _, address in found]
@@ -124,8 +150,9 @@ class TantivyIndex:
     def _put(
         self, terms: SealedTerms, entries: Sequence[Entry], gone: Sequence[str], gone_below: Sequence[str]
     ) -> None:
+        index = self._opened()
         if self._writer is None:
-            self._writer = self._index.writer(WRITER_BYTES, 1)
+            self._writer = index.writer(WRITER_BYTES, 1)
         writer = self._writer
         for node_id in (*gone, *(entry.node.node_id for entry in entries)):
             writer.delete_documents_by_term("node_id", node_id)
@@ -134,7 +161,7 @@ class TantivyIndex:
         for entry in entries:
             writer.add_document(tantivy.Document.from_dict(_document(terms, entry), SCHEMA))
         writer.commit()
-        self._index.reload()
+        index.reload()
 
     def _find(
         self,
@@ -145,7 +172,7 @@ class TantivyIndex:
         after: Place | None,
         limit: int,
     ) -> list[Place]:
-        searcher = self._index.searcher()
+        searcher = self._opened().searcher()
         places = list[Place]()
         for part in Part if query.sought else (Part.ANYWHERE,):
             if after is None or part >= after.part:
@@ -173,17 +200,19 @@ def _page(searcher: tantivy.Searcher, wanted: list[Any], part: Part, after: Plac
 def _document(terms: SealedTerms, entry: Entry) -> dict[str, Any]:
     node = entry.node
     named = words(node.name)
-    text, english = list[str](), terms.english(named)
+    text, english, within = list[str](), terms.english(named), set[str]()
     for piece in pieces(entry.text):
         found = words(piece)
         text.append(terms.text(found))
         english |= terms.english(found)
+        within.update(start for word in set(found) for start in beginnings_in_text(word))
     return {
         "node_id": node.node_id,
         "above": " ".join(entry.above),
         "type": type_of(node).value,
         "author": terms.seal("author", node.versions[-1].author_id) if node.versions else "",
         "starts": " ".join({terms.seal("start", start) for word in named for start in beginnings(word)}),
+        "within": " ".join([terms.seal("start", start) for start in within]),
         "name": terms.text(named),
         "text": " ".join(text),
         "english": " ".join(english),
@@ -227,7 +256,7 @@ def _in_part(terms: SealedTerms, query: Query, part: Part, held: list[tuple[Occu
     anywhere = [
         *(_anywhere(terms, word) for word in query.words),
         *(_any([_phrase(terms, field, phrase) for field in ("name", "text")]) for phrase in query.phrases),
-        *in_name[len(query.words) + len(query.phrases) :],
+        *(_begun(terms, start) for start in query.beginnings),
     ]
     if in_name:
         without.append((Occur.MustNot, _Query.boolean_query([(Occur.Must, each) for each in in_name])))
@@ -242,6 +271,14 @@ def _anywhere(terms: SealedTerms, word: str) -> Any:
 
 def _phrase(terms: SealedTerms, field: str, phrase: Sequence[str]) -> Any:
     return _Query.phrase_query(SCHEMA, field, [terms.of_word(word)[0] for word in phrase])
+
+
+def _begun(terms: SealedTerms, start: str) -> Any:
+    """In a name, or in a text if it is long enough to be told from most other words."""
+    found = [_term("starts", terms.seal("start", start))]
+    if len(start) >= SHORTEST_IN_TEXT:
+        found.append(_term("within", terms.seal("start", start[:LONGEST_IN_TEXT])))
+    return _any(found)
 
 
 def _any(queries: list[Any]) -> Any:

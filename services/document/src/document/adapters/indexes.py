@@ -15,10 +15,13 @@ from document.adapters.index import TantivyIndex
 
 log = telemetry.logger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Goes up when words are taken apart or sealed in another way, or a field is added."""
 _MAKING: Final = ".making"
-_WRITERS: Final = 8
+WRITERS: Final = 2
+"""How many indexes are written at once: each holds threads and buffers."""
+OPEN: Final = 8
+"""How many are held open at once, with the terms of their words that are remembered."""
 
 DerivedKey = Callable[[str, str], Awaitable[bytes]]
 
@@ -42,12 +45,16 @@ class LocalIndexes:
         return list(self._answering)
 
     async def answering(self, entity_id: str) -> TantivyIndex | None:
-        return self._answering.get(entity_id)
+        index = self._answering.get(entity_id)
+        if index is not None:
+            self._shut_others(entity_id)
+        return index
 
     async def written(self, entity_id: str) -> Sequence[TantivyIndex]:
         if entity_id not in self._answering:
             self._answering[entity_id] = await self._new(entity_id, f"{entity_id}.{self._epochs.get(entity_id, 0)}")
         making = self._making.get(entity_id)
+        self._shut_others(entity_id)
         await self._rest_others(entity_id)
         return [self._answering[entity_id], *([making[1]] if making else [])]
 
@@ -111,6 +118,7 @@ class LocalIndexes:
             return
         if before is None or int(epoch) == newer:
             self._answering[entity_id], self._epochs[entity_id] = opened, int(epoch)
+        self._shut_others(entity_id)
         if before is not None and older >= 0:
             shutil.rmtree(self._folder / f"{entity_id}.{older}", ignore_errors=True)
 
@@ -123,11 +131,17 @@ class LocalIndexes:
     def _opened(self, entity_id: str, path: Path) -> TantivyIndex:
         return TantivyIndex(path, lambda: self._derived_key(entity_id, _PURPOSE), entity_id)
 
-    async def _rest_others(self, entity_id: str) -> None:
-        """So that few writers hold memory: the one that has had its turn longest ago rests."""
+    def _shut_others(self, entity_id: str) -> None:
+        """So that few hold memory: those that have been used longest ago are shut."""
         self._answering[entity_id] = self._answering.pop(entity_id)
-        writing = [index for index in self._answering.values() if index.writes]
-        for index in writing[:-_WRITERS]:
+        opened = [index for index in self._answering.values() if index.open]
+        for index in opened[:-OPEN]:
+            index.shut()
+
+    async def _rest_others(self, entity_id: str) -> None:
+        """The same of writers, but for the one that is to write now."""
+        writing = [index for index in self._answering.values() if index.writes and index.entity_id != entity_id]
+        for index in writing[: 1 - WRITERS]:
             await index.rest()
 
 

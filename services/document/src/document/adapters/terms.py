@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final
 
@@ -19,9 +19,9 @@ _PLURALS: Final = (
 )
 """Endings of plurals without accents, which the Portuguese stemmer knows only with them."""
 _SHORTEST_PLURAL: Final = 5
-_REMEMBERED_STEMS: Final = 100_000
-_REMEMBERED_TERMS: Final = 10_000
-"""Of each entity: there are many in a process."""
+_REMEMBERED_STEMS: Final = 50_000
+_REMEMBERED_TERMS: Final = 5_000
+"""Of each index that is open: a word takes some 350 bytes, and the common ones are fewer."""
 
 
 def _stemmer(language: str) -> TextAnalyzer:
@@ -56,12 +56,11 @@ class SealedTerms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._of_word = lru_cache(_REMEMBERED_TERMS)(self._sealed_stems)
+        self._of_word = lru_cache(_REMEMBERED_TERMS)(partial(_sealed_stems, key))  # not of self: that were a cycle
 
     def seal(self, kind: str, value: str) -> str:
         """A value that is searched for as it is; those of another kind are other terms."""
-        digest = blake2b(f"{kind}\0{value}".encode(), key=self._key, digest_size=8).digest()
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return _sealed(self._key, kind, value)
 
     def of_word(self, word: str) -> tuple[str, str]:
         """Those of its Portuguese and its English stem."""
@@ -77,6 +76,13 @@ class SealedTerms:
         terms = map(self._of_word, set(words))
         return {english for portuguese, english in terms if english != portuguese}
 
-    def _sealed_stems(self, word: str) -> tuple[str, str]:
-        portuguese, english = stems(word)
-        return self.seal("stem", portuguese), self.seal("stem", english)
+
+def _sealed_stems(key: bytes, word: str) -> tuple[str, str]:
+    portuguese, english = stems(word)
+    sealed = _sealed(key, "stem", portuguese)
+    return sealed, sealed if english == portuguese else _sealed(key, "stem", english)
+
+
+def _sealed(key: bytes, kind: str, value: str) -> str:
+    digest = blake2b(f"{kind}\0{value}".encode(), key=key, digest_size=8).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -3,13 +3,14 @@
 `free` is the limit less what is used and set aside, so that one conditional write sets bytes aside.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from errors import Conflict
+from errors import Conflict, NotFound
 from store import Collection, Document
 
 from document.adapters import wire
@@ -17,7 +18,9 @@ from document.adapters.store import NodeStore
 from document.application.meter import Meter
 from document.domain.deeds import Deed
 from document.domain.node import Act, Node
-from document.domain.quota import Charge, Usage, charge_of
+from document.domain.quota import Charge, Usage, charge_of, entity, space
+
+_SIZES = {"space_id": True, "versions.size": True}
 
 
 class UsageStore:
@@ -29,9 +32,7 @@ class UsageStore:
         self._limits = limits
 
     async def of(self, holder: str) -> Usage:
-        document = await self._document(holder)
-        pending = tuple(Charge(**charge) for charge in document["pending"])
-        return Usage(document["used"], document["limit"], pending)
+        return _usage(await self._document(holder))
 
     async def limit(self, holder: str, limit: int, entity_id: str, act: Act) -> None:
         facts = [wire.quota_set(holder, limit, entity_id, act)]
@@ -49,12 +50,15 @@ class UsageStore:
             "$inc": {"free": -size},
             "$push": {"pending": {"$each": [_stored(charge) for charge in charges]}},
         }
-        await self._document(holder)
-        try:
-            await self._usages.update(holder, change, where={"free": {"$gte": size}} if size else {})
-        except Conflict:
-            return False
-        return True
+        while True:
+            try:
+                await self._usages.update(holder, change, where={"free": {"$gte": size}} if size else {})
+            except Conflict:
+                return False
+            except NotFound:  # its first
+                await self._document(holder)
+            else:
+                return True
 
     async def settle(self, holder: str, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
         """Charges are set aside and settled together, so that the first stands for all of them."""
@@ -73,6 +77,33 @@ class UsageStore:
     async def was_made(self, charge: Charge) -> bool:
         node = await self._nodes.get(charge.node_id, projection={"charge": True})
         return node is not None and node.get("charge") == charge.charge_id
+
+    async def held(self, entity_id: str) -> Mapping[str, int]:
+        """One look at all nodes of the entity; also those in the trash, purged ones and copies not whole yet count."""
+        held = Counter({entity(entity_id): 0})
+        async for node in self._nodes.find({"entity_id": entity_id}, projection=_SIZES):
+            size = _size(node)
+            held[space(node["space_id"])] += size
+            held[entity(entity_id)] += size
+        return held
+
+    async def held_by(self, holder: str) -> int:
+        kind, _, holder_id = holder.partition(":")
+        nodes = self._nodes.find({f"{kind}_id": holder_id}, projection=_SIZES)
+        return sum([_size(node) async for node in nodes])
+
+    async def revision(self, holder: str) -> tuple[Usage, int]:
+        document = await self._document(holder)
+        return _usage(document), document["version"]
+
+    async def correct(self, holder: str, revision: int, before: int, held: int, entity_id: str, act: Act) -> bool:
+        change = {"$inc": {"used": held - before, "free": before - held}}
+        facts = [wire.quota_recounted(holder, before, held, entity_id, act)]
+        try:
+            await self._usages.update(holder, change, version=revision, facts=facts)
+        except Conflict:
+            return False
+        return True
 
     async def _document(self, holder: str) -> Document:
         while True:
@@ -142,6 +173,15 @@ class MeteredNodes(NodeStore):
             await self._meter.settle([charge], made=[])
             raise
         await self._meter.settle([charge], made=[charge])
+
+
+def _usage(document: Document) -> Usage:
+    pending = tuple(Charge(**charge) for charge in document["pending"])
+    return Usage(document["used"], document["limit"], pending)
+
+
+def _size(node: Document) -> int:
+    return sum(version["size"] for version in node["versions"])
 
 
 def _stored(charge: Charge) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Domain objects as messages of rossio.document.v1, and the facts about a deed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import telemetry
@@ -17,7 +17,7 @@ from document.domain.deeds import Deed, Verb
 from document.domain.links import Link
 from document.domain.node import Act, Kind, Lock, Node, Version
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Reason, Role, Rule
-from document.domain.quota import UNLIMITED, Usage
+from document.domain.quota import UNLIMITED, Recounted, Usage
 from document.domain.uploading import Target, target_of
 
 _KINDS = {Kind.FOLDER: document_pb2.NODE_KIND_FOLDER, Kind.FILE: document_pb2.NODE_KIND_FILE}
@@ -58,18 +58,32 @@ def facts(node: Node, deed: Deed) -> list[OutboxRecord]:
 
 
 def quota_set(holder: str, limit: int, entity_id: str, act: Act) -> OutboxRecord:
+    return _of_quota("document.quota.set", holder, entity_id, act, {"limit": str(limit)})
+
+
+def quota_recounted(holder: str, counted: int, held: int, entity_id: str, act: Act) -> OutboxRecord:
+    return _of_quota("document.quota.recount", holder, entity_id, act, {"counted": str(counted), "held": str(held)})
+
+
+def _of_quota(name: str, holder: str, entity_id: str, act: Act, details: Mapping[str, str]) -> OutboxRecord:
     audit_id = new_id()
     audit = telemetry.audit.action(
-        "document.quota.set",
+        name,
         id=audit_id,
         at=act.at,
         entity_id=entity_id,
         actor=act.subject.id,
         actor_entity_id=act.subject.entity_id,
         resource=holder,
-        details={"limit": str(limit)},
+        details=details,
     )
     return fact(audit, id=audit_id, at=act.at)
+
+
+def to_recounted(recounted: Recounted) -> service_pb2.Recounted:
+    kind, _, holder_id = recounted.holder.partition(":")
+    space_id = holder_id if kind == "space" else ""
+    return service_pb2.Recounted(space_id=space_id, counted=recounted.counted, held=recounted.held)
 
 
 def to_usage(usage: Usage) -> document_pb2.Usage:

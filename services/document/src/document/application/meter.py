@@ -6,9 +6,11 @@ node tells whether the write was made. It names its last charge only: so before 
 again, the charge that it names is booked.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import compress
 from typing import Final
 
 from errors import Exhausted
@@ -32,22 +34,23 @@ class Meter:
         Raises:
             Exhausted: QUOTA, the space or the entity would hold more than it may; nothing is set aside.
         """
-        done = list[str]()
-        for holder in charges[0].holders:
-            if not await self._reserved(holder, charges):
-                for earlier in done:
-                    await self.usages.settle(earlier, charges, made=())
-                kind = holder.partition(":")[0]
-                raise Exhausted(f"the {kind} would hold more than it may", reason="QUOTA", of=kind)
-            done.append(holder)
+        holders = charges[0].holders
+        reserved = await asyncio.gather(*(self._reserved(holder, charges) for holder in holders))
+        if not all(reserved):
+            for holder in compress(holders, reserved):
+                await self.usages.settle(holder, charges, made=())
+            raise _exhausted(holders[reserved.index(False)])
         points.reached("document.quota.reserved")
 
     async def settle(self, charges: Sequence[Charge], made: Sequence[Charge]) -> None:
         """Books those whose writes were made, and gives back what was set aside for the others."""
         points.reached("document.quota.written")
-        for holder in charges[0].holders:
+
+        async def booked(holder: str) -> None:
             await self.usages.settle(holder, charges, made)
             points.reached("document.quota.booked")
+
+        await asyncio.gather(*map(booked, charges[0].holders))
         for charge in made:
             outcome = "stored" if charge.size > 0 else "freed"
             names.DOCUMENT_BYTES.bind(entity=charge.entity_id or "none", outcome=outcome).inc(abs(charge.size))
@@ -71,14 +74,18 @@ class Meter:
 
     async def check_room(self, space_id: str, entity_id: str, size: int) -> None:
         """Raises `Exhausted` QUOTA when so many bytes more have no room now, before they are sent."""
-        for holder in (space(space_id), entity(entity_id)):
-            usage = await self.usages.of(holder)
+        holders = space(space_id), entity(entity_id)
+        for holder, usage in zip(holders, await asyncio.gather(*map(self.usages.of, holders)), strict=True):
             if usage.used + size > usage.limit:
-                kind = holder.partition(":")[0]
-                raise Exhausted(f"the {kind} would hold more than it may", reason="QUOTA", of=kind)
+                raise _exhausted(holder)
 
     async def _reserved(self, holder: str, charges: Sequence[Charge]) -> bool:
         if await self.usages.reserve(holder, charges):
             return True
         await self.usage(holder)  # what others left behind may hold room
         return await self.usages.reserve(holder, charges)
+
+
+def _exhausted(holder: str) -> Exhausted:
+    kind = holder.partition(":")[0]
+    return Exhausted(f"the {kind} would hold more than it may", reason="QUOTA", of=kind)

@@ -1,6 +1,6 @@
 """What the use cases need from outside."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,6 +135,22 @@ class Usages(Protocol):
 
     async def was_made(self, charge: Charge) -> bool:
         """Whether the node was written with this charge."""
+        ...
+
+    async def held(self, entity_id: str) -> Mapping[str, int]:
+        """What all nodes of an entity hold by what is stored of them, by holder: its spaces and itself."""
+        ...
+
+    async def held_by(self, holder: str) -> int:
+        """The same of one holder."""
+        ...
+
+    async def revision(self, holder: str) -> tuple[Usage, int]:
+        """What is counted, and a number that is another one after each write of it."""
+        ...
+
+    async def correct(self, holder: str, revision: int, before: int, held: int, entity_id: str, act: Act) -> bool:
+        """Counts it as holding so much instead of what was counted before, unless it was written since."""
         ...
 
 

@@ -64,10 +64,11 @@ class ResumableUpload:
             draft,
             act.at + self.lifetime,
         )
-        if not await self.uploads.add(uploading):
+        added = await self.uploads.add(uploading)
+        if not added:
             await self.content.discard(draft)
         points.reached("document.upload.noted")
-        return await self.look(act, act.act_id)
+        return Progress(uploading, 0) if added and announced.size else await self.look(act, act.act_id)
 
     async def append(
         self, act: Act, upload_id: str, offset: int, chunks: AsyncIterable[bytes], checksum: Checksum | None = None

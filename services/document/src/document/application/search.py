@@ -23,6 +23,8 @@ from document.domain.snippet import SnippetPart, snippet
 
 _MOST_ROOTS: Final = 20_000
 _MOST_LOOKED_AT: Final = 2_000
+_SPARE: Final = 4
+"""Hits that are read beyond the page at first: reading nodes is most of what a search takes, and few are refused."""
 _SNIPPET_BYTES: Final = 512 * 1024
 
 
@@ -71,7 +73,7 @@ class Search:
         for node_id in filter(None, (filters.space_id, filters.folder_id)):
             await open_node(self.nodes, subject, node_id)
         roots = await self._roots(subject)
-        found, looked_at, batch = list[Found](), 0, 2 * limit
+        found, looked_at, batch = list[Found](), 0, limit + _SPARE
         while looked_at < _MOST_LOOKED_AT:
             places = await self._places(roots, query, filters, after, batch)
             for place, one in await self._judged(subject, filters, places):
@@ -82,7 +84,7 @@ class Search:
                     return FoundPage(await self._shown(found, query), place)
             if len(places) < batch:
                 return FoundPage(await self._shown(found, query), None)
-            looked_at += len(places)
+            looked_at, batch = looked_at + len(places), 2 * limit
         return FoundPage(await self._shown(found, query), after)
 
     async def _roots(self, subject: Subject) -> dict[str, list[str]]:

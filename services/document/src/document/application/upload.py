@@ -1,9 +1,10 @@
 """Upload: content first, then the node that lists it, so that what is listed can be read."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
-from errors import Conflict, Invalid
+from errors import Invalid
 from telemetry import points
 
 from document.application import effects
@@ -52,10 +53,12 @@ class Upload:
             file = _next_version(opened, act, target, stored)
         else:
             file = await self._new_file(act, target, stored)
-            if await self.nodes.named(*file.place):
-                raise Conflict("the folder has something of this name already", reason="ALREADY_EXISTS")
-        await self.nodes.check_room(file, announced.size)
+        await asyncio.gather(self._check_name(file, target), self.nodes.check_room(file, announced.size))
         return file
+
+    async def _check_name(self, file: Node, target: Target) -> None:
+        if isinstance(target, NewFile) and await self.nodes.named(*file.place):
+            raise effects.name_taken()
 
     async def _new_file(self, act: Act, target: NewFile, stored: Stored) -> Node:
         parent = await open_node(self.nodes, act.subject, target.parent_id, Role.EDITOR)

@@ -37,6 +37,15 @@ class Usage:
     pending: tuple[Charge, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """What a holder was counted to hold, and holds by its files."""
+
+    holder: str
+    counted: int
+    held: int
+
+
 def space(space_id: str) -> str:
     return f"space:{space_id}"
 

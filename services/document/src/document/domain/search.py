@@ -19,6 +19,9 @@ LONGEST_WORD: Final = 40
 """Letters; what is longer is no word, and nobody looks for it."""
 SHORTEST_BEGINNING: Final = 2
 LONGEST_BEGINNING: Final = 12
+SHORTEST_IN_TEXT: Final = 3
+LONGEST_IN_TEXT: Final = 8
+"""Letters of the beginnings by which a word of a text is found; a longer one finds all that begins with its first."""
 _MOST_WORDS: Final = 32
 _PIECE: Final = 32 * 1024
 _GAP: Final = re.compile(r"\s")
@@ -83,7 +86,7 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What must match: words, phrases, beginnings of words in the name; and words that must not."""
+    """What must match: words, phrases, beginnings of words; and words that must not."""
 
     words: tuple[str, ...] = ()
     phrases: tuple[tuple[str, ...], ...] = ()
@@ -148,6 +151,11 @@ def pieces(text: str) -> Iterator[str]:
 def beginnings(word: str) -> list[str]:
     """The beginnings by which a word of a name is found."""
     return [word[:length] for length in range(SHORTEST_BEGINNING, min(len(word), LONGEST_BEGINNING) + 1)]
+
+
+def beginnings_in_text(word: str) -> list[str]:
+    """Those by which a word of a text is found: fewer, since a text has many words."""
+    return [word[:length] for length in range(SHORTEST_IN_TEXT, min(len(word), LONGEST_IN_TEXT) + 1)]
 
 
 def parse(text: str) -> Query:

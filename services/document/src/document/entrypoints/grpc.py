@@ -31,6 +31,7 @@ from document.application.open_link import OpenLink
 from document.application.ports import Content, Links, Moves, NodePage, Nodes, Position
 from document.application.purge import purge
 from document.application.quota import get_quota, set_entity_quota, set_space_quota
+from document.application.recount import Recount
 from document.application.rename import rename
 from document.application.restore import restore
 from document.application.set_label import set_label
@@ -70,6 +71,7 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         self._directory = directory
         self._upload = upload
         self._meter = meter
+        self._recount = Recount(meter)
         self._move = MoveNode(nodes, moves)
         self._links = links
         self._create_link = create_link
@@ -264,6 +266,11 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
     async def SetEntityQuota(self, request: pb.SetEntityQuotaRequest, context: Any) -> pb.SetEntityQuotaResponse:
         usage = await set_entity_quota(self._meter, self._act(), request.entity_id, _limit(request.limit))
         return pb.SetEntityQuotaResponse(entity=wire.to_usage(usage))
+
+    async def RecountUsage(self, request: pb.RecountUsageRequest, context: Any) -> pb.RecountUsageResponse:
+        may = rpc.caller().may_act_for(request.entity_id)
+        found = await self._recount(self._act(), request.entity_id, dry_run=request.dry_run, may=may)
+        return pb.RecountUsageResponse(recounted=map(wire.to_recounted, found))
 
 
 def _limit(limit: int) -> int:
