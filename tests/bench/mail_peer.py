@@ -98,7 +98,8 @@ class Postfix:
             f"inet_interfaces = 127.0.0.1\nrelayhost = [127.0.0.1]:{self.sink}\n"
             f"smtp_dns_support_level = disabled\nsmtp_host_lookup = native\n"
             f"maillog_file_prefixes = {self.folder}\nmaillog_file = {self.folder}/log\n"
-            "smtpd_client_connection_count_limit = 0\nmessage_size_limit = 36700160\n"
+            # Else it sleeps where mail comes in faster than it goes out: with ten recipients it does half as many.
+            "in_flow_delay = 0\nsmtpd_client_connection_count_limit = 0\nmessage_size_limit = 36700160\n"
         )
         shutil.copy("/usr/share/postfix/master.cf.dist", self.folder / "etc" / "master.cf")
         master = self.folder / "etc" / "master.cf"
