@@ -72,6 +72,8 @@ class Ledger:
     ids: dict[bytes, str] = field(default_factory=dict)
     in_doubt: dict[bytes, list[str]] = field(default_factory=dict)
     poison: set[bytes] = field(default_factory=set)
+    servers_die: bool = False
+    """Broker and store are being killed: a mail may be refused for now, and only then."""
 
     def send(self, mail: Mail, to: list[str], *, poison: bool = False) -> None:
         mark = marker()
@@ -82,7 +84,7 @@ class Ledger:
             for one in to:
                 client.rcpt(one)
             code, text = client.data(content(mark, poison=poison))
-            if code == 451:  # the broker has confirmed nothing in time: it may be there, or not
+            if code == 451 and self.servers_die:  # nothing was confirmed in time: it may be there, or not
                 return
             assert code == 250
             self.taken[mark] = self.in_doubt.pop(mark)

@@ -141,12 +141,14 @@ async def servers_die(mail: Mail, servers: tuple[Kafka, Mongo], wanted: Iterator
     """Broker and store are killed and started again while mail comes in; the program stays."""
     await asyncio.to_thread(mail.program.start)
     left = (MAILS - len(ledger.taken)) // (len(servers) + 1)
+    ledger.servers_die = True
     for server in servers:
         flow = asyncio.create_task(traffic(mail, wanted, ledger, max(left, MAILS_A_POINT)))
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
         await flow
         assert mail.program.exit_code is None
+    ledger.servers_die = False
 
 
 async def disk_fills(mail: Mail, wanted: Iterator[list[str]], ledger: Ledger) -> None:
