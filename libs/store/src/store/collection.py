@@ -11,7 +11,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from store import outbox
-from store.failures import DUPLICATE_KEY, TRANSIENT, Commands
+from store.failures import DUPLICATE_KEY, Commands
 from store.operations import BulkResult, Change, Document, Insert, Operation
 from store.outbox import OutboxRecord
 from store.sessions import Sessions
@@ -56,7 +56,7 @@ class Collection:
     ) -> None:
         self._documents = documents
         self._sessions = sessions
-        self._grouped = grouped
+        self.grouped = grouped
         self._commands = Commands(documents.name)
         self._hooks: list[Callable[[], None]] = []
 
@@ -266,12 +266,8 @@ class Collection:
                 result = (await self._documents.bulk_write(requests, ordered=ordered)).bulk_api_result
             except BulkWriteError as error:
                 result = cast("Document", error.details)
-                if result["writeConcernErrors"]:
-                    raise Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE") from error
-                others = {failure["code"] for failure in result["writeErrors"]} - {DUPLICATE_KEY}
-                if others and others <= TRANSIENT:
-                    raise Transient("The store is not taking all of this now.", reason="STORE_UNAVAILABLE") from error
-                if others:
+                others = any(failure["code"] != DUPLICATE_KEY for failure in result["writeErrors"])
+                if others or result["writeConcernErrors"]:
                     raise
         counts = Counter({name: result[name] for name in ("nInserted", "nMatched", "nUpserted", "nRemoved")})
         return counts, sorted(failure["index"] for failure in result["writeErrors"])
@@ -296,9 +292,9 @@ class Collection:
 
     async def _pull(self, pulls: Sequence[UpdateOne]) -> None:
         """Those of a grouped collection in one commit; where others write one of the documents, in two, and so on."""
-        if self._grouped and await self._in_one_commit(pulls) == len(pulls):
+        if self.grouped and await self._in_one_commit(pulls) == len(pulls):
             return
-        if self._grouped and len(pulls) >= _WORTH_HALVING:
+        if self.grouped and len(pulls) >= _WORTH_HALVING:
             half = len(pulls) // 2
             await self._pull(pulls[:half])
             await self._pull(pulls[half:])

@@ -7,6 +7,7 @@ from typing import Final
 import telemetry
 from errors import Conflict, Invalid, RossioError, Transient
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
@@ -23,7 +24,7 @@ _FAILED: Final = frozenset({1, 8, 264, 14031})
 # The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
 # specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
 _RETRYABLE: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-TRANSIENT: Final = _FAILED | _RETRYABLE
+_TRANSIENT: Final = _FAILED | _RETRYABLE
 # What nobody's operation asked for, such as the relay's polling, begins no trace of its own.
 _UNTRACED: Final = telemetry.Span("0" * 32, "0" * 16, sampled=False)
 
@@ -79,7 +80,19 @@ def of(error: PyMongoError | DocumentTooLarge) -> RossioError | None:
         return Transient("The store cannot be reached or is too slow.", reason="STORE_UNAVAILABLE")
     if isinstance(error, DocumentTooLarge):
         return _too_large()
+    if isinstance(error, BulkWriteError):
+        return _of_bulk(error)
     return _of_code(error) if isinstance(error, OperationFailure) else None
+
+
+def _of_bulk(error: BulkWriteError) -> RossioError | None:
+    """Duplicates are for who has asked for the bulk to understand."""
+    if error.details["writeConcernErrors"]:
+        return Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE")
+    others = {failure["code"] for failure in error.details["writeErrors"]} - {DUPLICATE_KEY}
+    if others and others <= _TRANSIENT:
+        return Transient("The store is not taking all of this now.", reason="STORE_UNAVAILABLE")
+    return None
 
 
 def _of_code(error: OperationFailure) -> RossioError | None:
@@ -89,7 +102,7 @@ def _of_code(error: OperationFailure) -> RossioError | None:
         return _too_large()
     if error.code in _INDEX_DIFFERS:
         return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
-    if error.code in TRANSIENT or error.has_error_label("RetryableWriteError"):
+    if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
         return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
     return None
 
