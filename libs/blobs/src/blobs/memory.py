@@ -1,6 +1,7 @@
 """Memory for content on its way: the same few buffers over and over."""
 
 import ctypes
+from collections.abc import Mapping
 from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
@@ -14,16 +15,12 @@ _POOLS: Final = 2
 
 
 def reuse_memory() -> None:
-    """Has the C library keep up to 16 MiB of what is freed for what comes next (mallopt(3), glibc; else nothing).
+    """Has the C library keep up to 16 MiB of what is freed for what comes next.
 
     By default it gives buffers of this size back and fetches them cleared again, page by page, which takes a server
     of content a fifth of its time. For the whole process, once.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _FROM_THE_SYSTEM)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
-        mallopt(_M_TOP_PAD, _MORE_AT_ONCE)
+    _set({_M_MMAP_THRESHOLD: _FROM_THE_SYSTEM, _M_TRIM_THRESHOLD: _KEPT, _M_TOP_PAD: _MORE_AT_ONCE})
 
 
 def share_pools() -> None:
@@ -31,6 +28,12 @@ def share_pools() -> None:
 
     It costs those who fetch much memory at once in several threads some waiting. For threads that begin later.
     """
+    _set({_M_ARENA_MAX: _POOLS})
+
+
+def _set(options: Mapping[int, int]) -> None:
+    """mallopt(3); nothing where the C library is not glibc."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, _POOLS)
+        for option, value in options.items():
+            mallopt(option, value)
