@@ -11,6 +11,7 @@ from rossio.directory.v1.directory_pb2 import Person
 from notification.application.deciding import Deciding, Wish
 from notification.application.people import recipient
 from notification.application.ports import Letter, Notifications, Vault
+from notification.application.sealing import sealed_by_channel
 from notification.domain import texts
 from notification.domain.notice import Notice, Periods, lane_of
 from notification.domain.notification import Dispatch, Notification
@@ -54,7 +55,6 @@ class NotifyPeople:
         notification_id = self.new_id()
         title = texts.in_locale(notice.titles, to.locale)
         letters = [Letter(notification_id, each.channel, _message(title, to, each)) for each in dispatches if each.send]
-        sealed = self.vault.seal(letters)
         return Notification(
             notification_id=notification_id,
             key=personal_key(notice.key, to.person_id),
@@ -69,7 +69,7 @@ class NotifyPeople:
             expires_at=notice.at + self.periods.send,
             kept_until=notice.at + self.periods.keep,
             dispatches=dispatches,
-            sealed=dict(zip((each.channel for each in letters), sealed, strict=True)),
+            sealed=sealed_by_channel(self.vault, letters),
         )
 
 

@@ -13,6 +13,7 @@ from notification.application.deciding import Deciding, Wish
 from notification.application.people import recipient, works_here
 from notification.application.ports import Letter, Notifications, Templates, Vault
 from notification.application.rates import Rating
+from notification.application.sealing import sealed_by_channel
 from notification.application.templates import usable
 from notification.domain import linter, telephone
 from notification.domain.notice import Periods
@@ -92,7 +93,7 @@ class Send:
         kept_until = begin + self.periods.kept(caller.subject)
         notification_id = self.new_id()
         letters = letters_of(notification_id, dispatches, said, to)
-        sealed = dict(zip((each.channel for each in letters), self.vault.seal(letters), strict=True))
+        sealed = sealed_by_channel(self.vault, letters)
         telemetry.points.reached("notification.order.sealed")
         notification = Notification(
             notification_id=notification_id,

@@ -7,6 +7,7 @@ import telemetry
 from rpc import Caller
 
 from notification.application.ports import Letter, Notifications, Vault
+from notification.application.sealing import sealed_by_channel
 from notification.domain.decision import Choice, Circumstances, decide
 from notification.domain.dispensing import Dispensing
 from notification.domain.notice import Periods, lane_of
@@ -39,7 +40,7 @@ class SendPrescription:
         decisions = decide(Topic.PRESCRIPTION, Choice(), Circumstances(messages.keys()), at)
         expires_at = at + self.expiry
         letters = [Letter(notification_id, each.channel, messages[each.channel]) for each in decisions if each.send]
-        sealed = dict(zip((each.channel for each in letters), self.vault.seal(letters), strict=True))
+        sealed = sealed_by_channel(self.vault, letters)
         telemetry.points.reached("notification.prescription.sealed")
         await self.notifications.request(
             Notification(
