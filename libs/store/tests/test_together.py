@@ -72,6 +72,7 @@ from store import Change
 
 async def main(uri, name):
     database = store.connect(uri, name)
+    database.collection("posts", grouped=True)
     await database.succeed("worker/1")
     async with database._sessions.one() as session, session.start_transaction():
         posts = database._database["posts"]
@@ -89,6 +90,7 @@ async def test_what_a_process_leaves_open_when_it_dies_is_ended_by_its_successor
     dead = await asyncio.create_subprocess_exec(sys.executable, "-c", _DIES, mongo, database_name)
     assert await dead.wait() == -signal.SIGKILL
     database = store.connect(mongo, database_name)
+    database.collection("posts", grouped=True)
     await database.succeed("worker/2")
     held_up = asyncio.create_task(posts.update(1, {"$set": {"mark": 2}}))
     done, _ = await asyncio.wait({held_up}, timeout=1)

@@ -81,7 +81,7 @@ class App(Generic[AnySettings]):
     def collection(self, name: str, indexes: Sequence[Index] = (), *, grouped: bool = False) -> Collection:
         """A collection whose indexes are there before anything else starts."""
         collection = self.database.collection(name, grouped=grouped)
-        self._store.index(collection, indexes, grouped=grouped)
+        self._store.index(collection, indexes)
         return collection
 
     @cached_property

@@ -27,19 +27,16 @@ class Store:
         self._indexes: list[tuple[Collection, Sequence[Index]]] = []
         self._watch: asyncio.Task[None] | None = None
         self._trouble: str | None = None
-        self._grouped = False
 
-    def index(self, collection: Collection, indexes: Sequence[Index], *, grouped: bool = False) -> None:
-        """Has these indexes created at the start; `grouped`: it is written in transactions, which may be left open."""
+    def index(self, collection: Collection, indexes: Sequence[Index]) -> None:
+        """Has these indexes created at the start."""
         self._indexes.append((collection, indexes))
-        self._grouped = self._grouped or grouped
 
     async def start(self) -> None:
         await self.database.ping()
         for collection, indexes in self._indexes:
             await self.database.ensure(collection, indexes)
-        if self._grouped:
-            await self.database.succeed(self._place)
+        await self.database.succeed(self._place)
         telemetry.health.check("store", lambda: self._trouble)
         self._watch = asyncio.create_task(self._keep_looking(), name="store watch")
 

@@ -71,9 +71,13 @@ class Database:
             await self._database[collection.name].create_indexes([index.model() for index in (*indexes, OUTBOX_INDEX)])
 
     async def succeed(self, owner: str) -> None:
-        """Ends what a process of this name has left open when it died; `owner` names one process at a time."""
-        with translated():
-            await self._sessions.succeed(owner)
+        """Ends what a process of this name has left open when it died; `owner` names one process at a time.
+
+        Where no collection is grouped there is nothing that could be.
+        """
+        if any(each.grouped for each in self._collections.values()):
+            with translated():
+                await self._sessions.succeed(owner)
 
     async def now(self) -> datetime:
         """The server's clock."""
