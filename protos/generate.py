@@ -4,6 +4,7 @@ The package has the folders of the protos, so that a proto package is a Python p
 runs this whenever a .proto file or topics.yaml changed.
 """
 
+import json
 import shutil
 import sys
 import sysconfig
@@ -11,12 +12,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import yaml
 from grpc_tools import protoc
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # pyright: ignore[reportMissingImports] - of the build
 
 
 class GenerateHook(BuildHookInterface[Any]):
-    """Runs protoc, and copies topics.yaml into the package."""
+    """Runs protoc, and puts topics.yaml into the package."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
         root = Path(self.root)
@@ -24,7 +26,9 @@ class GenerateHook(BuildHookInterface[Any]):
 
 
 def generate(root: Path, out: Path) -> None:
-    """Generates messages, services and stubs for every .proto file below `root`/rossio.
+    """Generates messages, services and stubs for every .proto file below `root`/rossio, and topics.json of topics.yaml.
+
+    Every process reads the topics when it starts, and JSON takes it no library for that.
 
     Raises:
         RuntimeError: protoc refused a file; it has printed why.
@@ -48,7 +52,7 @@ def generate(root: Path, out: Path) -> None:
             if parent != Path():
                 (out / parent / "__init__.py").touch()
     (package / "py.typed").touch()
-    shutil.copy(root / "topics.yaml", package / "topics.yaml")
+    (package / "topics.json").write_text(json.dumps(yaml.safe_load((root / "topics.yaml").read_bytes())))
 
 
 def _script(name: str) -> str:

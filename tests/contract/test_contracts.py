@@ -1,12 +1,12 @@
 """The contracts keep the promises that buf cannot check: rules, keys, request ids, pages, streams."""
 
 import importlib
+import json
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
 import pytest
-import yaml
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from rossio.authz.v1 import authz_pb2
 from rossio.event.v1 import event_pb2
@@ -22,7 +22,7 @@ SERVICES: list[ServiceDescriptor] = [s for file in DESCRIPTORS for s in file.ser
 METHODS: list[MethodDescriptor] = [method for service in SERVICES for method in service.methods]
 MESSAGES: list[Descriptor] = [m for file in DESCRIPTORS for m in file.message_types_by_name.values()]
 EVENTS = {m.full_name: m for m in MESSAGES if m.GetOptions().HasExtension(event_pb2.event)}
-STREAMS: dict[str, dict[str, Any]] = yaml.safe_load((files("rossio") / "topics.yaml").read_text())["streams"]
+STREAMS: dict[str, dict[str, Any]] = json.loads((files("rossio") / "topics.json").read_text())["streams"]
 
 
 def at(message: Descriptor, path: str) -> FieldDescriptor:

@@ -26,15 +26,6 @@ async def test_it_lives_from_start_to_the_signal_without_a_broker(how):
         else:
             app.exit()
 
-    app = application("notification", lifespan, version="3")
+    app = application(lifespan)
     await asyncio.wait_for(app.run(), 20)
     assert steps == ["started", "stopped"]
-
-
-def test_it_documents_the_streams_of_its_service():
-    @asynccontextmanager
-    async def lifespan():
-        yield
-
-    document = application("governance", lifespan).schema.to_specification().to_jsonable()
-    assert set(document["channels"]) == {"audit.v1 by every service", "audit.v1 settled by governance"}

@@ -29,7 +29,7 @@ def asyncapi(*, version: str = "0", bootstrap: str = "kafka:9092") -> dict[str, 
     """The document for every stream of topics.yaml: who publishes, who settles, who follows."""
     broker = KafkaBroker(bootstrap, logger=None)
     for stream in catalogue().streams.values():
-        declare(broker, stream)
+        _declare(broker, stream)
     specification = AsyncAPI(
         broker,
         title="Rossio",
@@ -49,36 +49,27 @@ def asyncapi(*, version: str = "0", bootstrap: str = "kafka:9092") -> dict[str, 
     return document
 
 
-def declare(broker: KafkaBroker, stream: Stream, *, service: str | None = None) -> None:
-    """Says on a broker that is never started who uses the stream: all of them, or this service."""
+def _declare(broker: KafkaBroker, stream: Stream) -> None:
+    """Says on a broker that is never started who uses the stream."""
     payload = _payload(sorted(stream.events))
 
     async def receive(event: object) -> None:
         """Stands for the handlers, which the settling consumer calls."""
 
     receive.__annotations__["event"] = payload
-    if service in (None, stream.producer) or stream.producer == EVERY_SERVICE:
-        who = "every service" if stream.producer == EVERY_SERVICE else stream.producer
-        broker.publisher(stream.name, schema=payload, title=f"{stream.name} by {who}", description=stream.about)
-    for reader in stream.consumers:
-        if service in (None, reader):
-            subscribe = broker.subscriber(
-                stream.name,
-                group_id=stream.group(reader),
-                auto_offset_reset="earliest",
-                title=f"{stream.name} settled by {reader}",
-                description=stream.about,
-            )
-            subscribe(receive)
-    for reader in stream.followers:
-        if service in (None, reader):
-            subscribe = broker.subscriber(
-                stream.name,
-                auto_offset_reset="earliest",
-                title=f"{stream.name} followed by {reader}",
-                description=stream.about,
-            )
-            subscribe(receive)
+    producer = "every service" if stream.producer == EVERY_SERVICE else stream.producer
+    broker.publisher(stream.name, schema=payload, title=f"{stream.name} by {producer}", description=stream.about)
+    uses: list[tuple[str, str | None]] = [(f"settled by {name}", stream.group(name)) for name in stream.consumers]
+    uses += [(f"followed by {name}", None) for name in stream.followers]
+    for use, group in uses:
+        subscribe = broker.subscriber(
+            stream.name,
+            group_id=group,
+            auto_offset_reset="earliest",
+            title=f"{stream.name} {use}",
+            description=stream.about,
+        )
+        subscribe(receive)
 
 
 def _payload(events: Sequence[str]) -> Any:

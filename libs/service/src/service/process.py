@@ -68,7 +68,7 @@ async def _live(
         admin = Admin(settings.admin_address)
         await admin.start()
         try:
-            life = application(name, lambda: lifecycle.lived(life.exit), version=release)
+            life = application(lambda: lifecycle.lived(life.exit))
             await life.run()
         finally:
             await admin.stop()
