@@ -6,7 +6,7 @@ from aiokafka import ConsumerRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from messaging.settle.item import Item
-from messaging.settle.lanes import Batch, Lane, Partition, Ready
+from messaging.settle.lanes import Heads, Lane, Partition, Ready
 from messaging.settle.limit import Limit
 
 
@@ -42,17 +42,17 @@ def test_whatever_the_turns_keys_keep_their_order_and_nothing_unsettled_is_commi
         if lane := partition.add(item(offset, key, handler)):
             ready.put(lane)
     settled = set()
-    in_hand: list[Batch] = []
+    in_hand: list[tuple[list[Item], Heads]] = []
     while ready or in_hand:
         if ready and (not in_hand or data.draw(st.booleans())):
-            batch = ready.take()
-            assert 1 <= len(batch.items) <= most
-            assert {each.handler for each in batch.items} == {batch.handler}
-            in_hand.append(batch)
+            handler, taken, heads = ready.take()
+            assert 1 <= len(taken) <= most
+            assert {each.handler for each in taken} == {handler}
+            in_hand.append((taken, heads))
             continue
-        batch = in_hand.pop(data.draw(st.integers(0, len(in_hand) - 1)))
-        items = iter(batch.items)
-        for lane, count in batch.lanes:
+        taken, heads = in_hand.pop(data.draw(st.integers(0, len(in_hand) - 1)))
+        items = iter(taken)
+        for lane, count in heads:
             done = data.draw(st.integers(0, count))
             for number in range(count):
                 offset = next(items).record.offset
@@ -78,7 +78,7 @@ def test_what_was_in_a_batch_that_failed_is_taken_alone():
     for lane in lanes:
         ready.put(lane)
     taken = [ready.take(), ready.take()]
-    assert sorted([each.record.offset for each in batch.items] for batch in taken) == [[0], [3]]
+    assert sorted([each.record.offset for each in items] for _, items, _ in taken) == [[0], [3]]
 
 
 def test_a_queue_that_is_always_full_does_not_starve_another():
@@ -86,7 +86,7 @@ def test_a_queue_that_is_always_full_does_not_starve_another():
     for offset in range(10):
         ready.put(lane_of(partition, item(offset, None, one)))
     ready.put(lane_of(partition, item(10, None, other)))
-    assert [ready.take().handler for _ in range(3)] == [one, other, one]
+    assert [ready.take()[0] for _ in range(3)] == [one, other, one]
 
 
 def test_the_limit_looks_at_the_last_records_only():

@@ -51,8 +51,7 @@ class Span:
 
 current: ContextVar[Span | None] = ContextVar("current_span", default=None)
 active = current.get
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]([0-9a-f])").fullmatch
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])").fullmatch
 
 
 def _hex(bits: int) -> str:
@@ -65,8 +64,6 @@ def context_from(traceparent: str | None) -> Span | None:
     if match is None:
         return None
     trace_id, span_id, flags = match.groups()
-    if trace_id == _NO_TRACE or span_id == _NO_SPAN:
-        return None
     return Span(trace_id, span_id, sampled=flags in "13579bdf")
 
 

@@ -1,7 +1,6 @@
 """Order per key: the lanes of a partition, and the queue of those whose head may be handled."""
 
 from collections import deque
-from typing import NamedTuple
 
 from messaging.settle.item import Handler, Item
 from messaging.settle.watermark import Watermark
@@ -72,13 +71,8 @@ class Partition:
         self.watermark.take(item)
 
 
-class Batch(NamedTuple):
-    """Heads of lanes for one call of one handler."""
-
-    handler: Handler | None
-    items: list[Item]
-    lanes: list[tuple[Lane, int]]
-    """Whose they are, and how many of each, in the order of the items."""
+Heads = list[tuple[Lane, int]]
+"""Lanes, and how many of the records at the head of each."""
 
 
 class Ready:
@@ -100,8 +94,8 @@ class Ready:
         queue.append(lane)
         self._lanes += 1
 
-    def take(self) -> Batch:
-        """The heads of as many lanes as one call takes. There has to be a lane."""
+    def take(self) -> tuple[Handler | None, list[Item], Heads]:
+        """The handler of one call, its records, and the lanes whose heads they are. There has to be a lane."""
         turn, queue = next(iter(self._queues.items()))
         handler, alone = turn
         lane = queue.popleft()
@@ -118,7 +112,7 @@ class Ready:
             del self._queues[turn]
         elif len(self._queues) > 1:
             self._queues[turn] = self._queues.pop(turn)
-        return Batch(handler, items, lanes)
+        return handler, items, lanes
 
     def clear(self) -> None:
         self._queues.clear()
