@@ -54,6 +54,10 @@ SHAPES = (
     Shape("10 recipients", 1024, 300, recipients=10, aim=3.0),
 )
 
+HASTY = "in_flow_delay = 0\n"
+"""As Debian ships it, Postfix sleeps before it takes a mail while more comes in than goes out. It does so with ten
+recipients a mail; that is measured both ways."""
+
 
 class Server(Protocol):
     """One of the two."""
@@ -85,6 +89,7 @@ class Postfix:
 
     folder: Path
     sink: int
+    settings: str = ""
     port: int = field(default_factory=free_port)
 
     def __enter__(self) -> Self:
@@ -98,8 +103,7 @@ class Postfix:
             f"inet_interfaces = 127.0.0.1\nrelayhost = [127.0.0.1]:{self.sink}\n"
             f"smtp_dns_support_level = disabled\nsmtp_host_lookup = native\n"
             f"maillog_file_prefixes = {self.folder}\nmaillog_file = {self.folder}/log\n"
-            # Else it sleeps where mail comes in faster than it goes out: with ten recipients it does half as many.
-            "in_flow_delay = 0\nsmtpd_client_connection_count_limit = 0\nmessage_size_limit = 36700160\n"
+            f"smtpd_client_connection_count_limit = 0\nmessage_size_limit = 36700160\n{self.settings}"
         )
         shutil.copy("/usr/share/postfix/master.cf.dist", self.folder / "etc" / "master.cf")
         master = self.folder / "etc" / "master.cf"
@@ -266,6 +270,8 @@ def measure() -> list[Row]:
     try:
         with Ours(folder / "ours", sink) as ours, Postfix(folder / "postfix", sink) as postfix:
             rows = list(compare(ours, postfix, sink, folder))
+            with Postfix(folder / "hasty", sink, HASTY) as hasty:
+                rows += compare(ours, hasty, sink, folder, shapes=SHAPES[2:], on=", Postfix without its pauses")
             rows.append(latency(ours, min(rows[0]["ours"] / 2, 200.0)))
         if shutil.which("secantusd-rs"):
             with Ours(folder / "default", sink, default_store=True) as ours, Postfix(folder / "again", sink) as postfix:

@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,6 +81,20 @@ async def test_the_folders_are_sharded_and_for_their_owner_alone(tmp_path: Path)
     assert path == tmp_path / "content" / "e01" / name[:2] / name[2:4] / name
     for made in [path, *path.parents[:4], *files(tmp_path / "keys")]:
         assert stat.S_IMODE(made.stat().st_mode) & 0o077 == 0
+
+
+async def test_what_is_kept_takes_no_more_of_the_disk_than_it_needs(tmp_path: Path) -> None:
+    """Room for eight megabytes is found at once while content comes."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(9):
+            yield os.urandom(1 << 20)
+
+    blobs = opened(tmp_path)
+    await blobs.prepare()
+    await blobs.put("e01", pieces())
+    (path,) = files(tmp_path / "content")
+    assert path.stat().st_blocks * 512 <= path.stat().st_size + (64 << 10)
 
 
 async def test_a_disk_that_does_not_work_is_transient(tmp_path: Path) -> None:

@@ -4,18 +4,28 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from errors import Transient
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SYNC_FILE_RANGE_WRITE: Final = 2
-_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
-if _sync_file_range is not None:
-    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_FALLOC_FL_KEEP_SIZE: Final = 1
+
+
+def _from_the_system(name: str, *arguments: type[Any]) -> Callable[..., Any] | None:
+    """A function of the C library, where there is one of that name."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function.argtypes = arguments
+    return function
+
+
+_sync_file_range = _from_the_system("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_fallocate = _from_the_system("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
 
 def write_once(path: Path, content: bytes) -> None:
@@ -74,6 +84,16 @@ def start_writing(file: int, offset: int, size: int) -> None:
     """
     if _sync_file_range is not None:
         _sync_file_range(file, offset, size, _SYNC_FILE_RANGE_WRITE)
+
+
+def expect(file: int, offset: int, size: int) -> None:
+    """Has the system find room at once for what will be written there, and not page by page (fallocate(2)).
+
+    The file stays as long as it is; truncating it gives back what was not needed. A hint: where there is no room, or
+    the file system cannot, the writes will tell.
+    """
+    if _fallocate is not None:
+        _fallocate(file, _FALLOC_FL_KEEP_SIZE, offset, size)
 
 
 @contextmanager

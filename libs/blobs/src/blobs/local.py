@@ -11,7 +11,7 @@ from typing import Final
 
 from errors import Conflict, NotFound
 
-from blobs.files import disk, locked, start_writing, sync_folder
+from blobs.files import disk, expect, locked, start_writing, sync_folder
 from blobs.keyring import Keyring
 from blobs.sealed import SealedBlobs
 from blobs.sealing import HEADER, SEALED_CHUNK, Sealed
@@ -240,6 +240,7 @@ class _File:
             if self._end - self._started >= _WRITE_BACK:
                 start_writing(self._file, self._started, self._end - self._started)
                 self._started = self._end
+                expect(self._file, self._end, _WRITE_BACK)
 
     def _keep(self, place: Path, header: bytes) -> bool:
         file, self._file = self._handle, None
