@@ -205,6 +205,75 @@ def test_a_restricted_list_takes_its_senders_and_believes_no_forged_one(book: Bo
         assert where(book, "board@a.test", sender=sender) == [("refused", "board@a.test", "5.7.1")]
 
 
+EDITOR = Sender("rui@b.test", trusted=True)
+
+
+def waiting(book: Book, to: str, sender: Sender = OUTSIDE) -> tuple[list[str], dict[str, str]]:
+    """Whom a mail goes to, and the lists that wait by the recipient that led there."""
+    found = Resolved(Route(book, HOPS), sender, [Recipient(to)])
+    going = [each.address for each in found]
+    return going, {each.target: each.original for each in found.waiting.values()}
+
+
+def test_a_moderated_list_stands_for_itself_until_its_moderators_have_decided(book: Book) -> None:
+    book.put_list("staff", "ana@a.test", "rui@b.test")
+    book.moderate("staff", "rui@b.test")
+    held = Destination(Kind.LIST, "staff@a.test", "staff", "staff+x@a.test", entity_id="ea", notify=("NEVER",))
+    found = Resolved(Route(book), OUTSIDE, [Recipient("staff+x@a.test", notify=("NEVER",))])
+    assert (list(found), list(found.waiting.values())) == ([], [held])
+    gone_on = Resolved(Route(book), replace(OUTSIDE, approved="staff"), ())
+    assert [(each.address, each.original, each.notify) for each in gone_on.of_list(held)] == [
+        ("ana@a.test", "staff+x@a.test", ("NEVER",)),
+        ("rui@b.test", "staff+x@a.test", ("NEVER",)),
+    ]
+    assert waiting(book, "staff@a.test", EDITOR) == (["ana@a.test", "rui@b.test"], {})
+    assert waiting(book, "staff@a.test", replace(EDITOR, trusted=False))[0] == []
+    assert waiting(book, "staff@a.test", replace(OUTSIDE, waits=False))[0] == ["ana@a.test", "rui@b.test"]
+    book.lists.clear()
+    (gone,) = gone_on.of_list(held)
+    assert (gone.kind, gone.status, gone.original) == (Kind.REFUSED, "5.1.1", "staff+x@a.test")
+
+
+def test_a_nested_moderated_list_waits_for_its_own_part(book: Book) -> None:
+    book.put_list("all", "ana@a.test", "staff")
+    book.put_list("staff", "rui@b.test", "board")
+    book.put_list("board", "joe@far.test", "all")
+    book.moderate("board", "ana@a.test")
+    assert waiting(book, "all@a.test") == (["ana@a.test", "rui@b.test"], {"board": "all@a.test"})
+    book.moderate("staff", "rui@b.test")
+    assert waiting(book, "all@a.test") == (["ana@a.test"], {"staff": "all@a.test"}), (
+        "that one's part is asked about later"
+    )
+    going, waits = waiting(book, "all@a.test", EDITOR)
+    assert (going, waits) == (["ana@a.test", "rui@b.test"], {"board": "all@a.test"})
+    staff = Destination(Kind.LIST, "staff@a.test", "staff", "all@a.test")
+    gone_on = Resolved(Route(book, HOPS), replace(OUTSIDE, approved="staff"), ())
+    assert [each.address for each in gone_on.of_list(staff)] == ["rui@b.test"]
+    assert list(gone_on.waiting) == ["board"]
+    book.static["all"].clear()
+    assert waiting(book, "all@a.test") == ([], {"staff": "all@a.test"}), "and nobody hears that it has no members"
+
+
+def test_who_sends_on_to_a_moderated_list_waits_with_it(book: Book) -> None:
+    book.put_list("staff", "rui@b.test", "ana@a.test")
+    book.moderate("staff", "rui@b.test")
+    sends_on(book, "ana@a.test", "staff@a.test", only=True)
+    found = Resolved(Route(book), EDITOR, [Recipient("ana@a.test")])
+    assert list(found) == []
+    (held,) = found.waiting.values()
+    gone_on = list(Resolved(Route(book), replace(EDITOR, approved="staff"), ()).of_list(held))
+    assert {each.address: each.forwarded_by for each in gone_on} == {"rui@b.test": "ana@a.test"}
+
+
+def test_the_explanation_says_whose_moderators_it_waits_for(book: Book) -> None:
+    book.put_list("staff", "ana@a.test")
+    book.moderate("staff", "ana@a.test")
+    explanation = explain(Route(book, HOPS), "rui@b.test", "staff@a.test")
+    assert [(s.kind, s.result) for s in explanation.steps][1:] == [("moderated", 'waits for moderators of "staff"')]
+    assert [(d.kind, d.address) for d in explanation.destinations] == [(Kind.LIST, "staff@a.test")]
+    assert explanation.count == 1
+
+
 def test_a_list_without_members_is_refused_and_not_swallowed(book: Book) -> None:
     book.put_list("empty")
     assert where(book, "empty@a.test") == [("refused", "empty@a.test", "5.2.4")]

@@ -113,5 +113,6 @@ def _changed(
     failed = (each for each in changed if delivery.action_for(shard.message, each, now) is Action.FAILED)
     notices = tuple((each, Action.FAILED) for each in failed)
     new = replace(shard, deliveries=deliveries, claimed=False)
-    new = replace(new, due=now, since=now) if new.waiting else replace(new, due=new.expires)
-    return Progress(new, changed, notices)
+    if new.waiting:
+        return Progress(replace(new, due=None if new.held else now, since=now), changed, notices)
+    return Progress(replace(new, due=new.expires), changed, notices)
