@@ -241,9 +241,7 @@ def test_a_nested_moderated_list_waits_for_its_own_part(book: Book) -> None:
     book.moderate("board", "ana@a.test")
     assert waiting(book, "all@a.test") == (["ana@a.test", "rui@b.test"], {"board": "all@a.test"})
     book.moderate("staff", "rui@b.test")
-    assert waiting(book, "all@a.test") == (["ana@a.test"], {"staff": "all@a.test"}), (
-        "that one's part is asked about later"
-    )
+    assert waiting(book, "all@a.test") == (["ana@a.test"], {"staff": "all@a.test"}), "its own part comes later"
     going, waits = waiting(book, "all@a.test", EDITOR)
     assert (going, waits) == (["ana@a.test", "rui@b.test"], {"board": "all@a.test"})
     staff = Destination(Kind.LIST, "staff@a.test", "staff", "all@a.test")
