@@ -117,10 +117,12 @@ def _attempts(outcome: events_pb2.Outcome) -> Iterator[tuple[object, ...]]:
     """A line for each attempt that is known; one for what has had none yet."""
     if not outcome.history:
         yield "-", outcome.address, "-", 0, _state(outcome.state), outcome.status, outcome.reply
-    for number, attempt in enumerate(outcome.history, outcome.attempts - len(outcome.history) + 1):
-        at = attempt.at.ToJsonString()
-        by = attempt.decided_by or attempt.target
-        yield at, outcome.address, by, number, _state(attempt.state), attempt.status, attempt.reply
+    number = outcome.attempts - sum(not each.decided_by for each in outcome.history)
+    for attempt in outcome.history:
+        number += not attempt.decided_by
+        at, by = attempt.at.ToJsonString(), attempt.decided_by or attempt.target
+        count = "-" if attempt.decided_by else max(number, 1)
+        yield at, outcome.address, by, count, _state(attempt.state), attempt.status, attempt.reply
 
 
 def _state(state: events_pb2.DeliveryState.ValueType) -> str:

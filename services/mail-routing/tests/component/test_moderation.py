@@ -49,7 +49,8 @@ async def listed(stub: Any, message_id: str) -> list[pb.ModeratedMail]:
 
 async def waits(stub: Any, message_id: str) -> pb.ModeratedMail:
     """The one part of the mail that waits for the caller, once it does."""
-    (waiting,) = await eventually(lambda: listed(stub, message_id))
+    parts: list[pb.ModeratedMail] = await eventually(lambda: listed(stub, message_id))
+    (waiting,) = parts
     return waiting
 
 
@@ -120,8 +121,11 @@ async def test_a_mail_to_a_moderated_list_waits_and_goes_on_to_each_once(
         ends_once(mail, mark, RUI, NUNO, "mr-c1")
         assert len(sink.with_marker(mark)) == 1
 
-    outcomes = {o.address: o for t in await found(caller(ANA), message_id) for o in t.outcomes}
-    assert {o.state for o in outcomes.values()} == {DELIVERED}
+    async def ended() -> dict[str, events_pb2.Outcome]:
+        outcomes = {o.address: o for t in await found(caller(ANA), message_id) for o in t.outcomes}
+        return outcomes if {o.state for o in outcomes.values()} == {DELIVERED} else {}
+
+    outcomes = await eventually(ended)
     past = [(each.state, each.decided_by, each.reply) for each in outcomes[NEWS].history]
     assert [state for state, _, _ in past] == [PENDING, DEFERRED, DELIVERED]
     assert past[1][1] in {EVA, DORA}

@@ -28,7 +28,8 @@ class StoredModerated:
 
     async def of_mail(self, message_id: str) -> Sequence[Shard]:
         query = {"message_id": message_id, "treatment.held": True}
-        return [documents.shard(found) async for found in self._collection.find(query, projection={"outbox": False})]
+        shards = self._collection.find(query, sort=(("number", 1),), projection={"outbox": False})
+        return [documents.shard(found) async for found in shards]
 
     async def decide(self, progress: Progress, ours: Sequence[Message], said: Said, entity_id: str, deed: Deed) -> None:
         shard, action = progress.shard, f"mail.moderation.{said.decision.value}"

@@ -37,7 +37,10 @@ class Moderated(Protocol):
         """Those of which something waits, by any of the keys, behind the id `after`, without their content."""
         ...
 
-    async def of_mail(self, message_id: str) -> Sequence[Shard]: ...
+    async def of_mail(self, message_id: str) -> Sequence[Shard]:
+        """Those of the mail by their numbers, so that of two who decide the first is so for all of them."""
+        ...
+
     async def decide(self, progress: Progress, ours: Sequence[Message], said: Said, entity_id: str, deed: Deed) -> None:
         """Record what was decided, with its audit for the entity; `Conflict` when somebody was faster."""
 
@@ -53,6 +56,10 @@ class Waiting:
     @property
     def panel(self) -> Panel:
         return moderation.panel(self.shard, self.deliveries[0].destination)
+
+    @property
+    def pending(self) -> list[Delivery]:
+        return [each for each in self.deliveries if each.state is State.PENDING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ class ReadModerated:
     async def __call__(self, caller: Caller, moderation_id: str) -> tuple[Waiting, bytes]:
         """`NotFound` once it waits no longer."""
         for found in await self.docket.of(caller, moderation_id):
-            if any(each.state is State.PENDING for each in found.deliveries):
+            if found.pending:
                 await self.audit(caller, found.shard.message.message_id)
                 return found, await self.contents.read(found.shard.message)
         raise errors.NotFound("there is no such mail that waits for moderators")
@@ -135,21 +142,18 @@ class DecideModerated:
         """`Conflict` (DECIDED) when the contrary was decided, or it has waited too long."""
         for _ in range(_ATTEMPTS):
             found = await self.docket.of(caller, said.moderation_id)
+            _must_agree(found, said.decision)
             try:
                 for waiting in found:
                     await self._decide(caller, waiting, said, at)
-            except errors.Conflict as conflict:
-                if conflict.reason == "DECIDED":
-                    raise
+            except errors.Conflict:
                 continue  # somebody was faster: what is so now decides
             return
         raise errors.Conflict("the mail changes too fast; repeat the request", reason="BUSY")
 
     async def _decide(self, caller: Caller, waiting: Waiting, said: Said, at: datetime) -> None:
-        pending = [each for each in waiting.deliveries if each.state is State.PENDING]
+        pending = waiting.pending
         if not pending:
-            if said.decision not in map(moderation.decision_of, waiting.deliveries):
-                raise errors.Conflict("it was decided otherwise, or has waited too long", reason="DECIDED")
             return
         shard = waiting.shard
         progress = moderation.decided(shard, pending, said.decision, caller.subject, said.reason, at)
@@ -159,3 +163,11 @@ class DecideModerated:
         entity_id = waiting.panel.entity_id or caller.entity_id
         await self.docket.mails.decide(progress, ours, said, entity_id, Deed(caller, at))
         telemetry.points.reached("mail.moderation.decided")
+
+
+def _must_agree(found: Sequence[Waiting], decision: Decision) -> None:
+    """`Conflict` where some of it was decided otherwise, or none waits that nobody has decided."""
+    decided = {moderation.decision_of(each) for waiting in found for each in waiting.deliveries} - {None}
+    contrary = decided - {decision}
+    if contrary or not (decided or any(waiting.pending for waiting in found)):
+        raise errors.Conflict("it was decided otherwise, or has waited too long", reason="DECIDED")
