@@ -357,8 +357,8 @@ FOREIGN: dict[str, Call] = {
     "MailService.DropQuarantined": lambda c, t, _: c.mail.DropQuarantined(
         mail_rules.DropQuarantinedRequest(request_id=one(), quarantine_id=f"{t.message_id}/0")
     ),
-    "ModerationService.ReadModerated": lambda c, t, _: c.mail_moderation.ReadModerated(
-        moderation.ReadModeratedRequest(moderation_id=f"{t.message_id}:{t.rule_id}")
+    "ModerationService.GetModerated": lambda c, t, _: c.mail_moderation.GetModerated(
+        moderation.GetModeratedRequest(moderation_id=f"{t.message_id}:{t.rule_id}")
     ),
     "ModerationService.ApproveModerated": lambda c, t, _: c.mail_moderation.ApproveModerated(
         moderation.ApproveModeratedRequest(request_id=one(), moderation_id=f"{t.message_id}:{t.rule_id}")

@@ -42,8 +42,8 @@ def _row(mail: moderation_pb2.ModeratedMail) -> tuple[object, ...]:
 async def show(moderation_id: Id, caller: As = None) -> None:
     """Prints the mail itself; each look is audited."""
     async with connect(caller) as client:
-        request = moderation_pb2.ReadModeratedRequest(moderation_id=moderation_id)
-        answer = await client.mail_moderation.ReadModerated(request)
+        request = moderation_pb2.GetModeratedRequest(moderation_id=moderation_id)
+        answer = await client.mail_moderation.GetModerated(request)
     sys.stdout.buffer.write(answer.content)
 
 

@@ -39,7 +39,7 @@ from mail_routing.application.authenticate import Authenticate
 from mail_routing.application.authorise import Authorise
 from mail_routing.application.change_queue import ChangeQueue
 from mail_routing.application.create_app_password import CreateAppPassword
-from mail_routing.application.decide_moderated import DecideModerated, Docket, ListModerated, ReadModerated
+from mail_routing.application.decide_moderated import DecideModerated, Docket, GetModerated, ListModerated
 from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
 from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
@@ -185,7 +185,7 @@ def moderation(
     docket = Docket(mails, people)
     api = grpc_moderation.ModerationApi(
         ListModerated(docket, PublishedAudit(app.producer, now=now, action="mail.moderation.list")),
-        ReadModerated(docket, contents, PublishedAudit(app.producer, now=now, action="mail.moderation.read")),
+        GetModerated(docket, contents, PublishedAudit(app.producer, now=now, action="mail.moderation.read")),
         DecideModerated(docket, contents, inform),
         now=now,
     )

@@ -100,7 +100,7 @@ async def test_a_mail_to_a_moderated_list_waits_and_goes_on_to_each_once(
             assert all(word in said for word in ("moderação", "moderation", address(ANA), NEWS, "espera", "waits"))
             assert "by gRPC" not in said
             assert mark.decode() not in said
-        shown = await moderator(EVA).ReadModerated(pb.ReadModeratedRequest(moderation_id=waiting.moderation_id))
+        shown = await moderator(EVA).GetModerated(pb.GetModeratedRequest(moderation_id=waiting.moderation_id))
         assert mark in shown.content
         assert not mail.letters(NUNO, mark)
 
@@ -151,7 +151,7 @@ async def test_nobody_else_may_see_or_decide(mail: Mail, caller: As, moderator: 
     for stranger in strangers:
         assert not await listed(stranger, message_id)
         for call in (
-            stranger.ReadModerated(pb.ReadModeratedRequest(moderation_id=waiting.moderation_id)),
+            stranger.GetModerated(pb.GetModeratedRequest(moderation_id=waiting.moderation_id)),
             stranger.ApproveModerated(approval(waiting.moderation_id)),
             stranger.RejectModerated(rejection(waiting.moderation_id)),
         ):

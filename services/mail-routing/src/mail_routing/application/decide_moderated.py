@@ -116,7 +116,7 @@ class ListModerated:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadModerated:
+class GetModerated:
     docket: Docket
     contents: Contents
     audit: Audit

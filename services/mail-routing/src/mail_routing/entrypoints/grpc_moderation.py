@@ -10,7 +10,7 @@ from rossio.mail.v1 import moderation_pb2 as pb
 from rossio.mail.v1 import moderation_pb2_grpc
 
 from mail_routing.adapters import wire_moderation
-from mail_routing.application.decide_moderated import DecideModerated, ListModerated, ReadModerated, Said
+from mail_routing.application.decide_moderated import DecideModerated, GetModerated, ListModerated, Said
 from mail_routing.domain.moderation import Decision
 
 SERVICE = "rossio.mail.v1.ModerationService"
@@ -20,7 +20,7 @@ class ModerationApi(moderation_pb2_grpc.ModerationServiceServicer):
     """The servicer."""
 
     def __init__(
-        self, list_: ListModerated, read: ReadModerated, decide: DecideModerated, *, now: Callable[[], datetime]
+        self, list_: ListModerated, read: GetModerated, decide: DecideModerated, *, now: Callable[[], datetime]
     ) -> None:
         self._list = list_
         self._read = read
@@ -33,9 +33,9 @@ class ModerationApi(moderation_pb2_grpc.ModerationServiceServicer):
         token = rpc.page_token(request, goes_on) if goes_on else ""
         return pb.ListModeratedResponse(mails=map(wire_moderation.moderated, found), next_page_token=token)
 
-    async def ReadModerated(self, request: pb.ReadModeratedRequest, context: Any) -> pb.ReadModeratedResponse:
+    async def GetModerated(self, request: pb.GetModeratedRequest, context: Any) -> pb.GetModeratedResponse:
         found, content = await self._read(rpc.caller(), request.moderation_id)
-        return pb.ReadModeratedResponse(mail=wire_moderation.moderated(found), content=content)
+        return pb.GetModeratedResponse(mail=wire_moderation.moderated(found), content=content)
 
     async def ApproveModerated(self, request: pb.ApproveModeratedRequest, context: Any) -> pb.ApproveModeratedResponse:
         said = Said(request.moderation_id, Decision.APPROVE, request.reason)
