@@ -14,6 +14,8 @@ from mail_routing.adapters import documents
 from mail_routing.adapters.directory import ViewDirectory
 from mail_routing.application.after_moderation import AfterModeration
 from mail_routing.application.apply_rules import ApplyRules
+from mail_routing.application.decide_moderated import DecideModerated, Docket, Said
+from mail_routing.application.ports import Deed
 from mail_routing.domain import dsn, moderation, moderation_notice, queue, rule_grammar, treatment
 from mail_routing.domain.delivery import Action, Delivery, Onward, Plan, Progress, Result, Shard, State, attempted
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
@@ -22,14 +24,17 @@ from mail_routing.domain.queue import QueueAction
 from mail_routing.domain.route import Destination, Kind, Route
 from mail_routing.domain.rules import Action as RuleAction
 from mail_routing.domain.rules import Book, Rule, Verb, Verdict
-from mail_routing.domain.rules import Decision as Held
+from mail_routing.domain.rules import Decision as RuleDecision
 from mail_routing.domain.treatment import MODERATED, Treatment
 from rossio.directory.v1 import directory_pb2, events_pb2
+from rpc import Caller
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=5)
 CONTENT = b"Subject: segredo\r\n\r\nx\r\n"
-RULED = Treatment(kept_back="odd", held=True, moderators="judges", decisions=(Held("ea", "r1", 3, "r", "hold odd"),))
+RULED = Treatment(
+    kept_back="odd", held=True, moderators="judges", decisions=(RuleDecision("ea", "r1", 3, "r", "hold odd"),)
+)
 
 
 def message(sender: str = "ana@a.test") -> Message:
@@ -107,8 +112,10 @@ def test_a_decision_turns_what_waits_once() -> None:
 def test_what_is_approved_has_its_five_days_from_then_on() -> None:
     approved = decide(shard(mailbox("rui"), treated=RULED), Decision.APPROVE, at=LATER).shard
     full = Result(State.DEFERRED, "4.2.2", "Mailbox full")
-    again = attempted(approved, {mailbox("rui"): full}, LATER, 0.5).shard
-    assert (again.waiting, again.due is not None) == (again.deliveries, True)
+    again = attempted(approved, {mailbox("rui"): full}, LATER, 0.5)
+    assert again.shard.waiting == again.shard.deliveries
+    assert again.shard.due is not None
+    assert again.notices == (), "nor is it late yet"
 
 
 def test_a_sender_hears_of_a_rejection_unless_they_asked_not_to_or_are_nobody() -> None:
@@ -166,6 +173,11 @@ def test_the_notice_says_who_to_whom_until_when_and_nothing_of_the_mail() -> Non
     for said in ("<ana@a.test>", "<news@b.test>", "2026-11-28 12:00 UTC", "moderation approve m1:news", "moderador"):
         assert said in text
     assert b"segredo" not in asked.content
+    assert "confirm" not in text
+    outside = replace(held, message=replace(held.message, origin=Origin.SMTP))
+    doubted = moderation_notice.asking(outside, held.deliveries[0], ["eva@b.test"], "mx.a.test").content
+    assert isinstance(doubted, bytes)
+    assert doubted.count(b"confirm") == 2, "anybody may say that they are a moderator"
     assert asked == moderation_notice.asking(held, held.deliveries[0], ["eva@b.test", "dora@b.test"], "mx.a.test")
     ruled = shard(mailbox("rui"), treated=RULED)
     parts = [moderation_notice.asking(each, each.deliveries[0], ["x@b.test"], "h") for each in (ruled, ruled)]
@@ -319,3 +331,73 @@ async def test_lists_that_share_people_go_on_to_each_once_whatever_dies_between(
     numbers = [each.number for each in store.shards if each.id in {i for o in last[0].shard.onward for i in o.ids}]
     assert len(set(numbers)) == len(numbers) == 2
     assert not {0, 1} & set(numbers), "reports are named by shard and version"
+
+
+@dataclass
+class Held:
+    """`Moderated` in memory, in which a decision may come between; and people who are all judges."""
+
+    shards: list[Shard]
+    before: list[Progress] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
+
+    async def of_mail(self, message_id: str) -> Sequence[Shard]:
+        return list(self.shards)
+
+    async def decide(self, progress: Progress, ours: object, said: Said, entity_id: str, deed: Deed) -> None:
+        if self.before:
+            self._record(self.before.pop())
+            raise errors.Conflict("somebody was faster", reason="STALE")
+        self._record(progress)
+        self.decisions.append(f"{said.decision.value} {progress.shard.number} by {deed.by.subject} for {entity_id}")
+
+    def _record(self, progress: Progress) -> None:
+        self.shards = [progress.shard if each.number == progress.shard.number else each for each in self.shards]
+
+    def decides(self, person_id: str, panel: Panel) -> bool:
+        return panel.group_id == "judges"
+
+    async def read(self, mail: Message) -> bytes:
+        return CONTENT
+
+    async def inform(self, progress: Progress, content: bytes) -> Sequence[Message]:
+        return ()
+
+
+def deciding(held: Any) -> DecideModerated:
+    return DecideModerated(Docket(held, held), held, held.inform)
+
+
+async def test_the_first_decision_is_so_for_all_parts_of_a_large_mail() -> None:
+    first, second = shard(mailbox("rui"), treated=RULED), replace(shard(mailbox("eva"), treated=RULED), number=1)
+    approved = decide(first, Decision.APPROVE)
+    dora = Caller("dora", "person", "ed", frozenset())
+    for held in (Held([approved.shard, second]), Held([first, second], before=[approved])):
+        with pytest.raises(errors.Conflict) as contrary:
+            await deciding(held)(dora, Said("m1:r1", Decision.REJECT, ""), at=NOW)
+        assert contrary.value.reason == "DECIDED"
+        assert held.shards == [approved.shard, second]
+        for _ in range(2):
+            await deciding(held)(dora, Said("m1:r1", Decision.APPROVE, ""), at=NOW)
+        assert held.decisions == ["approve 1 by dora for ea"]
+    given_up = Held([moderation.expired(first, LATER).shard])
+    for decision in Decision:
+        with pytest.raises(errors.Conflict):
+            await deciding(given_up)(dora, Said("m1:r1", decision, ""), at=NOW)
+
+
+async def test_what_waits_for_others_is_not_there() -> None:
+    held = Held([shard(a_list())])
+    for who in (
+        Caller("dora", "person", "eb", frozenset()),
+        Caller("boss", "person", "ea", frozenset({"mail.admin"})),
+        Caller("boss", "person", "eb", frozenset({"directory.admin"})),
+    ):
+        with pytest.raises(errors.NotFound):
+            await deciding(held)(who, Said("m1:news", Decision.APPROVE, ""), at=NOW)
+    boss = Caller("boss", "person", "eb", frozenset({"mail.admin"}))
+    for unknown in ("m1:other", "m1", "", "m1:news:x"):
+        with pytest.raises(errors.NotFound):
+            await deciding(held)(boss, Said(unknown, Decision.APPROVE, ""), at=NOW)
+    await deciding(held)(boss, Said("m1:news", Decision.APPROVE, ""), at=NOW)
+    assert held.decisions == ["approve 0 by boss for eb"]

@@ -270,6 +270,13 @@ def test_the_explanation_says_whose_moderators_it_waits_for(book: Book) -> None:
     assert [(s.kind, s.result) for s in explanation.steps][1:] == [("moderated", 'waits for moderators of "staff"')]
     assert [(d.kind, d.address) for d in explanation.destinations] == [(Kind.LIST, "staff@a.test")]
     assert explanation.count == 1
+    hold = rules.Rule("r", "odd", 0, (), (rules.Action(rules.Verb.HOLD, "odd", "judges"),))
+    asked = Resolve(Route(book), NoRules(), ApplyRules(Route(book), NoRules()))
+    question = Question("rui@b.test", "ana@a.test", draft=hold)
+    told = asked(
+        Caller("boss", "person", "ea", frozenset({"mail.admin"})), question, now=datetime(2026, 11, 26, tzinfo=UTC)
+    )
+    assert [(s.kind, s.result) for s in told.steps][-1] == ("moderated", "waits for members of judges")
 
 
 def test_a_list_without_members_is_refused_and_not_swallowed(book: Book) -> None:

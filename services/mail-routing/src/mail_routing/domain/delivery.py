@@ -208,7 +208,7 @@ def attempted(
     for at, (old, new) in enumerate(zip(shard.deliveries, deliveries, strict=True)):
         if new is old:
             continue
-        action = action_for(shard.message, new, now)
+        action = action_for(shard, new, now)
         if action is Action.DELAYED:
             new = deliveries[at] = replace(new, told=(*new.told, "DELAY"))  # noqa: PLW2901 - it is told from now on
         changed.append(new)
@@ -220,7 +220,7 @@ def attempted(
     return Progress(after, tuple(changed), tuple(notices))
 
 
-def action_for(message: Message, delivery: Delivery, now: datetime) -> Action | None:
+def action_for(shard: Shard, delivery: Delivery, now: datetime) -> Action | None:
     """What the sender is to hear (RFC 3461 section 4.1); bulk mail hears of delays only when it asks."""
     notify, told = delivery.destination.notify, delivery.told
     match delivery.state:
@@ -228,8 +228,8 @@ def action_for(message: Message, delivery: Delivery, now: datetime) -> Action | 
             return Action.FAILED
         case State.DELIVERED if "SUCCESS" in notify and "SUCCESS" not in told:
             return Action.RELAYED if delivery.destination.kind is Kind.RELAY else Action.DELIVERED
-        case State.DEFERRED if "DELAY" not in told and now - message.accepted_at >= DELAY_AFTER:
-            wanted = "DELAY" in notify or (not notify and message.message_class is not MessageClass.BULK)
+        case State.DEFERRED if "DELAY" not in told and now - shard.tried_from >= DELAY_AFTER:
+            wanted = "DELAY" in notify or (not notify and shard.message.message_class is not MessageClass.BULK)
             return Action.DELAYED if wanted else None
     return None
 

@@ -110,7 +110,7 @@ def _changed(
     chosen = {each.destination for each in wanted}
     deliveries = tuple(after(each) if each.destination in chosen else each for each in shard.deliveries)
     changed = tuple(each for each in deliveries if each.destination in chosen)
-    failed = (each for each in changed if delivery.action_for(shard.message, each, now) is Action.FAILED)
+    failed = (each for each in changed if delivery.action_for(shard, each, now) is Action.FAILED)
     notices = tuple((each, Action.FAILED) for each in failed)
     new = replace(shard, deliveries=deliveries, claimed=False)
     if new.waiting:

@@ -10,10 +10,10 @@ from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Kind
 
 _TEXT = """\
-Um mail de <{sender}> para {what} espera por um moderador, até {until}.
+Um mail de <{sender}>{unproven_in_portuguese} para {what} espera por um moderador, até {until}.
 Depois disso não é entregue, e quem o enviou fica a saber.
 
-A mail from <{sender}> to {what_in_english} waits for a moderator, until {until}.
+A mail from <{sender}>{unproven} to {what_in_english} waits for a moderator, until {until}.
 After that it is not delivered, and its sender is told so.
 
   rossio mail moderation show {id}
@@ -33,6 +33,8 @@ def asking(shard: Shard, waiting: Delivery, to: Sequence[str], hostname: str) ->
     at = waiting.at or message.accepted_at
     text = _TEXT.format(
         sender=message.sender,
+        unproven_in_portuguese="" if message.origin.trusted else " (remetente por confirmar)",
+        unproven="" if message.origin.trusted else " (nobody has confirmed that it is)",
         what=_what(waiting, "a lista", "destinatários que uma regra retém"),
         what_in_english=_what(waiting, "the list", "recipients that a rule holds back"),
         until=f"{waiting.until:%Y-%m-%d %H:%M} UTC",
