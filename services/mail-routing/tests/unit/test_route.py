@@ -260,7 +260,37 @@ def test_who_sends_on_to_a_moderated_list_waits_with_it(book: Book) -> None:
     assert list(found) == []
     (held,) = found.waiting.values()
     gone_on = list(Resolved(Route(book), replace(EDITOR, approved="staff"), ()).of_list(held))
-    assert {each.address: each.forwarded_by for each in gone_on} == {"rui@b.test": "ana@a.test"}
+    by = dict.fromkeys(("rui@b.test", "ana@a.test"), "ana@a.test")
+    assert {each.address: each.forwarded_by for each in gone_on} == by, "and the circle ends in her mailbox"
+
+
+def test_a_moderated_list_that_comes_back_to_itself_is_not_asked_about_again(book: Book) -> None:
+    book.put_list("staff", "rui@b.test", "loop@a.test")
+    book.put_list("loop", "ana@a.test", "staff")
+    book.moderate("staff", "rui@b.test")
+    assert waiting(book, "staff@a.test", EDITOR) == (["rui@b.test", "ana@a.test"], {})
+    assert waiting(book, "staff@a.test", replace(OUTSIDE, approved="staff")) == (["rui@b.test", "ana@a.test"], {})
+
+
+def test_who_meets_no_moderated_list_pays_nothing_for_those_there_are(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.put_list("staff", "ana@a.test", "inner")
+    book.put_list("inner", "rui@b.test")
+    book.put_list("board", "rui@b.test")
+    book.moderate("board", "ana@a.test")
+    asked: list[str] = []
+    within = book.moderated_within
+
+    def noted(group_id: str) -> frozenset[str]:
+        asked.append(group_id)
+        return within(group_id)
+
+    monkeypatch.setattr(book, "moderated_within", noted)
+    monkeypatch.setattr(book, "needs_approval", lambda *_: asked.append("person"))
+    monkeypatch.setattr(book, "first_of", lambda *_: asked.append("first"))
+    assert len(where(book, "ana@a.test", "rui@b.test", "staff@a.test", "x@far.test")) == 3
+    assert asked == ["staff"], "once for a list, whatever the number of its people"
 
 
 def test_the_explanation_says_whose_moderators_it_waits_for(book: Book) -> None:

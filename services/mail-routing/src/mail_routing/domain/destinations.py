@@ -85,20 +85,21 @@ class Resolved:
                 yield from self._list(found, sender, recipient)
 
     def _list(self, found: MailList, sender: Sender, recipient: Recipient) -> Iterator[Destination]:
-        if found.moderated and self._waits(sender, found.group_id):
+        if found.group_id in self._open:
+            if self._tell:
+                self._tell(Step("cycle", canonical(recipient.address), "this list is being expanded already"))
+        elif found.moderated and self._waits(sender, found.group_id):
             self._wait(found, recipient)
         elif found.mailbox_of:
             box = f"{found.mailbox_of}/group.{found.group_id}"
             owner = (_original(recipient), "", found.mailbox_of)
             yield from _mailbox(self._route.next_hops, found.address, box, owner, recipient.notify)
-        elif found.group_id not in self._open:
+        else:
             self._open.add(found.group_id)
             yield from self._members(found, sender, recipient)
-        elif self._tell:
-            self._tell(Step("cycle", canonical(recipient.address), "this list is being expanded already"))
 
     def _waits(self, sender: Sender, group_id: str) -> bool:
-        if not sender.waits or sender.approved == group_id:
+        if not sender.waits or sender.approved == group_id or group_id in self._open:
             return False
         directory = self._route.directory
         return directory.needs_approval(believed(directory, sender), group_id)
