@@ -14,7 +14,7 @@ from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import service_pb2 as document_pb2
 from rossio.governance.v1 import dead_letters_pb2
 from rossio.governance.v1 import service_pb2 as governance_pb2
-from rossio.mail.v1 import queue_pb2
+from rossio.mail.v1 import moderation_pb2, queue_pb2
 from rossio.mail.v1 import service_pb2 as mail_pb2
 from rossio.news.v1 import service_pb2 as news_pb2
 from rossio.notification.v1 import service_pb2 as notification_pb2
@@ -27,6 +27,7 @@ FILES = (
     ("directory", directory_pb2),
     ("mail-routing", mail_pb2),
     ("mail-routing", queue_pb2),
+    ("mail-routing", moderation_pb2),
     ("document", document_pb2),
     ("news", news_pb2),
     ("notification", notification_pb2),

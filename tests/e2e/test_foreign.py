@@ -18,6 +18,7 @@ from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as doc
 from rossio.governance.v1 import service_pb2 as governance
 from rossio.mail.v1 import access_pb2 as mail_access
+from rossio.mail.v1 import moderation_pb2 as moderation
 from rossio.mail.v1 import rules_pb2 as mail_rules
 from rossio.mail.v1 import service_pb2 as mail
 from rossio.news.v1 import news_pb2
@@ -355,6 +356,15 @@ FOREIGN: dict[str, Call] = {
     ),
     "MailService.DropQuarantined": lambda c, t, _: c.mail.DropQuarantined(
         mail_rules.DropQuarantinedRequest(request_id=one(), quarantine_id=f"{t.message_id}/0")
+    ),
+    "ModerationService.GetModerated": lambda c, t, _: c.mail_moderation.GetModerated(
+        moderation.GetModeratedRequest(moderation_id=f"{t.message_id}:{t.rule_id}")
+    ),
+    "ModerationService.ApproveModerated": lambda c, t, _: c.mail_moderation.ApproveModerated(
+        moderation.ApproveModeratedRequest(request_id=one(), moderation_id=f"{t.message_id}:{t.rule_id}")
+    ),
+    "ModerationService.RejectModerated": lambda c, t, _: c.mail_moderation.RejectModerated(
+        moderation.RejectModeratedRequest(request_id=one(), moderation_id=f"{t.message_id}:{t.rule_id}")
     ),
     "GovernanceService.ListAuditRecords": lambda c, _, __: _drain(
         c.governance.ListAuditRecords(governance.ListAuditRecordsRequest(entity_id="e01"))

@@ -1,14 +1,17 @@
-"""`rossio mail rules`, `mail quarantine` and `mail password` as an administrator and a person type them."""
+"""`rossio mail rules`, `quarantine`, `moderation` and `password` as those type them who may."""
 
 import asyncio
 import json
 import os
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from cli.client import Client
 from cli.demo.mail import hand_over
 from cli.demo.stage import until
+from rossio.directory.v1 import directory_pb2, service_pb2
 
 from tests.e2e.running import Running
 
@@ -90,3 +93,49 @@ async def test_a_person_makes_an_app_password_and_takes_it_back(running: Running
     (line,) = (line for line in listed.splitlines() if "phone" in line.split())
     await rossio(running, token, "mail", "password", "revoke", line.split()[0])
     assert "revoked" in await rossio(running, token, "mail", "password", "list")
+
+
+async def test_a_moderator_is_asked_looks_and_decides(running: Running) -> None:
+    people = [running.stage.cast.person("e08", nth=nth) for nth in range(3)]
+    tokens = [running.suite.issuer.token(each.person_id, entity="e08", roles=["directory.admin"]) for each in people]
+    address = f"avisos@{people[0].addresses[0].partition('@')[2]}"
+    group = directory_pb2.Group(
+        group_id="g-e08-avisos",
+        entity_id="e08",
+        name="Avisos",
+        addresses=[address],
+        members=[directory_pb2.Member(person_id=people[2].person_id)],
+        moderators=[directory_pb2.Member(person_id=people[1].person_id)],
+    )
+    async with Client(running.stage.stack.endpoints, lambda: tokens[0]) as client:
+        await client.directory.PutGroup(service_pb2.PutGroupRequest(request_id=str(uuid4()), group=group))
+
+    async def known() -> bool:
+        return "waits for moderators" in await rossio(running, tokens[0], "mail", "resolve", address)
+
+    await until("mail-routing knows the list", known)
+    sent = [await rossio(running, tokens[0], "mail", "send", address, "--body", "boa tarde") for _ in range(2)]
+    ids = [line.split()[-1] for line in sent]
+
+    async def asked() -> list[str] | None:
+        lines = (await rossio(running, tokens[1], "mail", "moderation", "list")).splitlines()
+        waiting = {line.split(":")[0]: line.split()[0] for line in lines}
+        return [waiting[one] for one in ids] if waiting.keys() >= set(ids) else None
+
+    first, second = await until("both wait for the moderator", asked)
+    assert "boa tarde" in await rossio(running, tokens[1], "mail", "moderation", "show", first)
+    assert ids[0] not in await rossio(running, tokens[0], "mail", "moderation", "list")
+    await rossio(running, tokens[1], "mail", "moderation", "approve", first)
+    await rossio(running, tokens[1], "mail", "moderation", "reject", second, "--reason", "hoje não")
+
+    def letters(nth: int, of: str) -> list[Path]:
+        return list(Path(running.stage.stack.maildirs).glob(f"**/{people[nth].person_id}/new/*{of}*"))
+
+    async def ended() -> bool:
+        return bool(letters(2, ids[0]) and letters(0, f"{ids[1]}.dsn"))
+
+    await until("the one is in the mailbox, and of the other its sender has heard", ended)
+    assert not letters(2, ids[1])
+    traced = await rossio(running, tokens[0], "mail", "trace", "--message", ids[1])
+    assert people[1].person_id in traced
+    assert "hoje não" in traced

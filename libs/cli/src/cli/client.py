@@ -30,6 +30,7 @@ from rossio.document.v1.service_pb2_grpc import (
 )
 from rossio.governance.v1.dead_letters_pb2_grpc import DeadLetterServiceStub
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
+from rossio.mail.v1.moderation_pb2_grpc import ModerationServiceStub
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
@@ -64,6 +65,10 @@ class Client:
     @cached_property
     def mail_queue(self) -> QueueServiceStub:
         return QueueServiceStub(self._channel("mail-routing"))
+
+    @cached_property
+    def mail_moderation(self) -> ModerationServiceStub:
+        return ModerationServiceStub(self._channel("mail-routing"))
 
     @cached_property
     def document(self) -> DocumentServiceStub:

@@ -12,12 +12,13 @@ from errors import Invalid
 from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.mail.v1 import events_pb2, service_pb2
 
-from cli import mail_access, mail_queue, mail_rules
+from cli import mail_access, mail_moderation, mail_queue, mail_rules
 from cli.client import connect
 from cli.command import As, console, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
 app.add_typer(mail_queue.app, name="queue")
+app.add_typer(mail_moderation.app, name="moderation")
 app.add_typer(mail_access.password, name="password")
 app.add_typer(mail_access.delegate, name="delegate")
 app.add_typer(mail_rules.rules, name="rules")
@@ -116,9 +117,12 @@ def _attempts(outcome: events_pb2.Outcome) -> Iterator[tuple[object, ...]]:
     """A line for each attempt that is known; one for what has had none yet."""
     if not outcome.history:
         yield "-", outcome.address, "-", 0, _state(outcome.state), outcome.status, outcome.reply
-    for number, attempt in enumerate(outcome.history, outcome.attempts - len(outcome.history) + 1):
-        at = attempt.at.ToJsonString()
-        yield at, outcome.address, attempt.target, number, _state(attempt.state), attempt.status, attempt.reply
+    number = outcome.attempts - sum(not each.decided_by for each in outcome.history)
+    for attempt in outcome.history:
+        number += not attempt.decided_by
+        at, by = attempt.at.ToJsonString(), attempt.decided_by or attempt.target
+        count = "-" if attempt.decided_by else max(number, 1)
+        yield at, outcome.address, by, count, _state(attempt.state), attempt.status, attempt.reply
 
 
 def _state(state: events_pb2.DeliveryState.ValueType) -> str:

@@ -1,12 +1,12 @@
 """The directory as one service holds it: every look-up local, every audience a bitmap."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from errors import Invalid
 from pyroaring import BitMap
-from rossio.directory.v1.directory_pb2 import PERSON_STATE_ACTIVE, Entity, Group, Person, Unit
+from rossio.directory.v1.directory_pb2 import PERSON_STATE_ACTIVE, Entity, Group, Member, Person, Unit
 from rossio.directory.v1.events_pb2 import EntityChanged, GroupChanged, PersonChanged, UnitChanged
 
 from directory_view.audience import parse
@@ -43,6 +43,8 @@ class View:
         self._groups: dict[str, bytes] = {}
         self._groups_by_address: defaultdict[str, set[str]] = defaultdict(set)
         self._memberships = Memberships()
+        self._moderated: set[str] = set()
+        self._moderated_within: dict[str, frozenset[str]] = {}
         self._everybody = BitMap()
         self._holders: dict[str, defaultdict[str, BitMap]] = {name: defaultdict(BitMap) for name in _INDEXED}
         self._expansion: Expansion | None = None
@@ -116,9 +118,21 @@ class View:
 
     # Audiences
 
-    def members(self, group_id: str) -> BitMap:
-        """The numbers of the people in the group: static, nested and dynamic; empty for an unknown group."""
-        return self._expanded().members(group_id).copy()
+    def members(self, group_id: str, apart: Container[str] = ()) -> BitMap:
+        """The numbers of the people in the group: static, nested and dynamic; empty for an unknown group.
+
+        Without those who are in it through the nested groups `apart` alone.
+        """
+        if not apart:
+            return self._expanded().members(group_id).copy()
+        expanded = self._expanded()
+        inside = (self._parts(each.group_id) for each in self._nesting(group_id, apart))
+        found = (
+            parts.people | expanded.audience(parts.expression) if parts.expression else parts.people
+            for parts in inside
+            if parts is not None
+        )
+        return BitMap.union(BitMap(), *found)
 
     def is_member(self, number: int, group_id: str) -> bool:
         """Whether the person with that number is in the group; `members` without the copy."""
@@ -133,20 +147,13 @@ class View:
         candidates = self._memberships.candidates(self._attributes(person))
         return sorted(group_id for group_id in candidates if person.number in expanded.members(group_id))
 
-    def external_members(self, group_id: str) -> tuple[str, ...]:
-        """The addresses outside of the ministry in the group and the groups nested in it, sorted."""
-        addresses: set[str] = set()
-        seen = {group_id}
-        waiting = [group_id]
-        while waiting:
-            group = self.group(waiting.pop())
-            if group is None:
-                continue
-            addresses.update(member.address for member in group.members if member.address)
-            nested = {member.group_id for member in group.members if member.group_id} - seen
-            seen |= nested
-            waiting += nested
-        return tuple(sorted(addresses))
+    def external_members(self, group_id: str, apart: Container[str] = ()) -> tuple[str, ...]:
+        """The addresses outside of the ministry in the group and the groups nested in it, sorted.
+
+        Without those of the nested groups `apart`.
+        """
+        inside = self._nesting(group_id, apart)
+        return tuple(sorted({member.address for group in inside for member in group.members if member.address}))
 
     def audience(self, expression: str) -> BitMap:
         """The numbers of the people whom an audience expression means.
@@ -176,6 +183,42 @@ class View:
         return sender is not None and any(
             sender.number in self._expanded().members(group_id) for group_id in group.sender_group_ids
         )
+
+    # Moderation
+
+    def moderators(self, group_id: str) -> BitMap:
+        """The numbers of those who let mail to the list go on; nobody for an unknown group."""
+        group = self.group(group_id)
+        return self._named(group.moderators) if group else BitMap()
+
+    def is_moderator(self, number: int, group_id: str) -> bool:
+        return number in self.moderators(group_id)
+
+    def moderated_by(self, person: Person) -> list[str]:
+        """The ids, sorted, of the groups of which the person is a moderator."""
+        return [group_id for group_id in sorted(self._moderated) if self.is_moderator(person.number, group_id)]
+
+    def needs_approval(self, group: Group, sender: Person | None) -> bool:
+        """Whether mail to the list from the person, or from somebody unknown (None), waits for its moderators."""
+        if not group.moderators:
+            return False
+        excepted = (*group.moderators, *group.unmoderated_senders)
+        return sender is None or sender.number not in self._named(excepted)
+
+    def moderated_within(self, group_id: str) -> frozenset[str]:
+        """The ids of the moderated groups nested in the group, to any depth; looked for once in each state."""
+        if not self._moderated:
+            return frozenset()
+        found = self._moderated_within.get(group_id)
+        if found is None:
+            inside = {each.group_id for each in self._nesting(group_id, ())} - {group_id}
+            found = self._moderated_within[group_id] = frozenset(inside & self._moderated)
+        return found
+
+    def first_of(self, group_id: str, apart: Container[str]) -> list[str]:
+        """The ids, sorted, of those of the groups `apart` that are met in the group before any other of them."""
+        inside = self._nesting(group_id, apart)
+        return sorted({each.group_id for group in inside for each in group.members if each.group_id in apart})
 
     # Changes
 
@@ -249,6 +292,10 @@ class View:
                 if not self._groups_by_address[address]:
                     del self._groups_by_address[address]
         self._groups[group.group_id] = group.SerializeToString()
+        if group.moderators and not group.removed:
+            self._moderated.add(group.group_id)
+        else:
+            self._moderated.discard(group.group_id)
         if not group.removed:
             for address in group.addresses:
                 self._groups_by_address[address].add(group.group_id)
@@ -279,6 +326,7 @@ class View:
     def _changed(self) -> None:
         self.version += 1
         self._expansion = None
+        self._moderated_within.clear()
 
     # Inside
 
@@ -288,6 +336,28 @@ class View:
             if person is not None and person.person_id == person_id:
                 return number
         return None
+
+    def _named(self, named: Iterable[Member]) -> BitMap:
+        """The people whom a list of people and groups names."""
+        found = (
+            self._have("person", each.person_id) if each.person_id else self._expanded().members(each.group_id)
+            for each in named
+        )
+        return BitMap.union(BitMap(), *found)
+
+    def _nesting(self, group_id: str, apart: Container[str]) -> Iterator[Group]:
+        """The group and those nested in it, each once, without what is `apart` and nested in that alone."""
+        seen = {group_id}
+        waiting = [group_id]
+        while waiting:
+            group = self.group(waiting.pop())
+            if group is None:
+                continue
+            yield group
+            for member in group.members:
+                if member.group_id and member.group_id not in seen and member.group_id not in apart:
+                    seen.add(member.group_id)
+                    waiting.append(member.group_id)
 
     def _expanded(self) -> Expansion:
         if self._expansion is None:

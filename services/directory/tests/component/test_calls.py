@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import messaging
 import pytest
+import store
 from devstack.services import ServiceProgram
 from grpc import StatusCode
 from rossio.directory.v1.directory_pb2 import PERSON_STATE_ACTIVE, PERSON_STATE_LEFT, Group, Member, Person
@@ -166,6 +167,31 @@ async def test_a_group_is_made_changed_and_removed(admin: Any, streams: Any) -> 
     assert removed.version == 2
     assert (await refusal(admin.group("g2"))).code() == StatusCode.NOT_FOUND
     await streams.view(lambda view: view.people_count == 3 and view.group("g1") is not None and not view.group("g2"))
+
+
+async def test_a_list_has_moderators_and_is_read_as_it_was_kept_before_it_could_have_them(
+    admin: Any, streams: Any, directory: ServiceProgram, mongo: str
+) -> None:
+    made = await admin.put_group(
+        Group(
+            group_id="g2",
+            entity_id="e1",
+            name="Dois",
+            addresses=["dois@um.example"],
+            moderators=[Member(person_id="p3"), Member(group_id="g1")],
+            unmoderated_senders=[Member(person_id="p2")],
+        )
+    )
+    assert [each.WhichOneof("member") for each in made.moderators] == ["group_id", "person_id"]
+    view = await streams.view(lambda view: view.group("g2") == made and view.people_count == 3)
+    assert [person.person_id for person in view.people(view.moderators("g2"))] == ["p1", "p2", "p3"]
+    made.moderators.add(address="x@fora.example")
+    assert (await refusal(admin.put_group(made))).code() == StatusCode.INVALID_ARGUMENT
+    database = store.connect(mongo, directory.environment()["MONGODB_DATABASE"])
+    gone = {"$unset": {"body.moderators": True, "body.unmoderated_senders": True}}
+    await database.collection("records").update("group/g2", gone)
+    await database.close()
+    assert list((await admin.group("g2")).moderators) == []
 
 
 async def test_people_are_listed_page_by_page(running: ServiceProgram, keeper: Any) -> None:

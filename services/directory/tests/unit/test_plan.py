@@ -35,6 +35,7 @@ ENTITIES = "entity_id,name,kind,domains,catch_all_person_id\n"
 UNITS = "unit_id,entity_id,name,parent_unit_id\n"
 PEOPLE = "person_id,entity_id,unit_id,given_name,family_name,addresses,profession,locale,mobile,roles\n"
 GROUPS = "group_id,entity_id,name,addresses,members,expression,sender_group_ids\n"
+MODERATED = "group_id,entity_id,name,addresses,moderators,unmoderated_senders\n"
 P1 = "p1,e1,u2,Ana,Silva,ana@um.example,nurse,,,\n"
 P2 = "p2,e1,,Rui,Costa,rui@um.example r@old.example,doctor,,,\n"
 P3 = "p3,e2,v1,Eva,Reis,eva@dois.example,other,,,\n"
@@ -92,6 +93,14 @@ def test_a_column_that_the_file_lacks_stays_as_it_is() -> None:
     assert change.record == replace(KEPT.people["p2"], mobile="+351901234567")
 
 
+def test_a_list_has_people_and_groups_as_moderators() -> None:
+    thought = planned({"groups": MODERATED + "g1,e1,Todos,todos@um.example,person:p2 person:p1 group:g1,person:p3\n"})
+    assert thought.errors == []
+    (change,) = thought.changes
+    moderators = ("group:g1", "person:p1", "person:p2")
+    assert change.record == replace(KEPT.groups["g1"], moderators=moderators, unmoderated_senders=("person:p3",))
+
+
 def test_order_and_repetition_of_what_is_a_set_are_no_change() -> None:
     kept = after(KEPT, planned({"groups": GROUPS + "g3,e1,Três,,person:p2 group:g1 person:p1,,\n"}))
     thought = planned({"groups": GROUPS + "g3,e1,Três,,person:p1 person:p1 person:p2 group:g1,,\n"}, kept=kept)
@@ -134,6 +143,16 @@ _BAD: dict[str, tuple[dict[str, str] | str, str]] = {
         {"groups": GROUPS + "g5,e1,Cinco,,person:p9 group:g2 address:x@dois.example,,g9\n"},
         "groups:2:members groups:2:members groups:2:members groups:2:sender_group_ids",
     ),
+    "moderators that are not there": (
+        {"groups": MODERATED + "g5,e1,Cinco,cinco@um.example,person:p9 group:g2,group:g9\n"},
+        "groups:2:moderators groups:2:moderators groups:2:unmoderated_senders",
+    ),
+    "moderators of no list": ({"groups": MODERATED + "g5,e1,Cinco,,person:p1,\n"}, "groups:2:moderators"),
+    "senders excepted from nothing": (
+        {"groups": MODERATED + "g5,e1,Cinco,cinco@um.example,,person:p1\n"},
+        "groups:2:unmoderated_senders",
+    ),
+    "kind of moderator": ({"groups": MODERATED + "g5,e1,Cinco,,address:x@far.example,\n"}, "groups:2:moderators"),
     "kind of member": ({"groups": GROUPS + "g5,e1,Cinco,,robot:r2,,\n"}, "groups:2:members"),
     "expression about what is not there": (
         {"groups": GROUPS + 'g5,e1,Cinco,,,"unit = ""u9"" or group = ""g2""",\n'},

@@ -10,7 +10,7 @@ from itertools import chain
 import messaging
 import rpc
 import service
-from rossio.mail.v1 import events_pb2, queue_pb2_grpc, service_pb2_grpc
+from rossio.mail.v1 import events_pb2, moderation_pb2_grpc, queue_pb2_grpc, service_pb2_grpc
 
 from mail_routing.adapters import documents, hops, wire
 from mail_routing.adapters.accepted_log import KafkaAcceptedLog
@@ -25,21 +25,25 @@ from mail_routing.adapters.contents import BlobContents
 from mail_routing.adapters.directory import ViewDirectory
 from mail_routing.adapters.hasher import Argon2Hasher
 from mail_routing.adapters.maildir import Maildir
+from mail_routing.adapters.moderation_store import StoredModerated
 from mail_routing.adapters.mx import MailExchangers, resolver
 from mail_routing.adapters.queue_store import StoredQueue
 from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
 from mail_routing.adapters.store import INDEXES, StoredDeliveries, StoredQuarantine
 from mail_routing.application.accept import Accept, AcceptLimits
+from mail_routing.application.after_moderation import AfterModeration
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.authenticate import Authenticate
 from mail_routing.application.authorise import Authorise
 from mail_routing.application.change_queue import ChangeQueue
 from mail_routing.application.create_app_password import CreateAppPassword
+from mail_routing.application.decide_moderated import DecideModerated, Docket, GetModerated, ListModerated
 from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
 from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
+from mail_routing.application.inform import Inform
 from mail_routing.application.list_app_passwords import ListAppPasswords
 from mail_routing.application.resolve import Resolve
 from mail_routing.application.resume import Resume
@@ -52,7 +56,7 @@ from mail_routing.domain.message import MessageClass
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
-from mail_routing.entrypoints import grpc, grpc_queue
+from mail_routing.entrypoints import grpc, grpc_moderation, grpc_queue
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
@@ -95,6 +99,7 @@ def build(app: service.App[Settings]) -> None:
     shelves = app.collection("rules")
     books = app.add(LiveBooks(shelves), "transport rules")
     apply_rules = ApplyRules(the_route, books)
+    inform = Inform(accept, people, settings.smtp_hostname)
 
     if app.plays("smtp") or app.plays("submission"):
         tokens = app.add(rpc.Verifier(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience), "token keys")
@@ -107,7 +112,7 @@ def build(app: service.App[Settings]) -> None:
         audit = PublishedAudit(app.producer, now=now)
         trace = Trace(deliveries, people, parties, audit)
         rule_cases = RuleCases(
-            PutRule(StoredShelves(shelves)),
+            PutRule(StoredShelves(shelves), people.is_group),
             RemoveRule(StoredShelves(shelves)),
             GetRules(StoredShelves(shelves)),
             ListQuarantine(StoredQuarantine(deliveries.collection), audit),
@@ -128,15 +133,28 @@ def build(app: service.App[Settings]) -> None:
         )
         looked = PublishedAudit(app.producer, now=now, action="mail.queue.list")
         waiting = StoredQueue(deliveries.collection)
-        queue_api = grpc_queue.QueueApi(waiting, ChangeQueue(waiting, now=now), looked)
-        app.grpc(queue_api, queue_pb2_grpc.add_QueueServiceServicer_to_server, grpc_queue.SERVICE)
+        app.grpc(
+            grpc_queue.QueueApi(waiting, ChangeQueue(waiting, now=now), looked),
+            queue_pb2_grpc.add_QueueServiceServicer_to_server,
+            grpc_queue.SERVICE,
+        )
+        moderation(app, StoredModerated(deliveries.collection), people, contents, inform)
     app.relay(deliveries.collection, passwords, delegations, shelves)
 
     if app.plays("worker") or app.plays("retry"):
         next_hop = app.add(smtp_client(settings), "SMTP client")
         mailboxes = Maildir(settings.data_path / "maildirs")
         jitter = random.random  # spreads, guards nothing
-        attempt = Attempt(accept, contents, mailboxes, next_hop, settings.smtp_hostname, now=now, jitter=jitter)
+        attempt = Attempt(
+            inform,
+            contents,
+            mailboxes,
+            next_hop,
+            settings.smtp_hostname,
+            now=now,
+            jitter=jitter,
+            moderated_for=settings.moderated_for,
+        )
         if app.plays("worker"):
             take_bounce = TakeBounce(deliveries, settings.smtp_hostname, now=now)
             deliver = Deliver(
@@ -147,7 +165,31 @@ def build(app: service.App[Settings]) -> None:
                 handle = deliver_accepted(deliver, idempotence=settings.kafka_idempotence)
                 app.consumer(stream, {events_pb2.MessageAccepted: handle}, linger=linger)
         if app.plays("retry"):
-            app.add(Resume(deliveries, attempt, next_hop, now=now, jitter=jitter), "retry", service.Stage.CONSUMER)
+            after_moderation = AfterModeration(
+                the_route,
+                apply_rules,
+                contents,
+                deliveries,
+                inform,
+                now=now,
+                new_id=messaging.new_id,
+                moderated_for=settings.moderated_for,
+            )
+            resume = Resume(deliveries, attempt, after_moderation, next_hop, now=now, jitter=jitter)
+            app.add(resume, "retry", service.Stage.CONSUMER)
+
+
+def moderation(
+    app: service.App[Settings], mails: StoredModerated, people: ViewDirectory, contents: BlobContents, inform: Inform
+) -> None:
+    docket = Docket(mails, people)
+    api = grpc_moderation.ModerationApi(
+        ListModerated(docket, PublishedAudit(app.producer, now=now, action="mail.moderation.list")),
+        GetModerated(docket, contents, PublishedAudit(app.producer, now=now, action="mail.moderation.read")),
+        DecideModerated(docket, contents, inform),
+        now=now,
+    )
+    app.grpc(api, moderation_pb2_grpc.add_ModerationServiceServicer_to_server, grpc_moderation.SERVICE)
 
 
 def next_hops(settings: Settings) -> NextHops:

@@ -1,6 +1,7 @@
 """What mail-routing is told from outside."""
 
 import socket
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -86,6 +87,8 @@ class Settings(service.Settings):
     inline_octets: Annotated[int, Field(le=512 * 1024)] = 256 * 1024
     """Content up to this travels in the record of the mail, larger content goes to the blob store first."""
     max_hops: int = 50
+    moderation_hours: Annotated[float, Field(gt=0)] = 120.0
+    """What waits for moderators longer than this is given up, and its sender told so."""
     postmaster: str = ""
     """The address that takes the mail for postmaster@ of every domain."""
     next_hops: Table = Field(default_factory=dict)
@@ -115,6 +118,10 @@ class Settings(service.Settings):
     """The addresses that services may submit from, as patterns, by the subject of their tokens."""
 
     grpc_max_message_bytes: int = 36 * 1024 * 1024
+
+    @property
+    def moderated_for(self) -> timedelta:
+        return timedelta(hours=self.moderation_hours)
 
     @model_validator(mode="after")
     def _submission_has_tls(self) -> Self:

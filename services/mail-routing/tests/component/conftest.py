@@ -68,6 +68,15 @@ def directory() -> Iterator[Message]:
     yield group("mr-board", [{"person_id": "mr-eva"}], sender_group_ids=["mr-inner"])
     yield group("mr-desk", [{"person_id": "mr-eva"}], mailbox=True)
     yield group("mr-everybody", [], expression='entity = "mr-c"', addresses=["everybody@mr-c.test"])
+    judges = [{"person_id": "mr-eva"}, {"group_id": "mr-judges"}]
+    yield group("mr-judges", [{"person_id": "mr-dora"}], addresses=[])
+    yield group("mr-known", [{"person_id": "mr-nuno"}], addresses=[])
+    digest = [{"person_id": "mr-rui"}, {"person_id": "mr-c1"}, {"address": "reader@sink.test"}]
+    yield group("mr-digest", digest, moderators=[{"group_id": "mr-judges"}])
+    news = [{"person_id": "mr-rui"}, {"person_id": "mr-nuno"}, {"group_id": "mr-digest"}]
+    yield group("mr-news", news, moderators=judges, unmoderated_senders=[{"group_id": "mr-known"}])
+    yield group("mr-around", [{"person_id": "mr-c2"}, {"group_id": "mr-news"}])
+    yield group("mr-crowd", [], expression='entity = "mr-c"', moderators=judges)
 
 
 def group(group_id: str, members: list[dict[str, str]], **more: Any) -> Message:

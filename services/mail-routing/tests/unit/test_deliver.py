@@ -25,12 +25,12 @@ class Known:
     async def report(self, message_id: str) -> None:
         self.asked.append("report")
 
-    async def begin(self, progress: Progress, report: Message | None = None) -> None:
+    async def begin(self, progress: Progress, ours: object) -> None:
         self.asked.append("begin")
 
-    async def attempt(self, shard: Shard, reading: object) -> tuple[Progress, None]:
+    async def attempt(self, shard: Shard, reading: object) -> tuple[Progress, tuple[()]]:
         self.asked.append("attempt")
-        return Progress(shard, ()), None
+        return Progress(shard, ()), ()
 
     async def apply_rules(self, message: Message, destinations: object, reading: object) -> Any:
         return iter(())

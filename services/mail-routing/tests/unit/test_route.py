@@ -8,9 +8,10 @@ import pytest
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.resolve import Explanation, Question, Resolve
 from mail_routing.domain import rules
+from mail_routing.domain.destinations import Resolved
 from mail_routing.domain.message import Recipient
 from mail_routing.domain.next_hop import NextHops
-from mail_routing.domain.route import Destination, Kind, MailList, Person, Route, Sender, resolve
+from mail_routing.domain.route import Destination, Kind, MailList, Person, Route, Sender
 from rpc import Caller
 
 
@@ -25,6 +26,7 @@ class Book:
     outside: dict[str, list[str]] = field(default_factory=dict)
     inner: dict[str, list[str]] = field(default_factory=dict)
     senders: dict[str, set[str]] = field(default_factory=dict)
+    moderators: dict[str, set[str]] = field(default_factory=dict)
     catch: dict[str, str] = field(default_factory=dict)
 
     def person(self, address: str, *aliases: str) -> Person:
@@ -40,11 +42,16 @@ class Book:
         self.outside[group_id] = [m for m in members if "@" in m and m not in self.people]
         self.inner[group_id] = [m for m in members if "@" not in m]
 
-    def _all(self, group_id: str) -> list[str]:
+    def moderate(self, group_id: str, *moderators: str) -> None:
+        (address,) = (address for address, each in self.lists.items() if each.group_id == group_id)
+        self.lists[address] = replace(self.lists[address], address=address, entity_id="ea", moderated=True)
+        self.moderators[group_id] = set(moderators)
+
+    def _all(self, group_id: str, apart: frozenset[str] = frozenset()) -> list[str]:
         found, waiting = [], [group_id]
         while waiting:
             one = waiting.pop(0)
-            if one not in found and one in self.static:
+            if one not in found and one in self.static and one not in apart - {group_id}:
                 found.append(one)
                 waiting += self.inner[one]
         return found
@@ -61,12 +68,25 @@ class Book:
     def catch_all(self, entity_id: str) -> Person | None:
         return self.people.get(self.catch.get(entity_id, ""))
 
-    def members(self, group_id: str) -> Iterator[Person]:
-        addresses = {a for one in self._all(group_id) for a in self.static[one]}
+    def list_of(self, group_id: str) -> MailList | None:
+        return next((each for each in self.lists.values() if each.group_id == group_id), None)
+
+    def members(self, group_id: str, apart: frozenset[str]) -> Iterator[Person]:
+        addresses = {a for one in self._all(group_id, apart) for a in self.static[one]}
         return (self.people[a] for a in sorted(addresses))
 
-    def outside_members(self, group_id: str) -> list[str]:
-        return sorted({a for one in self._all(group_id) for a in self.outside[one]})
+    def outside_members(self, group_id: str, apart: frozenset[str]) -> list[str]:
+        return sorted({a for one in self._all(group_id, apart) for a in self.outside[one]})
+
+    def moderated_within(self, group_id: str) -> frozenset[str]:
+        return frozenset(self._all(group_id)) & self.moderators.keys() - {group_id}
+
+    def first_of(self, group_id: str, apart: frozenset[str]) -> list[MailList]:
+        met = {inner for one in self._all(group_id, apart) for inner in self.inner[one]} & apart
+        return [each for each in self.lists.values() if each.group_id in met]
+
+    def needs_approval(self, person: Person | None, group_id: str) -> bool:
+        return person is None or person.address not in self.moderators[group_id]
 
     def nested(self, group_id: str) -> list[MailList]:
         return [m for m in self.lists.values() if m.group_id in self.inner.get(group_id, [])]
@@ -103,7 +123,7 @@ HOPS = NextHops({"partner.test": "mx.partner.test:25"}, "smart.test:25")
 def where(
     book: Book, *to: str, sender: Sender = OUTSIDE, hops: NextHops = HOPS, postmaster: str = ""
 ) -> list[tuple[str, str, str]]:
-    found = resolve(Route(book, hops, postmaster), sender, map(Recipient, to))
+    found = Resolved(Route(book, hops, postmaster), sender, map(Recipient, to))
     return [(d.kind.value, d.address, d.status or d.target) for d in found]
 
 
@@ -141,7 +161,7 @@ def test_the_address_of_a_service_takes_reports_alone(book: Book) -> None:
         (destination.kind, destination.address)
         for sender in (report, OUTSIDE, Sender("", trusted=True))
         for to in ("No-Reply@a.test", "nobody@a.test", "no-reply@far.test")
-        for destination in resolve(route, sender, [Recipient(to)])
+        for destination in Resolved(route, sender, [Recipient(to)])
     ]
     assert [each for each in found if each[0] is Kind.REPORT] == [(Kind.REPORT, "no-reply@a.test")]
     assert found[:3] == [
@@ -150,13 +170,13 @@ def test_the_address_of_a_service_takes_reports_alone(book: Book) -> None:
         (Kind.REFUSED, "no-reply@far.test"),
     ]
     book.person("no-reply@a.test")  # whoever has the address gets what comes to it
-    assert [each.kind for each in resolve(route, report, [Recipient("no-reply@a.test")])] == [Kind.MAILBOX]
+    assert [each.kind for each in Resolved(route, report, [Recipient("no-reply@a.test")])] == [Kind.MAILBOX]
 
 
 def test_a_nested_cyclic_list_reaches_each_member_once_and_says_who_was_written_to(book: Book) -> None:
     book.put_list("staff", "ana@a.test", "inner")
     book.put_list("inner", "rui@b.test", "joe@far.test", "staff")
-    found = list(resolve(Route(book, HOPS), OUTSIDE, [Recipient("staff@a.test"), Recipient("rui@b.test")]))
+    found = list(Resolved(Route(book, HOPS), OUTSIDE, [Recipient("staff@a.test"), Recipient("rui@b.test")]))
     assert [(d.kind, d.address, d.original) for d in found] == [
         (Kind.MAILBOX, "ana@a.test", "staff@a.test"),
         (Kind.MAILBOX, "rui@b.test", "staff@a.test"),
@@ -172,7 +192,7 @@ def test_an_outside_member_that_is_a_list_of_ours_is_expanded_and_circles_end(bo
 
 def test_orcpt_is_kept_through_a_list(book: Book) -> None:
     book.put_list("staff", "ana@a.test")
-    found = list(resolve(Route(book), OUTSIDE, [Recipient("staff@a.test", "all@old.test", ("NEVER",))]))
+    found = list(Resolved(Route(book), OUTSIDE, [Recipient("staff@a.test", "all@old.test", ("NEVER",))]))
     assert found == [
         Destination(Kind.MAILBOX, "ana@a.test", "ea/p-ana", "all@old.test", "p-ana", "ea", notify=("NEVER",))
     ]
@@ -183,6 +203,110 @@ def test_a_restricted_list_takes_its_senders_and_believes_no_forged_one(book: Bo
     assert where(book, "board@a.test", sender=Sender("ana@a.test", trusted=True))[0][0] == "mailbox"
     for sender in (Sender("ana@a.test", trusted=False), Sender("rui@b.test", trusted=True), Sender("", trusted=True)):
         assert where(book, "board@a.test", sender=sender) == [("refused", "board@a.test", "5.7.1")]
+
+
+EDITOR = Sender("rui@b.test", trusted=True)
+
+
+def waiting(book: Book, to: str, sender: Sender = OUTSIDE) -> tuple[list[str], dict[str, str]]:
+    """Whom a mail goes to, and the lists that wait by the recipient that led there."""
+    found = Resolved(Route(book, HOPS), sender, [Recipient(to)])
+    going = [each.address for each in found]
+    return going, {each.target: each.original for each in found.waiting.values()}
+
+
+def test_a_moderated_list_stands_for_itself_until_its_moderators_have_decided(book: Book) -> None:
+    book.put_list("staff", "ana@a.test", "rui@b.test")
+    book.moderate("staff", "rui@b.test")
+    held = Destination(Kind.LIST, "staff@a.test", "staff", "staff+x@a.test", entity_id="ea", notify=("NEVER",))
+    found = Resolved(Route(book), OUTSIDE, [Recipient("staff+x@a.test", notify=("NEVER",))])
+    assert (list(found), list(found.waiting.values())) == ([], [held])
+    gone_on = Resolved(Route(book), replace(OUTSIDE, approved="staff"), ())
+    assert [(each.address, each.original, each.notify) for each in gone_on.of_list(held)] == [
+        ("ana@a.test", "staff+x@a.test", ("NEVER",)),
+        ("rui@b.test", "staff+x@a.test", ("NEVER",)),
+    ]
+    assert waiting(book, "staff@a.test", EDITOR) == (["ana@a.test", "rui@b.test"], {})
+    assert waiting(book, "staff@a.test", replace(EDITOR, trusted=False))[0] == []
+    assert waiting(book, "staff@a.test", replace(OUTSIDE, waits=False))[0] == ["ana@a.test", "rui@b.test"]
+    book.lists.clear()
+    (gone,) = gone_on.of_list(held)
+    assert (gone.kind, gone.status, gone.original) == (Kind.REFUSED, "5.1.1", "staff+x@a.test")
+
+
+def test_a_nested_moderated_list_waits_for_its_own_part(book: Book) -> None:
+    book.put_list("all", "ana@a.test", "staff")
+    book.put_list("staff", "rui@b.test", "board")
+    book.put_list("board", "joe@far.test", "all")
+    book.moderate("board", "ana@a.test")
+    assert waiting(book, "all@a.test") == (["ana@a.test", "rui@b.test"], {"board": "all@a.test"})
+    book.moderate("staff", "rui@b.test")
+    assert waiting(book, "all@a.test") == (["ana@a.test"], {"staff": "all@a.test"}), "its own part comes later"
+    going, waits = waiting(book, "all@a.test", EDITOR)
+    assert (going, waits) == (["ana@a.test", "rui@b.test"], {"board": "all@a.test"})
+    staff = Destination(Kind.LIST, "staff@a.test", "staff", "all@a.test")
+    gone_on = Resolved(Route(book, HOPS), replace(OUTSIDE, approved="staff"), ())
+    assert [each.address for each in gone_on.of_list(staff)] == ["rui@b.test"]
+    assert list(gone_on.waiting) == ["board"]
+    book.static["all"].clear()
+    assert waiting(book, "all@a.test") == ([], {"staff": "all@a.test"}), "and nobody hears that it has no members"
+
+
+def test_who_sends_on_to_a_moderated_list_waits_with_it(book: Book) -> None:
+    book.put_list("staff", "rui@b.test", "ana@a.test")
+    book.moderate("staff", "rui@b.test")
+    sends_on(book, "ana@a.test", "staff@a.test", only=True)
+    found = Resolved(Route(book), EDITOR, [Recipient("ana@a.test")])
+    assert list(found) == []
+    (held,) = found.waiting.values()
+    gone_on = list(Resolved(Route(book), replace(EDITOR, approved="staff"), ()).of_list(held))
+    by = dict.fromkeys(("rui@b.test", "ana@a.test"), "ana@a.test")
+    assert {each.address: each.forwarded_by for each in gone_on} == by, "and the circle ends in her mailbox"
+
+
+def test_a_moderated_list_that_comes_back_to_itself_is_not_asked_about_again(book: Book) -> None:
+    book.put_list("staff", "rui@b.test", "loop@a.test")
+    book.put_list("loop", "ana@a.test", "staff")
+    book.moderate("staff", "rui@b.test")
+    assert waiting(book, "staff@a.test", EDITOR) == (["rui@b.test", "ana@a.test"], {})
+    assert waiting(book, "staff@a.test", replace(OUTSIDE, approved="staff")) == (["rui@b.test", "ana@a.test"], {})
+
+
+def test_who_meets_no_moderated_list_pays_nothing_for_those_there_are(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.put_list("staff", "ana@a.test", "inner")
+    book.put_list("inner", "rui@b.test")
+    book.put_list("board", "rui@b.test")
+    book.moderate("board", "ana@a.test")
+    asked: list[str] = []
+    within = book.moderated_within
+
+    def noted(group_id: str) -> frozenset[str]:
+        asked.append(group_id)
+        return within(group_id)
+
+    monkeypatch.setattr(book, "moderated_within", noted)
+    monkeypatch.setattr(book, "needs_approval", lambda *_: asked.append("person"))
+    monkeypatch.setattr(book, "first_of", lambda *_: asked.append("first"))
+    assert len(where(book, "ana@a.test", "rui@b.test", "staff@a.test", "x@far.test")) == 3
+    assert asked == ["staff"], "once for a list, whatever the number of its people"
+
+
+def test_the_explanation_says_whose_moderators_it_waits_for(book: Book) -> None:
+    book.put_list("staff", "ana@a.test")
+    book.moderate("staff", "ana@a.test")
+    explanation = explain(Route(book, HOPS), "rui@b.test", "staff@a.test")
+    assert [(s.kind, s.result) for s in explanation.steps][1:] == [("moderated", 'waits for moderators of "staff"')]
+    assert [(d.kind, d.address) for d in explanation.destinations] == [(Kind.LIST, "staff@a.test")]
+    assert explanation.count == 1
+    hold = rules.Rule("r", "odd", 0, (), (rules.Action(rules.Verb.HOLD, "odd", "judges"),))
+    asked = Resolve(Route(book), NoRules(), ApplyRules(Route(book), NoRules()))
+    question = Question("rui@b.test", "ana@a.test", draft=hold)
+    told = asked(
+        Caller("boss", "person", "ea", frozenset({"mail.admin"})), question, now=datetime(2026, 11, 26, tzinfo=UTC)
+    )
+    assert [(s.kind, s.result) for s in told.steps][-1] == ("moderated", "waits for members of judges")
 
 
 def test_a_list_without_members_is_refused_and_not_swallowed(book: Book) -> None:
@@ -212,10 +336,10 @@ def sends_on(book: Book, address: str, *to: str, only: bool = False) -> None:
 
 def test_mail_that_is_sent_on_is_kept_too_unless_it_is_not_wanted(book: Book) -> None:
     sends_on(book, "ana@a.test", "rui+x@b.test", "ana@home.test")
-    (rui, home, kept) = resolve(Route(book, HOPS), OUTSIDE, map(Recipient, ("ana+x@a.test", "rui@b.test")))
+    (rui, home, kept) = Resolved(Route(book, HOPS), OUTSIDE, map(Recipient, ("ana+x@a.test", "rui@b.test")))
     assert (kept.address, kept.forwarded_by) == ("ana@a.test", "")
     sends_on(book, "ana@a.test", "ana@home.test", only=True)
-    (alone,) = resolve(Route(book, HOPS), OUTSIDE, [Recipient("ana@a.test", "all@old.test", ("SUCCESS",))])
+    (alone,) = Resolved(Route(book, HOPS), OUTSIDE, [Recipient("ana@a.test", "all@old.test", ("SUCCESS",))])
     assert (alone.address, alone.target, alone.original) == ("ana@home.test", "smart.test:25", "all@old.test")
     assert (alone.notify, alone.forwarded_by) == (("SUCCESS",), "ana@a.test")
     assert (rui.forwarded_by, rui.notify, home.kind) == ("ana@a.test", ("NEVER",), Kind.RELAY)

@@ -105,7 +105,7 @@ class Sites:
     def urge(self, hop: str, lane: MessageClass) -> None:
         self.away_until = START
 
-    async def __call__(self, taken: Shard) -> tuple[Progress, None]:
+    async def __call__(self, taken: Shard) -> tuple[Progress, tuple[()]]:
         (delivery,) = taken.deliveries
         hop = delivery.destination.hop
         self.tried.append(hop)
@@ -113,9 +113,9 @@ class Sites:
             self.away_until = self.clock[0] + timedelta(minutes=5)
             due = retry.next_attempt(START, self.clock[0], delivery.attempts + 1, 0.5)
             delivery = replace(delivery, attempts=delivery.attempts + 1)
-            return Progress(replace(taken, deliveries=(delivery,), due=due, urged=False, claimed=False), ()), None
+            return Progress(replace(taken, deliveries=(delivery,), due=due, urged=False, claimed=False), ()), ()
         done = replace(delivery, state=State.DELIVERED)
-        return Progress(replace(taken, deliveries=(done,), due=None, claimed=False), (done,)), None
+        return Progress(replace(taken, deliveries=(done,), due=None, claimed=False), (done,)), ()
 
 
 class Settled(Resume):
@@ -134,7 +134,8 @@ def clock() -> list[datetime]:
 
 
 def resume(shelf: Shelf, sites: Sites, clock: list[datetime]) -> Resume:
-    return Settled(shelf, sites, sites, now=lambda: clock[0], jitter=lambda: 0.5)  # type: ignore[arg-type]
+    nothing: Any = None
+    return Settled(shelf, sites, nothing, sites, now=lambda: clock[0], jitter=lambda: 0.5)  # type: ignore[arg-type]
 
 
 async def test_what_piles_up_for_a_dead_site_is_put_off_unclaimed_and_holds_up_nobody(clock: list[datetime]) -> None:

@@ -205,7 +205,7 @@ _LISTS: Final = {
 def _record(document: Document) -> Record:
     kind = document["_id"].partition("/")[0]
     body = dict(document["body"])
-    for name in _LISTS[kind]:
+    for name in _LISTS[kind] & body.keys():  # what was written before a field was there reads as without it
         body[name] = tuple(body[name])
     if kind == "person":
         body["number"] = document["number"]

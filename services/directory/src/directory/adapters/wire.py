@@ -1,6 +1,6 @@
 """Records as messages of rossio.directory.v1, and the facts about them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import telemetry
@@ -128,6 +128,8 @@ def to_group(group: Group) -> pb.Group:
         sender_group_ids=group.sender_group_ids,
         removed=group.removed,
         mailbox=group.mailbox,
+        moderators=map(_member, group.moderators),
+        unmoderated_senders=map(_member, group.unmoderated_senders),
         version=group.version,
     )
 
@@ -146,8 +148,21 @@ def from_group(message: pb.Group) -> Group:
         sender_group_ids=tuple(sorted(set(message.sender_group_ids))),
         removed=message.removed,
         mailbox=message.mailbox,
+        moderators=_named(message.moderators),
+        unmoderated_senders=_named(message.unmoderated_senders),
         version=message.version,
     )
+
+
+def _member(named: str) -> pb.Member:
+    kind, _, record_id = named.partition(":")
+    return pb.Member(person_id=record_id) if kind == "person" else pb.Member(group_id=record_id)
+
+
+def _named(members: Iterable[pb.Member]) -> tuple[str, ...]:
+    """Whom they name, each once and sorted; somebody outside of the ministry by an id that is none."""
+    kinds = (("person", member.person_id) if member.person_id else ("group", member.group_id) for member in members)
+    return tuple(sorted({f"{kind}:{record_id}" for kind, record_id in kinds}))
 
 
 def _to_unit(unit: Unit) -> pb.Unit:

@@ -80,7 +80,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A set of people. Members and senders are sorted."""
+    """A set of people. Members, senders and moderators are sorted."""
 
     group_id: str
     entity_id: str = ""
@@ -95,6 +95,10 @@ class Group:
     removed: bool = False
     mailbox: bool = False
     """Mail for its addresses lies in one mailbox."""
+    moderators: tuple[str, ...] = ()
+    """Who lets mail to it go on: "person:<id>" and "group:<id>"; nobody: it needs no approval."""
+    unmoderated_senders: tuple[str, ...] = ()
+    """Whose mail needs none, named in the same way."""
     version: int = 0
 
     @property

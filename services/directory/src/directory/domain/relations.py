@@ -43,6 +43,7 @@ def asked(record: Person | Group) -> tuple[set[str], set[str]]:
         return keys | {f"unit/{record.unit_id}"}, set()
     keys |= {f"person/{person_id}" for person_id in record.people}
     keys |= {f"group/{group_id}" for group_id in (*record.groups, *record.sender_group_ids)}
+    keys |= {named.replace(":", "/", 1) for named in (*record.moderators, *record.unmoderated_senders)}
     if record.expression:
         keys |= {f"{attribute}/{value}" for attribute, value in references(parse(record.expression))}
     return keys, {domain_of(address) for address in record.external}
@@ -90,8 +91,7 @@ def _in_domains(addresses: Iterable[str], entity: Entity) -> Iterator[Problem]:
 
 def _members(group: Group, directory: Directory) -> Iterator[Problem]:
     for person_id in group.people:
-        if person_id not in directory.people:
-            yield Problem("members", f"there is no person {person_id}")
+        yield from _person("members", person_id, directory)
     for group_id in group.groups:
         yield from _group("members", group_id, directory)
     for address in group.external:
@@ -99,6 +99,15 @@ def _members(group: Group, directory: Directory) -> Iterator[Problem]:
             yield Problem("members", f"{address} is in the ministry: name the person or the group")
     for group_id in group.sender_group_ids:
         yield from _group("sender_group_ids", group_id, directory)
+    for column, named in (("moderators", group.moderators), ("unmoderated_senders", group.unmoderated_senders)):
+        for each in named:
+            kind, _, record_id = each.partition(":")
+            yield from (_person if kind == "person" else _group)(column, record_id, directory)
+
+
+def _person(column: str, person_id: str, directory: Directory) -> Iterator[Problem]:
+    if person_id not in directory.people:
+        yield Problem(column, f"there is no person {person_id}")
 
 
 def _group(column: str, group_id: str, directory: Directory) -> Iterator[Problem]:

@@ -95,6 +95,7 @@ def _group(group: Group) -> Iterator[Problem]:
     yield from _distinct("sender_group_ids", group.sender_group_ids)
     if group.mailbox and not group.addresses:
         yield Problem("mailbox", "has no address")
+    yield from _moderation(group)
     for ids in (group.people, group.groups):
         for member in ids:
             yield from _id("members", member)
@@ -109,6 +110,17 @@ def _group(group: Group) -> Iterator[Problem]:
             parse(group.expression)
         except Invalid as error:
             yield Problem("expression", str(error))
+
+
+def _moderation(group: Group) -> Iterator[Problem]:
+    if group.moderators and not group.addresses:
+        yield Problem("moderators", "have nothing to decide: there is no address")
+    if group.unmoderated_senders and not group.moderators:
+        yield Problem("unmoderated_senders", "are excepted from nothing: there are no moderators")
+    for column, named in (("moderators", group.moderators), ("unmoderated_senders", group.unmoderated_senders)):
+        yield from _distinct(column, named)
+        for each in named:
+            yield from _id(column, each.partition(":")[2])
 
 
 def _id(column: str, value: str, *, optional: bool = False) -> Iterator[Problem]:

@@ -126,6 +126,17 @@ def _members(cell: str) -> dict[str, Any]:
     }
 
 
+def _people_or_groups(name: str) -> Column:
+    def column(cell: str) -> dict[str, Any]:
+        named = cell.split()
+        for word in named:
+            if not word.startswith(("person:", "group:")):
+                raise ValueError(f"{word!r} does not begin with person: or group:")
+        return {name: tuple(sorted(set(named)))}
+
+    return column
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     key: str
@@ -168,6 +179,8 @@ _TABLES: Final = {
             "members": _members,
             **_texts("expression"),
             "sender_group_ids": _set("sender_group_ids"),
+            "moderators": _people_or_groups("moderators"),
+            "unmoderated_senders": _people_or_groups("unmoderated_senders"),
             "removed": _choice("removed", {"": False, "no": False, "yes": True}),
         },
         lambda directory, key: directory.groups.get(key) or Group(key),

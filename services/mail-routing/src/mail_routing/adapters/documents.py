@@ -1,13 +1,14 @@
 """Shards as documents.
 
     {_id, version, message_id, number, plan: {id, shards}, traceparent, due, parties: [...], accepted_at,
-     message: {...}, content: bytes | blob: ref, treatment: {...}, quarantined: entity, deliveries: [{...}],
-     queued: [...], queued_at, sites: [...], held, urged, claimed, outbox: [...]}
+     message: {...}, content: bytes | blob: ref, treatment: {...}, quarantined: entity, moderated: [...],
+     deliveries: [{...}], since, onward: [{class, ids}], queued: [...], queued_at, sites: [...], held, urged, claimed,
+     outbox: [...]}
 
-`due` stands only while a recipient waits and is not held, so that its sparse index holds nothing else; urgent and
-bulk mail have a field of their own for it. The content of a small mail stands as long as a recipient waits or some of
-it is quarantined, and `queued`, the keys by which administrators find it, while a recipient waits. `parties` are the
-addresses, entities and principals that
+`due` stands only while a recipient waits and is not held, or something waits for moderators, so that its sparse index
+holds nothing else; urgent and bulk mail have a field of their own for it. The content of a small mail stands as long as
+some of it may go on, `queued`, the keys by which administrators find it, while a recipient waits, and `moderated`,
+those by which moderators do, while something waits for them. `parties` are the addresses, entities and principals that
 may ask what became of the mail.
 """
 
@@ -15,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
-from mail_routing.domain import quarantine, queue
+from mail_routing.domain import moderation, quarantine, queue
 from mail_routing.domain.address import canonical
-from mail_routing.domain.delivery import Delivery, Plan, Shard, State, Try
+from mail_routing.domain.delivery import Delivery, Onward, Plan, Shard, State, Try
 from mail_routing.domain.message import BlobContent, Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind
 from mail_routing.domain.rules import Decision
@@ -51,7 +52,7 @@ def shard_document(shard: Shard) -> Document:
         "parties": sorted(set(_parties(shard))),
         "accepted_at": message.accepted_at,
         "message": _message_document(message),
-        "deliveries": [delivery_document(delivery) for delivery in shard.deliveries],
+        "deliveries": _delivery_documents(shard),
     }
     if shard.plan is not None:
         document["plan"] = {"id": shard.plan.id, "shards": shard.plan.shards}
@@ -59,30 +60,30 @@ def shard_document(shard: Shard) -> Document:
         document["traceparent"] = shard.traceparent
     if shard.due is not None:
         document[DUE[message.message_class]] = shard.due
-        document |= _queue_fields(shard)
+        if shard.waiting:
+            document |= _queue_fields(shard)
     if isinstance(message.content, BlobContent):
         document["blob"] = message.content.ref
-    elif shard.waiting or shard.kept_back:
+    elif shard.may_go_on:
         document["content"] = message.content
     if shard.treatment != NONE:
         document["treatment"] = _treatment_document(shard.treatment)
-    if shard.kept_back:
-        document["quarantined"] = quarantine.owner(shard)
-    return document
+    return document | _kept_back_fields(shard)
 
 
 def progress_change(shard: Shard) -> dict[str, Document]:
     """The update operators that make a stored shard this one."""
-    wanted: Document = {"deliveries": [delivery_document(delivery) for delivery in shard.deliveries]}
+    wanted: Document = {"deliveries": _delivery_documents(shard)}
     due = DUE[shard.message.message_class]
     if shard.due is not None:
         wanted[due] = shard.due
     if shard.waiting:
         wanted |= _queue_fields(shard)
-    if shard.kept_back:
-        wanted["quarantined"] = quarantine.owner(shard)
-    optional = {due, "content", "quarantined", "queued", "queued_at", "sites", *_FLAGS}
-    kept = {*wanted, *(("content",) if shard.waiting or shard.kept_back else ())}
+    wanted |= _kept_back_fields(shard)
+    if shard.treatment.held:  # lists nested in those that have gone on are parties from now on
+        wanted["parties"] = sorted(set(_parties(shard)))
+    optional = {due, "content", "quarantined", "moderated", "queued", "queued_at", "sites", *_FLAGS}
+    kept = {*wanted, *(("content",) if shard.may_go_on else ())}
     return {"$set": wanted, "$unset": dict.fromkeys(sorted(optional - kept), "")}
 
 
@@ -92,12 +93,27 @@ def _queue_fields(shard: Shard) -> Document:
     return {**flags, **keys, "sites": list(queue.sites(shard))}
 
 
+def _kept_back_fields(shard: Shard) -> Document:
+    fields: Document = {}
+    if shard.quarantined:
+        fields["quarantined"] = quarantine.owner(shard)
+    if shard.pending:
+        fields["moderated"] = moderation.keys(shard)
+    if shard.since is not None:
+        fields["since"] = shard.since
+    if shard.onward:
+        fields["onward"] = [{"class": each.message_class.value, "ids": list(each.ids)} for each in shard.onward]
+    return fields
+
+
 def _treatment_document(treatment: Treatment) -> Document:
     return {
         "fields": [list(field) for field in treatment.fields],
         "disclaimers": list(treatment.disclaimers),
         "require_tls": treatment.require_tls,
         "kept_back": treatment.kept_back,
+        "held": treatment.held,
+        "moderators": treatment.moderators,
         "decisions": [asdict(decision) for decision in treatment.decisions],
     }
 
@@ -108,6 +124,8 @@ def _treatment(document: Document) -> Treatment:
         disclaimers=tuple(document["disclaimers"]),
         require_tls=document["require_tls"],
         kept_back=document["kept_back"],
+        held=document.get("held", False),
+        moderators=document.get("moderators", ""),
         decisions=tuple(Decision(**decision) for decision in document["decisions"]),
     )
 
@@ -125,7 +143,18 @@ def shard(document: Document) -> Shard:
         traceparent=document.get("traceparent", ""),
         **{name: document.get(name, False) for name in _FLAGS},
         treatment=_treatment(document["treatment"]) if "treatment" in document else NONE,
+        since=document.get("since"),
+        onward=tuple(Onward(MessageClass(each["class"]), tuple(each["ids"])) for each in document.get("onward", ())),
     )
+
+
+def _delivery_documents(shard: Shard) -> list[Document]:
+    documents = [delivery_document(delivery) for delivery in shard.deliveries]
+    if shard.treatment.held:
+        for document, delivery in zip(documents, shard.deliveries, strict=True):
+            moderated = {"until": delivery.until, "by": delivery.by}
+            document |= {name: value for name, value in moderated.items() if value}
+    return documents
 
 
 def delivery_document(delivery: Delivery) -> Document:
@@ -146,7 +175,9 @@ def delivery_document(delivery: Delivery) -> Document:
         "at": delivery.at,
         "remote": delivery.remote,
         "told": delivery.told,
-        "tries": [[each.at, each.state.value, each.status, each.reply] for each in delivery.tries],
+        "tries": [
+            [each.at, each.state.value, each.status, each.reply, *filter(None, (each.by,))] for each in delivery.tries
+        ],
     }
     return {name: value for name, value in document.items() if value} | {"attempts": delivery.attempts}
 
@@ -173,7 +204,9 @@ def _delivery(document: Document) -> Delivery:
         at=document.get("at"),
         remote=text("remote", ""),
         told=tuple(document.get("told", ())),
-        tries=tuple(Try(at, State(state), status, reply) for at, state, status, reply in document.get("tries", ())),
+        tries=tuple(Try(at, State(state), *said) for at, state, *said in document.get("tries", ())),
+        until=document.get("until"),
+        by=text("by", ""),
     )
 
 

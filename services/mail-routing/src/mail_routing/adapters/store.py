@@ -23,6 +23,7 @@ INDEXES = (
     Index(["parties", "-accepted_at"]),
     Index(["message_id", "number"]),
     Index(["quarantined", "_id"], sparse=True),
+    Index(["moderated", "_id"], sparse=True),
 )
 
 # Their replies may be long, and a record has room for a megabyte.
@@ -50,9 +51,9 @@ class StoredDeliveries:
     async def seen(self, message_id: str) -> bool:
         return await self._seen(shard_id(message_id, 0))
 
-    async def begin(self, progress: Progress, report: Message | None = None) -> None:
+    async def begin(self, progress: Progress, ours: Sequence[Message] = ()) -> None:
         shard = progress.shard
-        waits = [accepted_fact(report)] if report else ()
+        waits = [accepted_fact(each) for each in ours]
         if not await self._insert((Insert(documents.shard_document(shard), waits), _first_facts(shard))):
             await self.report(shard.message.message_id)
 
@@ -65,19 +66,22 @@ class StoredDeliveries:
         if found is not None and (facts := _first_facts(documents.shard(found))):
             await self._producer.publish(facts)
 
-    async def release(self, first: Shard, now: datetime) -> None:
-        assert first.plan is not None
-        ids = [f"{first.message.message_id}/{first.plan.id}/{n}" for n in range(1, first.plan.shards)]
+    async def release(self, lane: MessageClass, ids: Sequence[str], now: datetime) -> None:
         # Version 1 and not due: nobody has had it in hand yet.
-        field = documents.DUE[first.message.message_class]
+        field = documents.DUE[lane]
         untouched = {"version": 1, field: None}
         await self.collection.bulk([Change(one, {"$set": {field: now}}, untouched) for one in ids])
 
     async def due(self, lane: MessageClass, now: datetime, limit: int) -> list[Due]:
         query = {documents.DUE[lane]: {"$gt": _EPOCH, "$lte": now}}
-        shown = {"_id": True, "sites": True, "accepted_at": True, "urged": True}
+        shown = {"_id": True, "sites": True, "accepted_at": True, "since": True, "urged": True}
         return [
-            Due(found["_id"], tuple(found.get("sites", ())), found["accepted_at"], urged=found.get("urged", False))
+            Due(
+                found["_id"],
+                tuple(found.get("sites", ())),
+                found.get("since") or found["accepted_at"],
+                urged=found.get("urged", False),
+            )
             async for found in self.collection.find(query, limit=limit, projection=shown)
         ]
 
@@ -97,10 +101,10 @@ class StoredDeliveries:
         # Whoever reads after a claim of their own that ran out meanwhile sees another's `due`.
         return documents.shard(found) if found and found.get(field) == until else None
 
-    async def record(self, progress: Progress, report: Message | None = None) -> None:
+    async def record(self, progress: Progress, ours: Sequence[Message] = ()) -> None:
         shard = progress.shard
         change = documents.progress_change(shard)
-        await self.collection.update(shard.id, change, version=shard.version, facts=facts_of(progress, report))
+        await self.collection.update(shard.id, change, version=shard.version, facts=facts_of(progress, ours))
 
     async def trace(
         self, *, message_id: str = "", all_of: Sequence[str] = (), any_of: Sequence[str] = (), limit: int
@@ -131,12 +135,9 @@ class StoredDeliveries:
         return new
 
 
-def facts_of(progress: Progress, report: Message | None = None) -> list[OutboxRecord]:
-    """What is published about a shard after a later attempt."""
-    facts = list(_reported(progress.shard.message, progress.changed, messaging.new_id()))
-    if report is not None:
-        facts.append(accepted_fact(report))
-    return facts
+def facts_of(progress: Progress, ours: Sequence[Message] = ()) -> list[OutboxRecord]:
+    """What is published about a shard after a later attempt, mails of ours among it."""
+    return [*_reported(progress.shard.message, progress.changed, messaging.new_id()), *map(accepted_fact, ours)]
 
 
 def _first_facts(shard: Shard) -> list[OutboxRecord]:

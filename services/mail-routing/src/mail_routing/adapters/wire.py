@@ -39,6 +39,7 @@ _STATES: Final = {
     State.DELIVERED: events_pb2.DELIVERY_STATE_DELIVERED,
     State.BOUNCED: events_pb2.DELIVERY_STATE_BOUNCED,
     State.QUARANTINED: events_pb2.DELIVERY_STATE_QUARANTINED,
+    State.PENDING: events_pb2.DELIVERY_STATE_PENDING,
     State.DROPPED: events_pb2.DELIVERY_STATE_DROPPED,
 }
 
@@ -205,6 +206,7 @@ def _outcome(delivery: Delivery) -> events_pb2.Outcome:
         reply=delivery.reply,
         attempts=delivery.attempts,
         remote=delivery.remote,
+        decided_by=delivery.by,
         at=None if delivery.at is None else _timestamp(delivery.at),
     )
 
@@ -228,6 +230,7 @@ def _with_history(delivery: Delivery) -> events_pb2.Outcome:
             status=attempt.status,
             reply=attempt.reply,
             target=delivery.destination.target,
+            decided_by=attempt.by,
         )
         said.at.FromDatetime(attempt.at)
     return wire

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from mail_routing.application.reading import Reading
-from mail_routing.domain import route, rules, treatment
+from mail_routing.domain import rules, treatment
+from mail_routing.domain.destinations import Resolved
 from mail_routing.domain.message import Message, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind, Route, Sender
 from mail_routing.domain.rules import CENTRAL, Addressee, Book, Facts, Told, Verb, Verdict
@@ -34,7 +35,8 @@ def asked(books: Books, *entities: str) -> tuple[Book, ...]:
 class ApplyRules:
     """Gives each destination with its treatment; those that rules add or put in the place of others, too.
 
-    A rule's own addressees get the mail without being asked about again: rules cannot send mail round.
+    A rule's own addressees get the mail without being asked about again, and without moderators: rules cannot send
+    mail round.
     """
 
     def __init__(self, the_route: Route, books: Books) -> None:
@@ -95,4 +97,4 @@ class ApplyRules:
 
     def _resolved(self, addresses: Sequence[str], original: str, notify: tuple[str, ...]) -> list[Destination]:
         recipients = [Recipient(address, original, notify) for address in addresses]
-        return list(route.resolve(self._route, Sender("", trusted=True), recipients))
+        return list(Resolved(self._route, Sender("", trusted=True, waits=False), recipients))

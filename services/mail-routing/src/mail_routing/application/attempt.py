@@ -1,18 +1,18 @@
 """One attempt at the waiting recipients of a shard."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import telemetry
 
-from mail_routing.application.accept import Accept
+from mail_routing.application.inform import Inform
 from mail_routing.application.ports import Contents, Mailboxes, MailboxMail, NextHop
 from mail_routing.application.reading import Reading
-from mail_routing.domain import delivery, dsn, headers, message
-from mail_routing.domain.delivery import Delivery, Progress, Result, Shard, State
+from mail_routing.domain import delivery, headers, message
+from mail_routing.domain.delivery import Progress, Result, Shard, State
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Kind
 
@@ -22,7 +22,7 @@ _LOOPED = Result(State.BOUNCED, "5.4.6", "The mailbox has had this mail already"
 
 
 class Attempt:
-    """Tries every waiting recipient once; gives the progress, and the report that the sender is due.
+    """Tries every waiting recipient once; gives the progress, and the mails of ours that are due because of it.
 
     It may run again for a shard whose outcome was not recorded: mailboxes take the same mail once, and a next
     hop may get it twice, as RFC 5321 section 4.5.4 has it.
@@ -30,7 +30,7 @@ class Attempt:
 
     def __init__(
         self,
-        accept: Accept,
+        inform: Inform,
         contents: Contents,
         mailboxes: Mailboxes,
         next_hop: NextHop,
@@ -38,16 +38,18 @@ class Attempt:
         *,
         now: Callable[[], datetime],
         jitter: Callable[[], float],
+        moderated_for: timedelta = delivery.MODERATED_FOR,
     ) -> None:
-        self._accept = accept
+        self._inform = inform
         self._contents = contents
         self._mailboxes = mailboxes
         self._next_hop = next_hop
         self._hostname = hostname
         self._now = now
         self._jitter = jitter
+        self._moderated_for = moderated_for
 
-    async def __call__(self, shard: Shard, reading: Reading | None = None) -> tuple[Progress, Message | None]:
+    async def __call__(self, shard: Shard, reading: Reading | None = None) -> tuple[Progress, Sequence[Message]]:
         """`reading`: of the mail's content, where others have asked for it already."""
         content = await (reading or Reading(self._contents, shard.message))()
         present = headers.read(content)
@@ -66,7 +68,8 @@ class Attempt:
             elif destination.kind is Kind.REFUSED:
                 results[destination] = Result(State.BOUNCED, destination.status, destination.target)
             elif shard.treatment.kept_back and not waiting.attempts:  # once: who releases it lets it go
-                results[destination] = Result(State.QUARANTINED, "4.7.1", shard.treatment.kept_back)
+                state = State.PENDING if shard.treatment.held else State.QUARANTINED
+                results[destination] = Result(state, "4.7.1", shard.treatment.kept_back)
             else:
                 by_hop[destination.hop, destination.forwarded_by].append(destination)
         mailboxes = [one for key in list(by_hop) if not key[0] for one in by_hop.pop(key)]
@@ -81,18 +84,16 @@ class Attempt:
         telemetry.points.reached("mail.attempt.done")
         return await self._ended(shard, results, content)
 
-    async def give_up(self, shard: Shard, reason: str) -> tuple[Progress, Message | None]:
+    async def give_up(self, shard: Shard, reason: str) -> tuple[Progress, Sequence[Message]]:
         """Bounce all that wait: no attempt can be made any more."""
         lost = Result(State.BOUNCED, "5.3.0", reason)
         return await self._ended(shard, {waiting.destination: lost for waiting in shard.waiting}, b"")
 
     async def _ended(
         self, shard: Shard, results: Mapping[Destination, Result], content: bytes
-    ) -> tuple[Progress, Message | None]:
-        progress = delivery.attempted(shard, results, self._now(), self._jitter())
-        _count(shard.message, progress.changed)
-        report = dsn.report(progress, content, self._hostname)
-        return progress, await self._accept.prepare(report) if report else None
+    ) -> tuple[Progress, Sequence[Message]]:
+        progress = delivery.attempted(shard, results, self._now(), self._jitter(), self._moderated_for)
+        return progress, await self._inform(progress, content)
 
     async def _to_mailboxes(
         self, mail: Message, destinations: Sequence[Destination], content: bytes
@@ -118,8 +119,3 @@ def _marks(to: Destination) -> Iterator[str]:
 def _sent_on(by: str) -> bytes:
     """The mark of whom a mail was sent on by: when it comes back to them, it has gone round."""
     return f"Delivered-To: {by}\r\n".encode() if by else b""
-
-
-def _count(mail: Message, changed: Sequence[Delivery]) -> None:
-    for outcome, count in Counter(each.state.value for each in changed).items():
-        telemetry.names.MAIL_OUTCOME.bind(lane=mail.message_class.value, outcome=outcome).inc(count)

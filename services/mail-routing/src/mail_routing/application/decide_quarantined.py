@@ -52,7 +52,8 @@ class DecideQuarantined:
     async def _of(self, caller: Caller, quarantine_id: str) -> Shard:
         """`NotFound` for what was never kept back, or belongs to another entity."""
         shard = await self.mails.get(quarantine_id)
-        if shard is None or not shard.treatment.kept_back or not caller.may_act_for(quarantine.owner(shard)):
+        kept = shard is not None and shard.treatment.kept_back and not shard.treatment.held
+        if shard is None or not kept or not caller.may_act_for(quarantine.owner(shard)):
             raise errors.NotFound("there is no such mail in quarantine")
         return shard
 

@@ -13,11 +13,12 @@ from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Contents, Deliveries
 from mail_routing.application.reading import Reading
 from mail_routing.application.take_bounce import TakeBounce
-from mail_routing.domain import delivery, route
+from mail_routing.domain import delivery
 from mail_routing.domain.delivery import SHARD_RECIPIENTS, Delivery, Plan, Shard
+from mail_routing.domain.destinations import Resolved
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Route, Sender
-from mail_routing.domain.treatment import NONE, Treatment
+from mail_routing.domain.treatment import MODERATED, NONE, Treatment
 
 Part = tuple[Treatment, tuple[Delivery, ...]]
 """Up to a thousand recipients for whom the rules do the same to the mail."""
@@ -64,17 +65,20 @@ class Deliver:
         reading = Reading(self._contents, message)
         await self._take_bounce(message, reading)
         sender = Sender(message.sender, message.origin.trusted, reports=not message.sender)
-        destinations = route.resolve(self._route, sender, message.recipients)
-        parts = _parts(await self._apply_rules(message, destinations, reading))
+        destinations = Resolved(self._route, sender, message.recipients)
+        treated = await self._apply_rules(message, destinations, reading)
+        parts = in_parts(chain(treated, _waiting(destinations)))
         treatment, deliveries = next(parts, (NONE, ()))
         second = next(parts, None)
         if second is not None:
             await self._plan(message, chain([(treatment, deliveries), second], parts))
             return
         trace = telemetry.current_traceparent()
-        shard = Shard(_treated(message, treatment), 0, deliveries, self._now(), traceparent=trace, treatment=treatment)
-        progress, report = await self._attempt(shard, reading)
-        await self._deliveries.begin(progress, report)
+        shard = Shard(
+            as_treated(message, treatment), 0, deliveries, self._now(), traceparent=trace, treatment=treatment
+        )
+        progress, ours = await self._attempt(shard, reading)
+        await self._deliveries.begin(progress, ours)
         telemetry.points.reached("mail.deliver.recorded")
         _recipients(message).inc(len(deliveries))
 
@@ -104,15 +108,21 @@ def _recipients(message: Message) -> telemetry.Count:
 def _numbered(whole: Shard, number: int, treatment: Treatment, deliveries: tuple[Delivery, ...]) -> Shard:
     assert whole.plan is not None
     plan = Plan(whole.plan.id, number + 1)
-    message = _treated(whole.message, treatment)
+    message = as_treated(whole.message, treatment)
     return replace(whole, message=message, number=number, deliveries=deliveries, plan=plan, treatment=treatment)
 
 
-def _treated(message: Message, treatment: Treatment) -> Message:
+def _waiting(destinations: Resolved) -> Iterator[tuple[Treatment, Destination]]:
+    """The lists that wait for their moderators, known once all else is resolved. Rules are asked when they go on."""
+    for held in destinations.waiting.values():
+        yield MODERATED, held
+
+
+def as_treated(message: Message, treatment: Treatment) -> Message:
     return replace(message, require_tls=True) if treatment.require_tls else message
 
 
-def _parts(treated: Iterator[tuple[Treatment, Destination]]) -> Iterator[Part]:
+def in_parts(treated: Iterator[tuple[Treatment, Destination]]) -> Iterator[Part]:
     """The destinations by treatment, each part as soon as it is full, the rest at the end."""
     open_parts: dict[Treatment, list[Delivery]] = {}
     for treatment, destination in treated:

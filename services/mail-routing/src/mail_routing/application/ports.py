@@ -1,6 +1,6 @@
 """What the use cases ask of the world."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,7 @@ from rpc import Caller
 from mail_routing.domain.app_password import AppPassword
 from mail_routing.domain.delivery import Progress, Result, Shard
 from mail_routing.domain.message import Message, MessageClass
+from mail_routing.domain.moderation import Panel
 from mail_routing.domain.queue import Filter, QueueAction
 from mail_routing.domain.route import Destination, Directory
 from mail_routing.domain.sending import Delegation
@@ -21,6 +22,22 @@ class People(Directory, Protocol):
     def addresses_of(self, person_id: str) -> tuple[str, ...]: ...
     def entity_of(self, person_id: str) -> str: ...
     def in_group(self, person_id: str, group_id: str) -> bool: ...
+
+
+class Moderators(Protocol):
+    """The directory, as those who ask for and take decisions about mail need it."""
+
+    def decides(self, person_id: str, panel: Panel) -> bool:
+        """Whether the person is of the panel; administrators may decide beside it."""
+        ...
+
+    def panels_of(self, person_id: str) -> Iterable[Panel]:
+        """All that the person may be of, without the entities."""
+        ...
+
+    def addresses_of_panel(self, panel: Panel) -> Sequence[str]:
+        """The addresses of those who are to decide: the panel, else the entity's mail administrators."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +125,7 @@ class Due:
 
     id: str
     sites: tuple[str, ...]
-    accepted_at: datetime
+    tried_from: datetime
     urged: bool = False
 
 
@@ -150,8 +167,8 @@ class Deliveries(Protocol):
         """Whether the first shard of the mail is there."""
         ...
 
-    async def begin(self, progress: Progress, report: Message | None = None) -> None:
-        """Record a new shard after its first attempt, and its report; one that is there already stays as it is.
+    async def begin(self, progress: Progress, ours: Sequence[Message] = ()) -> None:
+        """Record a new shard after its first attempt, with mails of ours; one that is there already stays as it is.
 
         Either way what stands recorded is published when it returns.
         """
@@ -162,8 +179,8 @@ class Deliveries(Protocol):
     async def plan(self, shard: Shard) -> None:
         """Record a shard of which nothing was tried; one that is there already stays as it is."""
 
-    async def release(self, first: Shard, now: datetime) -> None:
-        """Make the other shards of the first one's plan due."""
+    async def release(self, lane: MessageClass, ids: Sequence[str], now: datetime) -> None:
+        """Make shards of the class due of which nothing was tried yet."""
 
     async def due(self, lane: MessageClass, now: datetime, limit: int) -> list[Due]:
         """Shards of the class whose time has come."""
@@ -176,7 +193,7 @@ class Deliveries(Protocol):
         """The shard, which is not due for others before `until`; None when another was faster."""
         ...
 
-    async def record(self, progress: Progress, report: Message | None = None) -> None:
+    async def record(self, progress: Progress, ours: Sequence[Message] = ()) -> None:
         """Record a claimed shard after an attempt; `Conflict` when somebody else has claimed it since."""
 
     def trace(

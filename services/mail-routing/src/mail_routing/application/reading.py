@@ -1,5 +1,7 @@
 """The content of a mail in hand, which several ask for."""
 
+import errors
+
 from mail_routing.application.ports import Contents
 from mail_routing.domain.message import Message
 
@@ -17,3 +19,11 @@ class Reading:
         if self._content is None:
             self._content = await self._contents.read(self._message)
         return self._content
+
+
+async def what_is_left(contents: Contents, message: Message) -> bytes:
+    """The content for a report about a mail that goes nowhere any more; nothing, where it is not there."""
+    try:
+        return await contents.read(message)
+    except errors.Invalid:
+        return b""

@@ -9,6 +9,7 @@ from rpc import Caller
 from mail_routing.application.apply_rules import ApplyRules, Books
 from mail_routing.application.trace import ADMIN
 from mail_routing.domain import address, headers, message, route, rule_grammar
+from mail_routing.domain.destinations import Resolved
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Route, Sender, Step
 from mail_routing.domain.rules import Book, Facts, Rule
@@ -82,7 +83,7 @@ class Resolve:
         if question.draft is not None:
             apply_rules = self._with_draft(caller, question.draft)
         facts = self._facts(question, now)
-        found = route.resolve(
+        found = Resolved(
             self._route,
             Sender(question.sender, trusted=True, reports=not question.sender),
             facts.message.recipients,
@@ -95,7 +96,8 @@ class Resolve:
             if count <= MOST_SHOWN:
                 shown.append(destination)
                 _tell_treatment(treatment, destination, tell)
-        return Explanation(tuple(steps), tuple(shown), count)
+        shown += found.waiting.values()
+        return Explanation(tuple(steps), tuple(shown[:MOST_SHOWN]), count + len(found.waiting))
 
     def _with_draft(self, caller: Caller, draft: Rule) -> ApplyRules:
         if not caller.has(ADMIN):
@@ -128,3 +130,6 @@ class Resolve:
 def _tell_treatment(treatment: Treatment, destination: Destination, tell: route.Tell) -> None:
     for decision in treatment.decisions:
         tell(Step("treated", destination.address, f"{decision.name}: {decision.actions}"))
+    if treatment.held:
+        who = f"members of {treatment.moderators}" if treatment.moderators else "mail administrators"
+        tell(Step("moderated", destination.address, f"waits for {who}"))

@@ -1,4 +1,4 @@
-"""Take up what waits: deferred recipients whose time has come, and the shards of large mails."""
+"""Take up what waits: deferred recipients whose time has come, the shards of large mails, what moderators had."""
 
 import asyncio
 import functools
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import errors
 import telemetry
 
+from mail_routing.application.after_moderation import AfterModeration
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.ports import Deliveries, Due, NextHop
 from mail_routing.domain import retry
@@ -43,6 +44,7 @@ class Resume:
         self,
         deliveries: Deliveries,
         attempt: Attempt,
+        after_moderation: AfterModeration,
         next_hop: NextHop,
         *,
         now: Callable[[], datetime],
@@ -52,6 +54,7 @@ class Resume:
     ) -> None:
         self._deliveries = deliveries
         self._attempt = attempt
+        self._after_moderation = after_moderation
         self._next_hop = next_hop
         self._now = now
         self._jitter = jitter
@@ -107,10 +110,10 @@ class Resume:
             for site in due.sites:
                 self._next_hop.urge(site, lane)
             return None
-        if not due.sites or now >= due.accepted_at + retry.GIVE_UP_AFTER:
+        if not due.sites or now >= due.tried_from + retry.GIVE_UP_AFTER:
             return None
         away = min(self._next_hop.away(site, lane) for site in due.sites)
-        return retry.postponed(due.accepted_at, now, away, self._jitter()) if away else None
+        return retry.postponed(due.tried_from, now, away, self._jitter()) if away else None
 
     async def _resume(self, lane: MessageClass, due: Due) -> None:
         now = self._now()
@@ -120,15 +123,16 @@ class Resume:
         telemetry.points.reached("mail.resume.claimed")
         with telemetry.observe("mail.resume", links=[shard.traceparent]):
             if shard.plan is not None and shard.number == 0:
-                await self._deliveries.release(shard, now)
+                await self._deliveries.release(lane, shard.planned, now)
                 telemetry.points.reached("mail.resume.released")
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):
-                    progress, report = await self._attempt(shard)
+                    concluded = await self._after_moderation(shard) if shard.treatment.held else None
+                    progress, ours = concluded or await self._attempt(shard)
             except errors.Invalid as lost:
-                progress, report = await self._attempt.give_up(shard, str(lost))
+                progress, ours = await self._attempt.give_up(shard, str(lost))
             try:
-                await self._deliveries.record(progress, report)
+                await self._deliveries.record(progress, ours)
             except errors.Conflict:
                 _log.warning("a claim ran out before its attempt was recorded", message_id=shard.message.message_id)
         telemetry.points.reached("mail.resume.recorded")

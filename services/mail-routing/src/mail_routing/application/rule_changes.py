@@ -1,5 +1,6 @@
 """Use cases: a mail administrator makes, changes, removes and reads the transport rules of a scope."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +10,7 @@ from rpc import Caller
 
 from mail_routing.application.ports import Deed
 from mail_routing.domain import rule_grammar
-from mail_routing.domain.rules import CENTRAL, Book, Rule
+from mail_routing.domain.rules import CENTRAL, Book, Rule, Verb
 
 MOST_RULES = 500
 _MINISTRY_ADMIN = "ministry.admin"
@@ -54,7 +55,10 @@ def scope_of(caller: Caller, *, central: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PutRule:
+    """`is_group`: whether there is a group with that id."""
+
     shelves: Shelves
+    is_group: Callable[[str], bool]
 
     async def __call__(
         self, caller: Caller, rule: Rule, *, central: bool, new_id: str, request: str, at: datetime
@@ -64,6 +68,9 @@ class PutRule:
         `Invalid` (RULE_...) for what a rule may not say, `NotFound` for a rule_id that is not in the scope.
         """
         rule_grammar.check(rule)
+        for action in rule.actions:
+            if action.verb is Verb.HOLD and action.name and not self.is_group(action.name):
+                raise errors.Invalid("the action hold names no group that there is", reason="RULE_ACTION")
         shelf = await self.shelves.get(scope_of(caller, central=central))
         for entry in shelf.entries:
             if entry.request == request:

@@ -16,14 +16,16 @@ from mail_routing.domain.treatment import NONE, Treatment
 
 SHARD_RECIPIENTS = 1000
 _TRIES_KEPT = 19
+MODERATED_FOR = timedelta(days=5)
 DELAY_AFTER = timedelta(hours=4)
 """So long after it came in, the sender hears that a mail still waits."""
 
 
 class State(Enum):
-    """Where the mail of one recipient is; all but DEFERRED are final."""
+    """Where the mail of one recipient is; all but DEFERRED and PENDING are final."""
 
     DEFERRED = "deferred"
+    PENDING = "pending"  # for moderators
     DELIVERED = "delivered"
     BOUNCED = "bounced"
     QUARANTINED = "quarantined"
@@ -43,12 +45,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A former attempt at a recipient."""
+    """A former attempt at a recipient, or what a moderator decided."""
 
     at: datetime
     state: State
     status: str
     reply: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Delivery:
     remote: str = ""
     told: tuple[str, ...] = ()  # of "DELAY" and "SUCCESS", what the sender knows or hears from others
     tries: tuple[Try, ...] = ()
+    until: datetime | None = None  # while it is PENDING: when it is given up
+    by: str = ""  # the moderator who decided that it is so
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,14 @@ class Plan:
 
     id: str
     shards: int  # up to this one; shard 0 knows how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """The shards, by id, that a list goes on in once its moderators have approved; they wait to be released."""
+
+    message_class: MessageClass
+    ids: tuple[str, ...]
 
 
 def as_plan(message: Message) -> Message:
@@ -99,15 +112,45 @@ class Shard:
     held: bool = False  # by an administrator
     urged: bool = False  # by an administrator: the site's back-off is not minded
     claimed: bool = False  # until `due`, by whoever makes an attempt
+    since: datetime | None = None  # when what was kept back was let go
+    onward: tuple[Onward, ...] = ()
+
+    @property
+    def tried_from(self) -> datetime:
+        """When the five days began in which it is tried."""
+        return self.since or self.message.accepted_at
 
     def being_tried(self, now: datetime) -> bool:
         """Whether somebody who claimed it makes an attempt, of which the outcome must not be lost."""
         return self.claimed and self.due is not None and self.due > now
 
     @property
-    def kept_back(self) -> bool:
-        """Some of it is quarantined: it may be released, and so its content stays."""
+    def quarantined(self) -> bool:
+        """Some of it is in quarantine: it may be released."""
         return any(delivery.state is State.QUARANTINED for delivery in self.deliveries)
+
+    @property
+    def pending(self) -> tuple[Delivery, ...]:
+        """What waits for moderators; none is looked for where nothing is held for them."""
+        if not self.treatment.held:
+            return ()
+        return tuple(delivery for delivery in self.deliveries if delivery.state is State.PENDING)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of what waits for moderators is given up."""
+        return min((delivery.until for delivery in self.pending if delivery.until), default=None)
+
+    @property
+    def may_go_on(self) -> bool:
+        """It may yet be delivered, so that its content stays."""
+        return bool(self.waiting or self.pending) or self.quarantined
+
+    @property
+    def planned(self) -> list[str]:
+        """Of the first shard of a plan: the ids of the others."""
+        assert self.plan is not None
+        return [shard_id(self.message.message_id, n, self.plan) for n in range(1, self.plan.shards)]
 
     @property
     def id(self) -> str:
@@ -141,32 +184,43 @@ class Progress:
     notices: tuple[tuple[Delivery, Action], ...] = ()
 
 
-def attempted(shard: Shard, results: Mapping[Destination, Result], now: datetime, jitter: float) -> Progress:
+def attempted(
+    shard: Shard,
+    results: Mapping[Destination, Result],
+    now: datetime,
+    jitter: float,
+    moderated_for: timedelta = MODERATED_FOR,
+) -> Progress:
     """The shard after an attempt at its waiting recipients, with a result for each.
 
-    What is deferred again after five days is bounced with the last word of the other side.
+    What is deferred again after five days is bounced with the last word of the other side. What is to wait for
+    moderators does so from now on.
     """
     deliveries = [_after(delivery, results, now) for delivery in shard.deliveries]
     attempts = max((d.attempts for d in deliveries if d.state is State.DEFERRED), default=0)
-    due = retry.next_attempt(shard.message.accepted_at, now, attempts, jitter) if attempts else None
+    due = retry.next_attempt(shard.tried_from, now, attempts, jitter) if attempts else None
     if attempts and due is None:
         deliveries = [_expired(delivery) for delivery in deliveries]
+    if shard.treatment.held:
+        deliveries = [pending_until(delivery, now + moderated_for) for delivery in deliveries]
     changed: list[Delivery] = []
     notices: list[tuple[Delivery, Action]] = []
     for at, (old, new) in enumerate(zip(shard.deliveries, deliveries, strict=True)):
         if new is old:
             continue
-        action = _action(shard.message, new, now)
+        action = action_for(shard, new, now)
         if action is Action.DELAYED:
             new = deliveries[at] = replace(new, told=(*new.told, "DELAY"))  # noqa: PLW2901 - it is told from now on
         changed.append(new)
         if action:
             notices.append((new, action))
     after = replace(shard, deliveries=tuple(deliveries), due=due, urged=False, claimed=False)
+    if expires := after.expires:
+        after = replace(after, due=min(due, expires) if due else expires)
     return Progress(after, tuple(changed), tuple(notices))
 
 
-def _action(message: Message, delivery: Delivery, now: datetime) -> Action | None:
+def action_for(shard: Shard, delivery: Delivery, now: datetime) -> Action | None:
     """What the sender is to hear (RFC 3461 section 4.1); bulk mail hears of delays only when it asks."""
     notify, told = delivery.destination.notify, delivery.told
     match delivery.state:
@@ -174,8 +228,8 @@ def _action(message: Message, delivery: Delivery, now: datetime) -> Action | Non
             return Action.FAILED
         case State.DELIVERED if "SUCCESS" in notify and "SUCCESS" not in told:
             return Action.RELAYED if delivery.destination.kind is Kind.RELAY else Action.DELIVERED
-        case State.DEFERRED if "DELAY" not in told and now - message.accepted_at >= DELAY_AFTER:
-            wanted = "DELAY" in notify or (not notify and message.message_class is not MessageClass.BULK)
+        case State.DEFERRED if "DELAY" not in told and now - shard.tried_from >= DELAY_AFTER:
+            wanted = "DELAY" in notify or (not notify and shard.message.message_class is not MessageClass.BULK)
             return Action.DELAYED if wanted else None
     return None
 
@@ -202,8 +256,13 @@ def with_last(delivery: Delivery) -> tuple[Try, ...]:
     """The tries of a delivery of which something new is to be said."""
     if delivery.at is None:
         return delivery.tries
-    last = Try(delivery.at, delivery.state, delivery.status, delivery.reply)
+    last = Try(delivery.at, delivery.state, delivery.status, delivery.reply, delivery.by)
     return (*delivery.tries, last)[-_TRIES_KEPT:]
+
+
+def pending_until(delivery: Delivery, until: datetime) -> Delivery:
+    new = delivery.state is State.PENDING and delivery.until is None
+    return replace(delivery, until=until) if new else delivery
 
 
 def _expired(delivery: Delivery) -> Delivery:

@@ -62,7 +62,9 @@ def report(progress: Progress, content: bytes, hostname: str) -> Message | None:
     message = shard.message
     if not notices or not message.sender:
         return None
-    report_id = f"{message.message_id}.dsn{shard.number}.{shard.version}"
+    # A moderator may decide before anybody has claimed the shard: at the version of its first attempt.
+    decided = "m" if any(delivery.by for delivery, _ in notices) else ""
+    report_id = f"{message.message_id}.dsn{shard.number}.{shard.version}{decided}"
     at = max(delivery.at or message.accepted_at for delivery, _ in notices)
     boundary = f"=_{report_id}"
     subject, words = _words(notices)

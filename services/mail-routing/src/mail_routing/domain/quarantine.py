@@ -30,5 +30,6 @@ def _turned(shard: Shard, state: State, said: str, now: datetime) -> Progress:
 
     deliveries = tuple(map(turned, shard.deliveries))
     changed = tuple(new for old, new in zip(shard.deliveries, deliveries, strict=True) if new is not old)
-    due = now if state is State.DEFERRED else shard.due
-    return Progress(replace(shard, deliveries=deliveries, due=due), changed)
+    if state is State.DEFERRED:
+        shard = replace(shard, due=now, since=now)
+    return Progress(replace(shard, deliveries=deliveries), changed)

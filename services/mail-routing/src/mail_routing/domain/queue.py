@@ -78,7 +78,8 @@ def changed(shard: Shard, action: QueueAction, now: datetime) -> Progress | None
         case QueueAction.DROP:
             deliveries = tuple(_dropped(delivery, now) for delivery in shard.deliveries)
             gone = tuple(new for new in deliveries if new.state is State.DROPPED and new.at == now)
-            return Progress(replace(shard, deliveries=deliveries, due=None, held=False), gone)
+            after = replace(shard, deliveries=deliveries, held=False)
+            return Progress(replace(after, due=after.expires), gone)
     return None
 
 

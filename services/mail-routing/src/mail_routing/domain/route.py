@@ -11,17 +11,17 @@
 
 SMTP's RCPT, the worker and `Resolve` ask the same rows. A list stands for its members, whatever its nesting
 (the directory answers with all of them); each mailbox has the mail once, under the first recipient that led
-there. People may send their mail on. A sender-restricted list vouches for the lists nested in it.
+there. People may send their mail on. A sender-restricted list vouches for the lists nested in it; a moderated one
+stands for itself until its moderators have let the mail go on, wherever it is nested.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 from mail_routing.domain.address import canonical, split
-from mail_routing.domain.message import Recipient
 from mail_routing.domain.next_hop import NextHops
 
 
@@ -45,6 +45,8 @@ class MailList:
     restricted: bool = False  # not everybody may send to it
     mailbox_of: str = ""  # of a shared mailbox, its entity
     address: str = ""  # the primary one
+    entity_id: str = ""
+    moderated: bool = False
 
 
 class Directory(Protocol):
@@ -54,10 +56,23 @@ class Directory(Protocol):
     def person_at(self, address: str) -> Person | None: ...
     def list_at(self, address: str) -> MailList | None: ...
     def catch_all(self, entity_id: str) -> Person | None: ...
-    def members(self, group_id: str) -> Iterator[Person]: ...
-    def outside_members(self, group_id: str) -> Iterable[str]: ...
+    def list_of(self, group_id: str) -> MailList | None: ...
+    def members(self, group_id: str, apart: frozenset[str]) -> Iterator[Person]:
+        """All people in the list, whatever its nesting, but for those in it through the lists `apart` alone."""
+        ...
+
+    def outside_members(self, group_id: str, apart: frozenset[str]) -> Iterable[str]: ...
     def nested(self, group_id: str) -> Iterable[MailList]: ...
+    def moderated_within(self, group_id: str) -> frozenset[str]:
+        """The ids of the moderated lists nested in it, to any depth."""
+        ...
+
+    def first_of(self, group_id: str, apart: frozenset[str]) -> Iterable[MailList]:
+        """Those of the lists `apart` that are met in it before any other of them."""
+        ...
+
     def may_send(self, person: Person | None, group_id: str) -> bool: ...
+    def needs_approval(self, person: Person | None, group_id: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,8 @@ class Sender:
     address: str
     trusted: bool
     reports: bool = False  # it is the null reverse path of a mail that came so: only reports have that
+    approved: str = ""  # the list to which moderators have let the mail go on
+    waits: bool = True  # False: for no moderators at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +101,14 @@ class Kind(Enum):
     MAILBOX = "mailbox"
     LMTP = "lmtp"  # a mailbox on another server
     RELAY = "relay"
+    LIST = "list"  # one that waits for its moderators
     REPORT = "report"  # read for what it says of another mail, and kept nowhere
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One resolved recipient; `target` is the mailbox, the next hop by name, or the reason of the refusal."""
+    """One resolved recipient; `target` is the mailbox, the next hop by name, the list, or the reason of the refusal."""
 
     kind: Kind
     address: str
@@ -207,10 +225,6 @@ TABLE: tuple[tuple[str, Row], ...] = (
 )
 
 
-_VOUCHER = Sender("", trusted=True)
-"""In the place of the sender where somebody of ours said whom the mail goes to: that may be elsewhere."""
-
-
 def find(route: Route, sender: Sender, address: str, tell: Tell | None = None) -> Finding:
     """What stands at an address, lists not expanded."""
     wanted = canonical(address)
@@ -223,125 +237,13 @@ def find(route: Route, sender: Sender, address: str, tell: Tell | None = None) -
     raise AssertionError("the last row answers always")
 
 
-def resolve(
-    route: Route, sender: Sender, recipients: Iterable[Recipient], tell: Tell | None = None
-) -> Iterator[Destination]:
-    """The destinations of a mail, each once, in the order of its recipients; made as they are asked for."""
-    seen: set[tuple[Kind, str]] = set()
-    for recipient in recipients:
-        for destination in _destinations(route, sender, recipient, set(), tell):
-            key = destination.kind, destination.person_id or destination.address
-            if key not in seen:
-                seen.add(key)
-                yield destination
-            elif tell:
-                tell(Step("duplicate", destination.address, "has the mail already"))
-
-
-def _destinations(
-    route: Route, sender: Sender, recipient: Recipient, open_: set[str], tell: Tell | None
-) -> Iterator[Destination]:
-    """`open_` holds the lists, and the people who send on, that are being expanded."""
-    address = canonical(recipient.address)
-    match find(route, sender, address, tell):
-        case Person() as person:
-            yield from _person(route, person, recipient, open_, tell)
-        case Elsewhere(next_hop):
-            # The local part of another's address is theirs to read: its case is kept.
-            yield Destination(Kind.RELAY, recipient.address, next_hop, _original(recipient), notify=recipient.notify)
-        case ReportsOnly():
-            yield Destination(Kind.REPORT, address, "reports", _original(recipient), notify=recipient.notify)
-        case Refusal(status, reason):
-            yield Destination(
-                Kind.REFUSED, address, reason, _original(recipient), status=status, notify=recipient.notify
-            )
-        case MailList(mailbox_of=entity_id) as found if entity_id:
-            box = f"{entity_id}/group.{found.group_id}"
-            owner = (_original(recipient), "", entity_id)
-            yield from _mailbox(route.next_hops, found.address, box, owner, recipient.notify)
-        case MailList() as found if found.group_id in open_:
-            if tell:
-                tell(Step("cycle", address, "this list is being expanded already"))
-        case MailList() as found:
-            open_.add(found.group_id)
-            yield from _members(route, found, recipient, open_, tell)
-
-
-def _members(
-    route: Route, found: MailList, recipient: Recipient, open_: set[str], tell: Tell | None
-) -> Iterator[Destination]:
-    if tell:
-        _tell_nesting(route.directory, found, tell)
-    empty = True
-    for person in route.directory.members(found.group_id):
-        empty = False
-        yield from _person(route, person, recipient, open_, tell)
-    for address in route.directory.outside_members(found.group_id):
-        empty = False
-        member = Recipient(address, _original(recipient), recipient.notify)
-        yield from _destinations(route, _VOUCHER, member, open_, tell)
-    if empty:
-        reason = "The list has no members"
-        yield Destination(
-            Kind.REFUSED, recipient.address, reason, _original(recipient), status="5.2.4", notify=recipient.notify
-        )
-
-
-def _person(
-    route: Route, person: Person, recipient: Recipient, open_: set[str], tell: Tell | None
-) -> Iterator[Destination]:
-    """Their mailbox, and whom they send their mail on to.
-
-    A circle ends in the mailbox of whom it comes back to, and so does what is sent on to nobody: no mail is lost.
-    """
-    sent_on = False
-    if person.forward_to and person.person_id not in open_:
-        open_.add(person.person_id)
-        for forward in _onward(route, person, recipient, tell):
-            for destination in _destinations(route, _VOUCHER, forward, open_, tell):
-                sent_on = True
-                yield replace(destination, forwarded_by=destination.forwarded_by or person.address)
-        open_.discard(person.person_id)
-    if not (sent_on and person.forward_only):
-        box = f"{person.entity_id}/{person.person_id}"
-        owner = (_original(recipient), person.person_id, person.entity_id)
-        yield from _mailbox(route.next_hops, person.address, box, owner, recipient.notify)
-
-
-def _onward(route: Route, person: Person, recipient: Recipient, tell: Tell | None) -> Iterator[Recipient]:
-    """Of a copy that is sent on, the sender hears nothing."""
-    notify = recipient.notify if person.forward_only else ("NEVER",)
-    for address in person.forward_to:
-        found = find(route, _VOUCHER, address)
-        if tell:
-            result = found.reason if isinstance(found, Refusal) else f"sends it on to {address}"
-            tell(Step("forward", person.address, result))
-        if not isinstance(found, Refusal):
-            yield Recipient(address, _original(recipient), notify)
-
-
-Owner = tuple[str, str, str]
-"""Of a mailbox: the recipient who led there, and ids of person and entity."""
-
-
-def _mailbox(hops: NextHops, address: str, box: str, owner: Owner, notify: tuple[str, ...]) -> Iterator[Destination]:
-    """The mailbox, here or on another server, and the copy of dual delivery."""
-    server = hops.mailboxes.get(owner[2])
-    kind, target = (Kind.LMTP, server) if server else (Kind.MAILBOX, box)
-    yield Destination(kind, address, target, *owner, notify=notify)
-    if copy := hops.copy(split(address)[1]):
-        yield Destination(Kind.RELAY, address, copy, *owner, notify=("NEVER",))
-
-
-def _original(recipient: Recipient) -> str:
-    return recipient.original or recipient.address
-
-
 def _may_send(directory: Directory, sender: Sender, found: MailList) -> bool:
-    if not found.restricted:
-        return True
-    person = directory.person_at(canonical(sender.address)) if sender.trusted else None
-    return directory.may_send(person, found.group_id)
+    return not found.restricted or directory.may_send(believed(directory, sender), found.group_id)
+
+
+def believed(directory: Directory, sender: Sender) -> Person | None:
+    """Who the sender is, where we know that."""
+    return directory.person_at(canonical(sender.address)) if sender.trusted else None
 
 
 def _step(kind: str, address: str, finding: Finding) -> Step:
@@ -361,18 +263,3 @@ def _step(kind: str, address: str, finding: Finding) -> Step:
             return Step(kind, address, "takes reports, which are read and not kept")
         case Refusal(status, reason):
             return Step("refused" if kind == "address" else kind, address, f"{status} {reason}")
-
-
-def _tell_nesting(directory: Directory, top: MailList, tell: Tell) -> None:
-    """The nesting of a list, in words; what it holds was asked of the directory as a whole."""
-    seen = {top.group_id}
-    waiting = [top]
-    while waiting:
-        outer = waiting.pop()
-        for inner in directory.nested(outer.group_id):
-            if inner.group_id in seen:
-                tell(Step("cycle", outer.name, f'holds "{inner.name}", which was seen already'))
-            else:
-                seen.add(inner.group_id)
-                tell(Step("list", outer.name, f'holds "{inner.name}"'))
-                waiting.append(inner)

@@ -43,8 +43,8 @@ def _check_condition(condition: Condition) -> None:
 
 
 def _check_action(action: Action) -> None:
-    if (action.verb is Verb.ADD_HEADER) != bool(action.name):
-        raise _action(action, "has a name when it adds a header field, and no other has")
+    if (action.verb is Verb.ADD_HEADER) != bool(action.name) and action.verb is not Verb.HOLD:
+        raise _action(action, "has a name when it adds a header field or holds for a group, and no other has")
     if (action.verb in _WITHOUT_VALUE) == bool(action.value):
         raise _action(action, "needs a value, or has none to take")
     if action.verb in _ADDRESSED:

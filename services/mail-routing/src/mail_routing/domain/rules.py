@@ -54,7 +54,7 @@ class Verb(StrEnum):
     ADD_HEADER = "add-header"  # `name` with `value`
     DISCLAIMER = "disclaimer"  # the text `value` below
     QUARANTINE = "quarantine"  # for the reason `value`
-    HOLD = "hold"  # until somebody has looked at it, for the reason `value`
+    HOLD = "hold"  # for moderators, who are the members of the group `name`, for the reason `value`
     REQUIRE_TLS = "require-tls"
     STOP = "stop"
 

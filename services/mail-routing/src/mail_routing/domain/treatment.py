@@ -6,20 +6,23 @@ from dataclasses import dataclass
 from email.header import Header
 
 from mail_routing.domain.headers import Headers
-from mail_routing.domain.rules import Decision, Verb, Verdict
+from mail_routing.domain.rules import Action, Decision, Verb, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
     """Header fields to add (name and value), texts to put below, whether next hops need TLS, why it is kept back.
 
-    `decisions` are the rules that brought it about.
+    What is kept back lies in quarantine, or is `held` for moderators: those of a list, else the members of the group
+    `moderators`. `decisions` are the rules that brought it about.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
     disclaimers: tuple[str, ...] = ()
     require_tls: bool = False
     kept_back: str = ""
+    held: bool = False
+    moderators: str = ""
     decisions: tuple[Decision, ...] = ()
 
     def applied(self, content: bytes, present: Headers, boundary: str) -> bytes:
@@ -30,20 +33,30 @@ class Treatment:
 
 
 NONE = Treatment()
+MODERATED = Treatment(kept_back="Waits for the moderators of the list", held=True)
+"""Of lists that stand for themselves until their moderators have decided."""
 
 
 def of(verdict: Verdict) -> Treatment:
     """The treatment that a verdict asks for."""
     if not verdict.decisions:
         return NONE
-    reasons = (*verdict.values(Verb.QUARANTINE), *verdict.values(Verb.HOLD))
+    kept = _kept_back(verdict)
     return Treatment(
         fields=tuple((each.name, each.value) for each in verdict.actions if each.verb is Verb.ADD_HEADER),
         disclaimers=verdict.values(Verb.DISCLAIMER),
         require_tls=any(each.verb is Verb.REQUIRE_TLS for each in verdict.actions),
-        kept_back=reasons[0] if reasons else "",
+        kept_back=kept.value if kept else "",
+        held=kept is not None and kept.verb is Verb.HOLD,
+        moderators=kept.name if kept else "",
         decisions=verdict.decisions,
     )
+
+
+def _kept_back(verdict: Verdict) -> Action | None:
+    """The first action that keeps it back; a quarantine goes before moderators."""
+    found = {action.verb: action for action in reversed(verdict.actions)}
+    return found.get(Verb.QUARANTINE) or found.get(Verb.HOLD)
 
 
 def _with_text_below(content: bytes, present: Headers, text: str, boundary: str) -> bytes:
