@@ -1,7 +1,8 @@
 """`make charts`: from the sources in this folder to charts that can be installed, in `.charts/`.
 
 Each chart gets a values.schema.json (of service/values.schema.json and of the settings that its service declares), a
-README with its values, and the charts that it depends on. All of it is one archive, `.charts/rossio-<version>.tgz`.
+README with its values, and the charts that it depends on; its suites stay here. All of it is one archive,
+`.charts/rossio-<version>.tgz`.
 """
 
 import argparse
@@ -60,15 +61,15 @@ def main() -> None:
 
 def copied(out: Path, name: str) -> Path:
     target = out / name
-    shutil.copytree(HERE / name, target)
+    shutil.copytree(HERE / name, target, ignore=shutil.ignore_patterns("tests"))
     return target
 
 
 def vendor(out: Path, chart: str, dependency: str) -> None:
     """Puts a chart where `helm dependency build` would, without the schema that is a source of others."""
     source = HERE / dependency if dependency == "service" else out / dependency
-    ignored = shutil.ignore_patterns("values.schema.json") if dependency == "service" else None
-    shutil.copytree(source, out / chart / "charts" / dependency, ignore=ignored)
+    ignored = ["tests", *(["values.schema.json"] if dependency == "service" else [])]
+    shutil.copytree(source, out / chart / "charts" / dependency, ignore=shutil.ignore_patterns(*ignored))
 
 
 def finish(out: Path, name: str, schema: Mapping[str, Any]) -> None:

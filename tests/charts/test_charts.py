@@ -1,6 +1,8 @@
-"""The charts without a cluster: they render, they refuse what is wrong, and what they name is there."""
+"""The charts without a cluster: what holds across objects, charts, schemas and the code.
 
-import copy
+What one template decides from values is in the charts' own suites (test_suites.py).
+"""
+
 import importlib
 import json
 import re
@@ -60,18 +62,11 @@ def test_a_chart_of_its_own_passes_helm_lint(helm, charts, service):
         ("news.config.LOG_LEVLE=debug", "'LOG_LEVLE' not allowed"),
         ("mail-routing.secrets.VAULT_KEY.existingSecret=x", "'VAULT_KEY' not allowed"),
         ("global.logLevel=loud", "value must be one of"),
-        ("global.kafka.bootstrap=", "global.kafka.bootstrap is not set"),
-        ("global.mongodb.existingSecret=", "global.mongodb.existingSecret is not set"),
-        ("global.oidc.jwks=", "global.oidc.issuer and global.oidc.jwks are not set"),
-        (
-            "document.secrets.BLOBS_MASTER_KEY.existingSecret=",
-            "document.secrets.BLOBS_MASTER_KEY.existingSecret is not",
-        ),
-        ("news.secrets.ROLL_KEY.existingSecret=", "news.secrets.ROLL_KEY.existingSecret is not set: 32 bytes"),
-        ("global.tls.certManager.issuerRef.name=", "global.tls.certManager.issuerRef.name is not set"),
-        ("mail-routing.volumes.mailboxes.emptyDir=true", "mailboxes.emptyDir is for development"),
+        *((f"{service}.secrets.{secret}.existingSecret=", f"{service}.secrets.{secret}.existingSecret is not set: 32 bytes")
+          for service, secret in (("document", "BLOBS_MASTER_KEY"), ("mail-routing", "BLOBS_MASTER_KEY"),
+                                  ("news", "ROLL_KEY"), ("notification", "VAULT_KEY"))),
     ],
-)
+)  # fmt: skip
 def test_a_value_that_is_wrong_or_missing_is_named(helm, charts, wrong, said):
     done = helm("template", "rossio", charts / "rossio", "-f", VALUES["external"], "--set", wrong)
     assert done.returncode != 0
@@ -94,6 +89,15 @@ def test_every_value_is_described(charts):
 
 
 # What renders
+
+
+def test_a_release_has_the_charts_that_are_wanted_and_servers_in_development_alone(rendered):
+    def charts_of(values: str, *options: str) -> set[str]:
+        return {found["metadata"]["labels"]["app.kubernetes.io/name"] for found in rendered(values, *options)}
+
+    assert charts_of("external") == charts_of("operators") == {"rossio", *SERVICES}
+    assert charts_of("dev") == {"rossio", "dev", *SERVICES}
+    assert charts_of("external", "--set", "news.enabled=false") == {"rossio", *SERVICES} - {"news"}
 
 
 @each_values
@@ -156,22 +160,16 @@ def test_an_address_that_a_process_is_told_is_that_of_a_service(rendered, values
 
 
 @each_values
-def test_pods_are_restricted_and_end_in_peace(rendered, values):
-    for name, _, spec in pod_specs(rendered(values)):
-        pod = spec["securityContext"]
-        assert (pod["runAsNonRoot"], pod["seccompProfile"]) == (True, {"type": "RuntimeDefault"}), name
+def test_every_pod_is_kept_as_small_as_those_of_the_services(rendered, values):
+    pods = list(pod_specs(rendered(values)))
+    model = next(spec for _, labels, spec in pods if labels["app.kubernetes.io/name"] in SERVICES)
+    for name, _, spec in pods:
+        assert spec["securityContext"] == model["securityContext"], name
         assert spec["automountServiceAccountToken"] is False, name
         for container in (*spec.get("initContainers", ()), *spec["containers"]):
-            own = container["securityContext"]
-            assert (own["readOnlyRootFilesystem"], own["allowPrivilegeEscalation"]) == (True, False), name
-            assert own["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["securityContext"] == model["containers"][0]["securityContext"], name
             assert {"limits", "requests"} <= container["resources"].keys(), name
             assert not container["image"].endswith((":", ":latest")), name
-            if "lifecycle" in container:
-                waits = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-                drains = next(int(v["value"]) for v in container["env"] if v["name"] == "DRAIN_SECONDS")
-                assert spec["terminationGracePeriodSeconds"] > waits + drains, name
-                assert {"livenessProbe", "readinessProbe", "startupProbe"} <= container.keys(), name
 
 
 # The network
@@ -203,31 +201,6 @@ def test_every_pod_has_a_policy_and_every_call_one_on_both_sides(rendered, value
     calls = {(policy, peer) for policy, direction, peer, _ in edges(objects) if direction == "egress"}
     answers = {(peer, policy) for policy, direction, peer, _ in edges(objects) if direction == "ingress"}
     assert calls == answers == {("rossio-notification-send", "rossio-mail-routing-api")}
-
-
-@pytest.mark.parametrize("tls", [False, True])
-def test_people_hand_mail_in_where_there_is_tls(rendered, tls):
-    objects = rendered("external", "--set", f"global.tls.enabled={str(tls).lower()}")
-    (door,) = (
-        found for found in of_kind(objects, "Service") if found["metadata"]["name"] == "rossio-mail-routing-smtp"
-    )
-    wanted = {"smtp": 2525} | ({"submission": 587, "submissions": 465} if tls else {})
-    assert {port["targetPort"]: port["port"] for port in door["spec"]["ports"]} == wanted
-    (policy,) = (
-        found for found in of_kind(objects, "NetworkPolicy") if found["metadata"]["name"] == "rossio-mail-routing-smtp"
-    )
-    opened = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
-    assert wanted.keys() <= opened
-    assert ("submission" in opened) is tls
-    (spec,) = (spec for name, _, spec in pod_specs(objects) if name == "rossio-mail-routing-smtp")
-    told = {variable["name"]: variable.get("value") for variable in spec["containers"][0]["env"]}
-    assert ("SUBMISSION_ADDRESS" in told) is ("SMTP_TLS_CERTIFICATE" in told) is tls
-
-
-def test_nobody_but_monitoring_reads_the_admin_ports(rendered):
-    for policy in of_kind(rendered("dev"), "NetworkPolicy"):
-        for rule in policy["spec"].get("ingress", ()):
-            assert all(port["port"] != "admin" for port in rule["ports"]), policy["metadata"]["name"]
 
 
 # The charts and the code
@@ -275,45 +248,3 @@ def test_two_assemblies_are_the_same_bytes(charts, tmp_path):
     )
     (first,), (second,) = charts.glob("*.tgz"), tmp_path.glob("*.tgz")
     assert first.read_bytes() == second.read_bytes()
-
-
-def profiled(told: dict[str, Any], profile: dict[str, Any] | None) -> dict[str, Any]:
-    """The configuration with a profile's patches (RFC 6902, of which only `add` to a mapping is used)."""
-    made = copy.deepcopy(told)
-    for patch in (profile or {}).get("patches", ()):
-        assert patch["op"] == "add"
-        *path, last = patch["path"].strip("/").split("/")
-        place: Any = made
-        for key in path:
-            place = place[int(key) if key.isdigit() else key]
-        place[last] = patch["value"]
-    return made
-
-
-@pytest.mark.parametrize("profile", [None, "dev", "e2e", "next"])
-def test_skaffold_builds_every_image_and_its_release_renders(charts, helm, profile):
-    told = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    profiles = {found["name"]: found for found in told["profiles"]}
-    assert profiles.keys() == {"dev", "e2e", "next"}
-    (release,) = profiled(told, profiles.get(profile))["deploy"]["helm"]["releases"]
-    images = {artifact["image"] for artifact in told["build"]["artifacts"]}
-    tags = {
-        f"IMAGE_TAG_{re.sub('[^a-zA-Z0-9]', '_', image)}": f"t{number}" for number, image in enumerate(sorted(images))
-    }
-    values = dict(release["setValues"])
-    for path, template in release["setValueTemplates"].items():
-        values[path] = tags[template.strip("{}.")]
-    options = [
-        f"--set={path}={json.dumps(value) if isinstance(value, bool) else value}" for path, value in values.items()
-    ]
-    files = [part for file in release["valuesFiles"] for part in ("-f", ROOT / file)]
-    done = helm("template", release["name"], charts / "rossio", *files, *options)
-    assert done.returncode == 0, done.stderr
-    used = {c["image"] for _, _, spec in pod_specs(list(filter(None, yaml.safe_load_all(done.stdout))))
-            for c in (*spec["containers"], *spec.get("initContainers", ()))}  # fmt: skip
-    assert used == {f"{image}:{tags[tag_of(image)]}" for image in images}
-
-
-def tag_of(image: str) -> str:
-    """The variable in which skaffold says the tag of what it built."""
-    return "IMAGE_TAG_" + re.sub("[^a-zA-Z0-9]", "_", image)
