@@ -39,6 +39,8 @@ BY_TEMPLATE: Final = {
     "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority",
     "workload_jwks_token_file", "workload_subjects", "http_address",
 }  # fmt: skip
+# Values whose keys are names that the chart gives: another one is a slip.
+NAMED: Final = ("workloads", "ports", "servicePorts", "calls", "volumes")
 
 
 def main() -> None:
@@ -94,7 +96,7 @@ def service_schema(name: str) -> dict[str, Any]:
     settings = importlib.import_module(f"{name.replace('-', '_')}.settings").Settings
     config: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
-    told = described(settings)
+    told, shapes = described(settings), settings.model_json_schema()["properties"]
     for field, info in settings.model_fields.items():
         if field in BY_TEMPLATE or (field.endswith("_address") and field in chart_calls(name)):
             continue
@@ -103,7 +105,7 @@ def service_schema(name: str) -> dict[str, Any]:
             secrets[field.upper()] = _secret(about)
         else:
             shape = {"type": ["string", "number", "boolean", "array", "object"]}
-            config[field.upper()] = {**shape, "description": about}
+            config[field.upper()] = {**shape, "description": about, "default": shapes[field].get("default")}
     schema["properties"]["config"] = {
         "type": "object",
         "additionalProperties": False,
@@ -116,6 +118,11 @@ def service_schema(name: str) -> dict[str, Any]:
         "description": "Settings that are secret: each in a key of a secret that is there already",
         "properties": secrets,
     }
+    own = yaml.safe_load((HERE / name / "values.yaml").read_text())
+    for part in NAMED:
+        entry = schema["properties"][part]
+        entry["patternProperties"] = {f"^{key}$": entry["additionalProperties"] for key in own.get(part, {})}
+        entry["additionalProperties"] = False
     return schema
 
 
@@ -154,7 +161,7 @@ def _secret(about: str) -> dict[str, Any]:
         "description": about,
         "properties": {
             "existingSecret": {"type": "string", "description": "Name of the secret; empty: the setting is not given"},
-            "key": {"type": "string", "minLength": 1, "description": "Its key"},
+            "key": {"type": "string", "minLength": 1, "description": "Its key; empty: the setting's name as in vault-key"},
             "required": {"type": "string", "description": "What it is for, where nothing starts without it"},
         },
     }
@@ -187,11 +194,11 @@ def readme(name: str, schema: Mapping[str, Any]) -> str:
     defaults = yaml.safe_load((HERE / "service" / "values.yaml").read_text())["defaults"]
     own = yaml.safe_load((HERE / name / "values.yaml").read_text()) or {}
     lines = [f"# {name}", "", chart["description"] + ".", "", "| value | default | |", "|---|---|---|"]
-    for path, about in rows(schema, schema["properties"], ()):
+    for path, shape in rows(schema, schema["properties"], ()):
         if name == "rossio" and path[0] in SERVICES:
             continue
-        value = found(own, path)
-        lines.append(f"| `{'.'.join(path)}` | {_shown(found(defaults, path) if value is None else value)} | {about} |")
+        value = next((told for said in (own, defaults) if (told := found(said, path)) is not None), shape.get("default"))
+        lines.append(f"| `{'.'.join(path)}` | {_shown(value)} | {shape.get('description', '')} |")
     if name == "rossio":
         lines += ["", "Below the name of a service stand the values of its chart: " + ", ".join(SERVICES) + "."]
     return "\n".join(lines) + "\n"
@@ -199,8 +206,8 @@ def readme(name: str, schema: Mapping[str, Any]) -> str:
 
 def rows(
     schema: Mapping[str, Any], properties: Mapping[str, Any], prefix: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each value that can be set, and what is said of it."""
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Each value that can be set, and its schema."""
     for key, entry in properties.items():
         if key == "service" and not prefix:
             continue
@@ -209,7 +216,7 @@ def rows(
         if isinstance(shape.get("properties"), dict) and key not in {"disruption", "resources"}:
             yield from rows(schema, shape["properties"], path)
         else:
-            yield path, shape.get("description", "")
+            yield path, shape
 
 
 def found(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -221,7 +228,7 @@ def found(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "" if value in (None, "") else f"`{json.dumps(value)}`".replace("|", "\\|")
+    return "" if value in (None, "", [], {}) else f"`{json.dumps(value)}`".replace("|", "\\|")
 
 
 # The archive
