@@ -17,6 +17,7 @@ from pymongo.errors import (
 )
 
 DUPLICATE_KEY: Final = 11000
+INDEX_DIFFERS: Final = "INDEX_DIFFERS"
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 _INDEX_DIFFERS: Final = frozenset({85, 86})
 # What failed in the server itself, a full disk among it: InternalError, UnknownError, TooManyFilesOpen, OutOfDiskSpace.
@@ -101,7 +102,7 @@ def _of_code(error: OperationFailure) -> RossioError | None:
     if error.code in _TOO_LARGE:
         return _too_large()
     if error.code in _INDEX_DIFFERS:
-        return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
+        return Conflict("An index exists with other options; drop it first.", reason=INDEX_DIFFERS)
     if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
         return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
     return None
