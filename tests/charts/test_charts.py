@@ -53,6 +53,12 @@ def test_a_chart_of_its_own_passes_helm_lint(helm, charts, service):
     assert done.returncode == 0, done.stdout
 
 
+@each_values
+def test_the_umbrella_passes_helm_lint(helm, charts, values):
+    done = helm("lint", "--strict", charts / "rossio", "-f", VALUES[values])
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
