@@ -161,7 +161,11 @@ def _secret(about: str) -> dict[str, Any]:
         "description": about,
         "properties": {
             "existingSecret": {"type": "string", "description": "Name of the secret; empty: the setting is not given"},
-            "key": {"type": "string", "minLength": 1, "description": "Its key; empty: the setting's name as in vault-key"},
+            "key": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Its key, else the setting's name as in vault-key",
+            },
             "required": {"type": "string", "description": "What it is for, where nothing starts without it"},
         },
     }
@@ -197,7 +201,8 @@ def readme(name: str, schema: Mapping[str, Any]) -> str:
     for path, shape in rows(schema, schema["properties"], ()):
         if name == "rossio" and path[0] in SERVICES:
             continue
-        value = next((told for said in (own, defaults) if (told := found(said, path)) is not None), shape.get("default"))
+        said = (found(own, path), found(defaults, path), shape.get("default"))
+        value = next((each for each in said if each is not None), None)
         lines.append(f"| `{'.'.join(path)}` | {_shown(value)} | {shape.get('description', '')} |")
     if name == "rossio":
         lines += ["", "Below the name of a service stand the values of its chart: " + ", ".join(SERVICES) + "."]

@@ -24,7 +24,8 @@
 {{- fail (printf "\n\n%s.volumes.%s.emptyDir is for development: what is in it goes with the pod" $root.Chart.Name $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (not $v.global.dev) (lookup "v1" "Namespace" "" "kube-system") -}}
+{{/* Kinds are known from a cluster alone: who renders without one is not asked for secrets. */}}
+{{- if and (not $v.global.dev) (.root.Capabilities.APIVersions.Has "v1/Secret") -}}
 {{- $wanted := dict -}}
 {{- if eq $v.global.mongodb.source "external" -}}{{/* the operator makes it later */}}
 {{- $_ := set $wanted $v.global.mongodb.existingSecret (list $v.global.mongodb.key) -}}
