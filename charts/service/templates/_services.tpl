@@ -14,7 +14,7 @@ spec:
   selector: {{- include "service.selector" $selector | nindent 4 }}
   ports:
     {{- range .workload.serves }}
-    - {name: {{ . }}, port: {{ get $.values.servicePorts . | default (get $.values.ports .) }}, targetPort: {{ . }}{{ if eq . "grpc" }}, appProtocol: kubernetes.io/h2c{{ end }}}
+    - {name: {{ . }}, port: {{ get $.values.servicePorts . | default (get $.values.ports .) }}, targetPort: {{ . }}{{ if and (eq . "grpc") (not $.values.global.tls.enabled) }}, appProtocol: kubernetes.io/h2c{{ end }}}
     {{- end }}
 {{- end }}
 {{- if has "grpc" .workload.serves }}

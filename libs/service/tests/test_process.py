@@ -166,7 +166,7 @@ async def test_a_port_in_use_is_a_line_that_says_what_to_do_and_code_1(
 async def test_an_index_of_another_release_is_a_line_that_says_what_to_do_and_code_1(
     tiny: Start, mongo: str, database_name: str
 ) -> None:
-    with pymongo.MongoClient(mongo) as client:
+    with pymongo.MongoClient[dict[str, Any]](mongo) as client:
         client[database_name]["notes"].create_index("outbox.at", unique=True)
     program = tiny(MONGODB_URI=mongo, ROLES="api")
     program.launch()
