@@ -18,10 +18,6 @@ import yaml
 from tests.charts.conftest import ROOT, SOURCES, VALUES, Objects
 
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
-# What exists beside a release of the external example, by the comments of that file.
-ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "roll-key", "vault-key"},
-             "rossio-sms": {"provider-key", "receipt-secret"},
-             "rossio-mongodb-uri": {"connectionString.standard"}}  # fmt: skip
 each_values = pytest.mark.parametrize("values", VALUES)
 
 
@@ -39,6 +35,14 @@ def pod_specs(objects: Objects) -> Iterator[tuple[str, dict[str, str], dict[str,
 def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
     wanted: dict[str, str] = (selector or {}).get("matchLabels", {})
     return wanted.items() <= labels.items()
+
+
+def made_by_hand(values: str) -> dict[str, set[str]]:
+    """The secrets that the first lines of a file of values make, and their keys; beside those that an operator makes."""
+    told = VALUES[values].read_text().replace("\\\n#", "")
+    commands = re.findall(r"kubectl create secret generic (\S+)(.*)", told)
+    by_hand = {name: set(re.findall(r"--from-literal=([^=]+)=", rest)) for name, rest in commands}
+    return by_hand | {"rossio-mongodb-uri": {"connectionString.standard"}}
 
 
 # What is refused
@@ -113,7 +117,7 @@ def test_a_release_has_the_charts_that_are_wanted_and_servers_in_development_alo
 def test_what_an_object_names_is_there(rendered, values):
     objects = rendered(values)
     secrets = {found["metadata"]["name"]: {*found.get("data", {}), *found.get("stringData", {})}
-               for found in of_kind(objects, "Secret")} | ELSEWHERE  # fmt: skip
+               for found in of_kind(objects, "Secret")} | made_by_hand(values)  # fmt: skip
     secrets |= {
         found["spec"]["secretName"]: {"tls.crt", "tls.key", "ca.crt"} for found in of_kind(objects, "Certificate")
     }
@@ -128,7 +132,7 @@ def test_what_an_object_names_is_there(rendered, values):
                     assert told["key"] in secrets[told["name"]], (name, variable)
             assert {mount["name"] for mount in container["volumeMounts"]} <= {v["name"] for v in spec["volumes"]}
         for volume in spec["volumes"]:
-            assert volume.get("secret", {}).get("secretName", "rossio-keys") in secrets, volume
+            assert volume.get("secret", {}).get("secretName") in {None, *secrets}, volume
             assert volume.get("configMap", {}).get("name") in named["ConfigMap"] | {None}, volume
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             assert claim in named["PersistentVolumeClaim"] | {None}, volume
@@ -224,6 +228,17 @@ def test_a_chart_plays_all_roles_and_names_the_streams_that_they_settle(service)
     assert {role for workload in workloads.values() for role in workload.get("roles", ())} == roles
     consumed = {stream for workload in workloads.values() for stream in workload.get("consumes", ())}
     assert consumed == {name for name, stream in messaging.catalogue().streams.items() if service in stream.consumers}
+
+
+def test_keda_looks_at_the_groups_that_consume(rendered):
+    streams = messaging.catalogue().streams
+    triggers = [
+        (found["metadata"]["labels"]["app.kubernetes.io/name"], trigger["metadata"])
+        for found in of_kind(rendered("external"), "ScaledObject")
+        for trigger in found["spec"]["triggers"]
+    ]
+    assert triggers
+    assert all(told["consumerGroup"] == streams[told["topic"]].group(service) for service, told in triggers)
 
 
 @pytest.mark.parametrize("service", SERVICES)
