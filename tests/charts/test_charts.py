@@ -38,7 +38,7 @@ def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
 
 
 def made_by_hand(values: str) -> dict[str, set[str]]:
-    """The secrets that the first lines of a file of values make, and their keys; beside those that an operator makes."""
+    """The secrets and keys that the first lines of a file of values make, and the one that an operator makes."""
     told = VALUES[values].read_text().replace("\\\n#", "")
     commands = re.findall(r"kubectl create secret generic (\S+)(.*)", told)
     by_hand = {name: set(re.findall(r"--from-literal=([^=]+)=", rest)) for name, rest in commands}

@@ -36,7 +36,7 @@ spec:
 {{- $name := printf "%s-%s" (include "service.fullname" .root) .name -}}
 {{- $selector := dict "root" .root "workload" .name -}}
 {{- $target := dict "apiVersion" "apps/v1" "kind" "Deployment" "name" $name -}}
-{{- if gt (int .workload.replicas) 1 }}
+{{- if gt (int (ternary .workload.hpa.minReplicas .workload.replicas .workload.hpa.enabled)) 1 }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
