@@ -105,7 +105,8 @@ def service_schema(name: str) -> dict[str, Any]:
             secrets[field.upper()] = _secret(about)
         else:
             shape = {"type": ["string", "number", "boolean", "array", "object"]}
-            config[field.upper()] = {**shape, "description": about, "default": shapes[field].get("default")}
+            default = {"default": shapes[field]["default"]} if shapes[field].get("default") is not None else {}
+            config[field.upper()] = {**shape, "description": about, **default}
     schema["properties"]["config"] = {
         "type": "object",
         "additionalProperties": False,

@@ -44,10 +44,10 @@ def skaffold(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 def release(
     skaffold: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], list[dict[str, Any]]]:
-    """The objects of the release with a profile, every image of which is there with the tag `t1`."""
+    """The objects of the release with a profile; each image was built, with its own name as the tag."""
     scratch = tmp_path_factory.mktemp("release")
     builds, made = scratch / "builds.json", scratch / "made.yaml"
-    built = [{"imageName": f"rossio/{name}", "tag": f"rossio/{name}:t1"} for name in images()]
+    built = [{"imageName": f"rossio/{name}", "tag": f"rossio/{name}:{name}"} for name in images()]
     builds.write_text(json.dumps({"builds": built}))
 
     def render(profile: str) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def test_a_release_takes_every_image_that_was_built(release, profile):
     pods = [found["spec"] if found["kind"] == "Pod" else found["spec"]["template"]["spec"]
             for found in release(profile) if found["kind"] in {"Deployment", "Job", "Pod"}]  # fmt: skip
     used = {c["image"] for pod in pods for c in (*pod["containers"], *pod.get("initContainers", ()))}
-    assert used == {f"rossio/{name}:t1" for name in images()}
+    assert used == {f"rossio/{name}:{name}" for name in images()}
 
 
 def test_each_profile_says_what_it_is_for(skaffold, release):
