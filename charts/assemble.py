@@ -39,8 +39,14 @@ BY_TEMPLATE: Final = {
     "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority",
     "workload_jwks_token_file", "workload_subjects", "http_address",
 }  # fmt: skip
-# Values whose keys are names that the chart gives: another one is a slip.
-NAMED: Final = ("workloads", "ports", "servicePorts", "calls", "volumes")
+# Values whose keys are names, by the value of the chart that gives them: another one is a slip.
+NAMED: Final = {
+    "workloads": "workloads",
+    "ports": "ports",
+    "servicePorts": "ports",
+    "calls": "calls",
+    "volumes": "volumes",
+}
 
 
 def main() -> None:
@@ -120,9 +126,9 @@ def service_schema(name: str) -> dict[str, Any]:
         "properties": secrets,
     }
     own = yaml.safe_load((HERE / name / "values.yaml").read_text())
-    for part in NAMED:
+    for part, names in NAMED.items():
         entry = schema["properties"][part]
-        entry["patternProperties"] = {f"^{key}$": entry["additionalProperties"] for key in own.get(part, {})}
+        entry["patternProperties"] = {f"^{name}$": entry["additionalProperties"] for name in own.get(names, {})}
         entry["additionalProperties"] = False
     return schema
 
