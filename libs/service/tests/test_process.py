@@ -135,6 +135,13 @@ async def test_wrong_settings_are_a_line_each_and_code_2(tiny: Start) -> None:
     ("settings", "line"),
     [
         ({"ROLES": "api,cook"}, "notification: ROLES: notification has no role cook; it has api, worker"),
+        (
+            {"MONGODB_URI": "mongodb://user:pass@word@store:27017"},
+            (
+                "notification: MONGODB_URI: no URI of a store: it is mongodb://user:password@host:port/"
+                "?replicaSet=name, where @ : / and % in user and password are written %40 %3A %2F %25"
+            ),
+        ),
         ({"OIDC_JWKS": ""}, "notification: OIDC_JWKS: needed, since this process serves gRPC"),
     ],
 )

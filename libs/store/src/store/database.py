@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from errors import Conflict
+from errors import Conflict, Invalid
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import IndexModel
+from pymongo.errors import ConfigurationError
 
 from store.collection import Collection
 from store.failures import INDEX_DIFFERS, translated
@@ -19,6 +20,10 @@ from store.sessions import Sessions
 _SELECT_SERVER: Final = timedelta(seconds=5)
 _CONNECT: Final = timedelta(seconds=5)
 _ANSWER: Final = timedelta(seconds=30)
+_NO_URI: Final = (
+    "no URI of a store: it is mongodb://user:password@host:port/?replicaSet=name, "
+    "where @ : / and % in user and password are written %40 %3A %2F %25"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +137,24 @@ def connect(uri: str, database: str) -> Database:
 
     Writes wait for a majority and the journal. The embedded Python server slows down over a long
     life with retryable writes: its URI says `retryWrites=false`.
+
+    Raises:
+        Invalid: the URI is none.
     """
-    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        uri,
-        io_loop=asyncio.get_running_loop(),
-        w="majority",
-        journal=True,
-        tz_aware=True,
-        uuidRepresentation="standard",
-        serverSelectionTimeoutMS=_milliseconds(_SELECT_SERVER),
-        connectTimeoutMS=_milliseconds(_CONNECT),
-        socketTimeoutMS=_milliseconds(_ANSWER),
-    )
+    try:
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri,
+            io_loop=asyncio.get_running_loop(),
+            w="majority",
+            journal=True,
+            tz_aware=True,
+            uuidRepresentation="standard",
+            serverSelectionTimeoutMS=_milliseconds(_SELECT_SERVER),
+            connectTimeoutMS=_milliseconds(_CONNECT),
+            socketTimeoutMS=_milliseconds(_ANSWER),
+        )
+    except (ConfigurationError, ValueError):
+        raise Invalid(_NO_URI, reason="STORE_URI") from None  # the driver's text may show a part of it
     return Database(client, database)
 
 
