@@ -135,6 +135,10 @@ test-charts: .venv/.dev ## the charts without a cluster: they render, refuse wha
 	@$(VENV)/pytest tests/charts
 	@$(VENV)/python -m tests.charts
 
+test-skaffold: .venv/.dev charts ## what skaffold itself makes of skaffold.yaml, with each profile; Go builds it in minutes
+	-@$(VENV)/python -m tests.cluster.binaries skaffold
+	@$(VENV)/pytest tests/apart/test_skaffold.py
+
 lint-charts: .venv/.dev tools ## what Kubernetes' schemas and checkov say of what the charts render
 	@$(VENV)/python -m tests.charts
 
@@ -187,3 +191,4 @@ tools: .venv/.dev ## what tests need beside Python: programs from Debian, Apache
 	@$(VENV)/python -m devstack.kafka
 	@.ci/clients
 	@$(VENV)/python -m tests.cluster.binaries
+	@$(VENV)/python -m tests.cluster.binaries charts || echo "the charts' suites are not run" >&2

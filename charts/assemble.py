@@ -1,7 +1,8 @@
 """`make charts`: from the sources in this folder to charts that can be installed, in `.charts/`.
 
 Each chart gets a values.schema.json (of service/values.schema.json and of the settings that its service declares), a
-README with its values, and the charts that it depends on. All of it is one archive, `.charts/rossio-<version>.tgz`.
+README with its values, and the charts that it depends on; its suites stay here. All of it is one archive,
+`.charts/rossio-<version>.tgz`.
 """
 
 import argparse
@@ -38,6 +39,14 @@ BY_TEMPLATE: Final = {
     "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority",
     "workload_jwks_token_file", "workload_subjects", "http_address",
 }  # fmt: skip
+# Values whose keys are names, by the value of the chart that gives them: another one is a slip.
+NAMED: Final = {
+    "workloads": "workloads",
+    "ports": "ports",
+    "servicePorts": "ports",
+    "calls": "calls",
+    "volumes": "volumes",
+}
 
 
 def main() -> None:
@@ -60,15 +69,15 @@ def main() -> None:
 
 def copied(out: Path, name: str) -> Path:
     target = out / name
-    shutil.copytree(HERE / name, target)
+    shutil.copytree(HERE / name, target, ignore=shutil.ignore_patterns("tests"))
     return target
 
 
 def vendor(out: Path, chart: str, dependency: str) -> None:
     """Puts a chart where `helm dependency build` would, without the schema that is a source of others."""
     source = HERE / dependency if dependency == "service" else out / dependency
-    ignored = shutil.ignore_patterns("values.schema.json") if dependency == "service" else None
-    shutil.copytree(source, out / chart / "charts" / dependency, ignore=ignored)
+    ignored = ["tests", *(["values.schema.json"] if dependency == "service" else [])]
+    shutil.copytree(source, out / chart / "charts" / dependency, ignore=shutil.ignore_patterns(*ignored))
 
 
 def finish(out: Path, name: str, schema: Mapping[str, Any]) -> None:
@@ -93,7 +102,7 @@ def service_schema(name: str) -> dict[str, Any]:
     settings = importlib.import_module(f"{name.replace('-', '_')}.settings").Settings
     config: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
-    told = described(settings)
+    told, shapes = described(settings), settings.model_json_schema()["properties"]
     for field, info in settings.model_fields.items():
         if field in BY_TEMPLATE or (field.endswith("_address") and field in chart_calls(name)):
             continue
@@ -102,7 +111,8 @@ def service_schema(name: str) -> dict[str, Any]:
             secrets[field.upper()] = _secret(about)
         else:
             shape = {"type": ["string", "number", "boolean", "array", "object"]}
-            config[field.upper()] = {**shape, "description": about}
+            default = {"default": shapes[field]["default"]} if shapes[field].get("default") is not None else {}
+            config[field.upper()] = {**shape, "description": about, **default}
     schema["properties"]["config"] = {
         "type": "object",
         "additionalProperties": False,
@@ -115,6 +125,11 @@ def service_schema(name: str) -> dict[str, Any]:
         "description": "Settings that are secret: each in a key of a secret that is there already",
         "properties": secrets,
     }
+    own = yaml.safe_load((HERE / name / "values.yaml").read_text())
+    for part, names in NAMED.items():
+        entry = schema["properties"][part]
+        entry["patternProperties"] = {f"^{name}$": entry["additionalProperties"] for name in own.get(names, {})}
+        entry["additionalProperties"] = False
     return schema
 
 
@@ -153,7 +168,11 @@ def _secret(about: str) -> dict[str, Any]:
         "description": about,
         "properties": {
             "existingSecret": {"type": "string", "description": "Name of the secret; empty: the setting is not given"},
-            "key": {"type": "string", "minLength": 1, "description": "Its key"},
+            "key": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Its key, else the setting's name as in vault-key",
+            },
             "required": {"type": "string", "description": "What it is for, where nothing starts without it"},
         },
     }
@@ -186,11 +205,12 @@ def readme(name: str, schema: Mapping[str, Any]) -> str:
     defaults = yaml.safe_load((HERE / "service" / "values.yaml").read_text())["defaults"]
     own = yaml.safe_load((HERE / name / "values.yaml").read_text()) or {}
     lines = [f"# {name}", "", chart["description"] + ".", "", "| value | default | |", "|---|---|---|"]
-    for path, about in rows(schema, schema["properties"], ()):
+    for path, shape in rows(schema, schema["properties"], ()):
         if name == "rossio" and path[0] in SERVICES:
             continue
-        value = found(own, path)
-        lines.append(f"| `{'.'.join(path)}` | {_shown(found(defaults, path) if value is None else value)} | {about} |")
+        said = (found(own, path), found(defaults, path), shape.get("default"))
+        value = next((each for each in said if each is not None), None)
+        lines.append(f"| `{'.'.join(path)}` | {_shown(value)} | {shape.get('description', '')} |")
     if name == "rossio":
         lines += ["", "Below the name of a service stand the values of its chart: " + ", ".join(SERVICES) + "."]
     return "\n".join(lines) + "\n"
@@ -198,8 +218,8 @@ def readme(name: str, schema: Mapping[str, Any]) -> str:
 
 def rows(
     schema: Mapping[str, Any], properties: Mapping[str, Any], prefix: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each value that can be set, and what is said of it."""
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Each value that can be set, and its schema."""
     for key, entry in properties.items():
         if key == "service" and not prefix:
             continue
@@ -208,7 +228,7 @@ def rows(
         if isinstance(shape.get("properties"), dict) and key not in {"disruption", "resources"}:
             yield from rows(schema, shape["properties"], path)
         else:
-            yield path, shape.get("description", "")
+            yield path, shape
 
 
 def found(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -220,7 +240,7 @@ def found(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "" if value in (None, "") else f"`{json.dumps(value)}`".replace("|", "\\|")
+    return "" if value in (None, "", [], {}) else f"`{json.dumps(value)}`".replace("|", "\\|")
 
 
 # The archive

@@ -5,11 +5,12 @@ seconds are thirty times shorter.
 """
 
 import asyncio
-import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cli.demo.document import document
-from cli.demo.prescription import prescription
-from cli.demo.stage import Unmet, until
+from cli.demo.mail import hand_over
+from cli.demo.stage import Stage, until
+from cli.mail import compose
 from devstack import kafka
 from devstack.kafka import Kafka
+from devstack.mongo import Mongo
 from messaging import catalogue
 from monitoring.__main__ import rules
 from testkit import prometheus
@@ -38,6 +41,7 @@ SPEED = 30
 class Watched:
     running: Running
     broker: Kafka
+    store: Mongo
     prometheus: Prometheus
 
     async def alerted(self, *names: str) -> None:
@@ -57,19 +61,28 @@ class Watched:
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     if lack := kafka.missing() or prometheus.missing():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(lack)
-    broker = Kafka(tmp_path_factory.mktemp("kafka"))
-    await asyncio.to_thread(broker.start)
+    broker, store = Kafka(tmp_path_factory.mktemp("kafka")), Mongo(tmp_path_factory.mktemp("mongo"))
+    await asyncio.gather(asyncio.to_thread(broker.start), asyncio.to_thread(store.start))
     try:
-        async with run_suite(tmp_path_factory.mktemp("suite"), broker.bootstrap) as running:
+        async with _suite(tmp_path_factory.mktemp("suite"), broker, store) as running:
             hurried = {"alerts": {"groups": [_hurried(group) for group in rules()["alerts"]["groups"]]}}
             server = Prometheus(tmp_path_factory.mktemp("prometheus"), running.stage.stack.admin, hurried)
             await asyncio.to_thread(server.start)
             try:
-                yield Watched(running, broker, server)
+                yield Watched(running, broker, store, server)
             finally:
                 server.kill()
     finally:
         broker.kill()
+        store.kill()
+
+
+@asynccontextmanager
+async def _suite(folder: Path, broker: Kafka, store: Mongo) -> AsyncIterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONGODB_URI", store.uri)
+        async with run_suite(folder, broker.bootstrap) as running:
+            yield running
 
 
 def _hurried(group: dict[str, Any]) -> dict[str, Any]:
@@ -100,15 +113,18 @@ async def test_a_dead_broker_is_alerted_and_its_return_is_seen(watched: Watched)
 
 async def test_a_stuck_consumer_is_alerted_and_its_end_is_seen(watched: Watched) -> None:
     await watched.silent("ConsumerStuck")
-    watched.running.sms.pause()  # the provider holds its connections and answers nothing
-    sending = asyncio.create_task(watched.running.play(prescription))
+    watched.store.pause()  # it holds its connections and answers nothing
     try:
+        await asyncio.to_thread(_mail, watched.running.stage)  # which Kafka alone takes in
         await watched.alerted("ConsumerStuck")
     finally:
-        watched.running.sms.resume()
+        watched.store.resume()
     await watched.silent("ConsumerStuck")
-    with contextlib.suppress(Unmet):
-        await sending
+
+
+def _mail(stage: Stage) -> None:
+    sender, recipient = (stage.cast.person(entity, "news.editor").addresses[0] for entity in ("e01", "e03"))
+    hand_over(stage.stack.smtp, sender, recipient, compose(sender, [recipient], "Escalas", "Seguem as escalas.\n"))
 
 
 async def test_a_full_dead_letter_topic_is_alerted_and_then_the_letter_is(watched: Watched) -> None:

@@ -1,6 +1,8 @@
-"""The charts without a cluster: they render, they refuse what is wrong, and what they name is there."""
+"""The charts without a cluster: what holds across objects, charts, schemas and the code.
 
-import copy
+What one template decides from values is in the charts' own suites (test_suites.py).
+"""
+
 import importlib
 import json
 import re
@@ -16,10 +18,6 @@ import yaml
 from tests.charts.conftest import ROOT, SOURCES, VALUES, Objects
 
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
-# What exists beside a release of the external example, by the comments of that file.
-ELSEWHERE = {"rossio-mongodb": {"uri"}, "rossio-keys": {"blobs-master-key", "roll-key", "vault-key"},
-             "rossio-sms": {"provider-key", "receipt-secret"},
-             "rossio-mongodb-uri": {"connectionString.standard"}}  # fmt: skip
 each_values = pytest.mark.parametrize("values", VALUES)
 
 
@@ -39,6 +37,14 @@ def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
     return wanted.items() <= labels.items()
 
 
+def made_by_hand(values: str) -> dict[str, set[str]]:
+    """The secrets and keys that the first lines of a file of values make, and the one that an operator makes."""
+    told = VALUES[values].read_text().replace("\\\n#", "")
+    commands = re.findall(r"kubectl create secret generic (\S+)(.*)", told)
+    by_hand = {name: set(re.findall(r"--from-literal=([^=]+)=", rest)) for name, rest in commands}
+    return by_hand | {"rossio-mongodb-uri": {"connectionString.standard"}}
+
+
 # What is refused
 
 
@@ -51,25 +57,29 @@ def test_a_chart_of_its_own_passes_helm_lint(helm, charts, service):
     assert done.returncode == 0, done.stdout
 
 
+@each_values
+def test_the_umbrella_passes_helm_lint(helm, charts, values):
+    done = helm("lint", "--strict", charts / "rossio", "-f", VALUES[values])
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         ("global.kafka.bootsrap=k:9092", "'bootsrap' not allowed"),
         ("nwes.replicas=3", "'nwes' not allowed"),
+        ("news.workloads.apo.replicas=3", "'apo' not allowed"),
+        ("mail-routing.ports.smpt=25", "'smpt' not allowed"),
         ("news.workloads.api.replicas=many", "got string, want integer"),
         ("news.config.LOG_LEVLE=debug", "'LOG_LEVLE' not allowed"),
         ("mail-routing.secrets.VAULT_KEY.existingSecret=x", "'VAULT_KEY' not allowed"),
         ("global.logLevel=loud", "value must be one of"),
-        ("global.kafka.bootstrap=", "global.kafka.bootstrap is not set"),
-        ("global.mongodb.existingSecret=", "global.mongodb.existingSecret is not set"),
-        ("global.oidc.jwks=", "global.oidc.issuer and global.oidc.jwks are not set"),
         (
             "document.secrets.BLOBS_MASTER_KEY.existingSecret=",
             "document.secrets.BLOBS_MASTER_KEY.existingSecret is not",
         ),
+        ("mail-routing.secrets.BLOBS_MASTER_KEY.existingSecret=", "mail-routing.secrets.BLOBS_MASTER_KEY.existingS"),
         ("news.secrets.ROLL_KEY.existingSecret=", "news.secrets.ROLL_KEY.existingSecret is not set: 32 bytes"),
-        ("global.tls.certManager.issuerRef.name=", "global.tls.certManager.issuerRef.name is not set"),
-        ("mail-routing.volumes.mailboxes.emptyDir=true", "mailboxes.emptyDir is for development"),
     ],
 )
 def test_a_value_that_is_wrong_or_missing_is_named(helm, charts, wrong, said):
@@ -78,29 +88,36 @@ def test_a_value_that_is_wrong_or_missing_is_named(helm, charts, wrong, said):
     assert said in done.stderr
 
 
+def test_a_wrong_value_of_the_development_servers_is_named(helm, charts):
+    done = helm("template", "rossio", charts / "rossio", "-f", VALUES["dev"], "--set", "dev.kafka.tga=x")
+    assert done.returncode != 0
+    assert "'tga' not allowed" in done.stderr
+
+
 def test_every_value_is_described(charts):
-    schema = json.loads((charts / "rossio" / "values.schema.json").read_text())
-
-    def undescribed(entry: dict[str, Any], path: str) -> Iterator[str]:
-        entry = {**schema["definitions"].get(entry.get("$ref", "").rpartition("/")[2], {}), **entry}
-        if "properties" in entry and "description" not in entry:
-            for key, below in entry["properties"].items():
-                yield from undescribed(below, f"{path}.{key}")
-        elif not entry.get("description") and "enum" not in entry:
-            yield path
-
-    own = (".global", ".image", ".monitoring", ".prepare")
-    assert [path for path in undescribed(schema, "") if path.startswith(own)] == []
+    rows = [line for readme in charts.glob("*/README.md") for line in readme.read_text().splitlines()
+            if line.startswith("| `")]  # fmt: skip
+    assert rows
+    assert [row for row in rows if row.endswith("|  |")] == []
 
 
 # What renders
+
+
+def test_a_release_has_the_charts_that_are_wanted_and_servers_in_development_alone(rendered):
+    def charts_of(values: str, *options: str) -> set[str]:
+        return {found["metadata"]["labels"]["app.kubernetes.io/name"] for found in rendered(values, *options)}
+
+    assert charts_of("external") == charts_of("operators") == {"rossio", *SERVICES}
+    assert charts_of("dev") == {"rossio", "dev", *SERVICES}
+    assert charts_of("external", "--set", "news.enabled=false") == {"rossio", *SERVICES} - {"news"}
 
 
 @each_values
 def test_what_an_object_names_is_there(rendered, values):
     objects = rendered(values)
     secrets = {found["metadata"]["name"]: {*found.get("data", {}), *found.get("stringData", {})}
-               for found in of_kind(objects, "Secret")} | ELSEWHERE  # fmt: skip
+               for found in of_kind(objects, "Secret")} | made_by_hand(values)  # fmt: skip
     secrets |= {
         found["spec"]["secretName"]: {"tls.crt", "tls.key", "ca.crt"} for found in of_kind(objects, "Certificate")
     }
@@ -115,7 +132,7 @@ def test_what_an_object_names_is_there(rendered, values):
                     assert told["key"] in secrets[told["name"]], (name, variable)
             assert {mount["name"] for mount in container["volumeMounts"]} <= {v["name"] for v in spec["volumes"]}
         for volume in spec["volumes"]:
-            assert volume.get("secret", {}).get("secretName", "rossio-keys") in secrets, volume
+            assert volume.get("secret", {}).get("secretName") in {None, *secrets}, volume
             assert volume.get("configMap", {}).get("name") in named["ConfigMap"] | {None}, volume
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             assert claim in named["PersistentVolumeClaim"] | {None}, volume
@@ -156,22 +173,16 @@ def test_an_address_that_a_process_is_told_is_that_of_a_service(rendered, values
 
 
 @each_values
-def test_pods_are_restricted_and_end_in_peace(rendered, values):
-    for name, _, spec in pod_specs(rendered(values)):
-        pod = spec["securityContext"]
-        assert (pod["runAsNonRoot"], pod["seccompProfile"]) == (True, {"type": "RuntimeDefault"}), name
+def test_every_pod_is_kept_as_small_as_those_of_the_services(rendered, values):
+    pods = list(pod_specs(rendered(values)))
+    model = next(spec for _, labels, spec in pods if labels["app.kubernetes.io/name"] in SERVICES)
+    for name, _, spec in pods:
+        assert spec["securityContext"] == model["securityContext"], name
         assert spec["automountServiceAccountToken"] is False, name
         for container in (*spec.get("initContainers", ()), *spec["containers"]):
-            own = container["securityContext"]
-            assert (own["readOnlyRootFilesystem"], own["allowPrivilegeEscalation"]) == (True, False), name
-            assert own["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["securityContext"] == model["containers"][0]["securityContext"], name
             assert {"limits", "requests"} <= container["resources"].keys(), name
             assert not container["image"].endswith((":", ":latest")), name
-            if "lifecycle" in container:
-                waits = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-                drains = next(int(v["value"]) for v in container["env"] if v["name"] == "DRAIN_SECONDS")
-                assert spec["terminationGracePeriodSeconds"] > waits + drains, name
-                assert {"livenessProbe", "readinessProbe", "startupProbe"} <= container.keys(), name
 
 
 # The network
@@ -205,31 +216,6 @@ def test_every_pod_has_a_policy_and_every_call_one_on_both_sides(rendered, value
     assert calls == answers == {("rossio-notification-send", "rossio-mail-routing-api")}
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_people_hand_mail_in_where_there_is_tls(rendered, tls):
-    objects = rendered("external", "--set", f"global.tls.enabled={str(tls).lower()}")
-    (door,) = (
-        found for found in of_kind(objects, "Service") if found["metadata"]["name"] == "rossio-mail-routing-smtp"
-    )
-    wanted = {"smtp": 2525} | ({"submission": 587, "submissions": 465} if tls else {})
-    assert {port["targetPort"]: port["port"] for port in door["spec"]["ports"]} == wanted
-    (policy,) = (
-        found for found in of_kind(objects, "NetworkPolicy") if found["metadata"]["name"] == "rossio-mail-routing-smtp"
-    )
-    opened = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
-    assert wanted.keys() <= opened
-    assert ("submission" in opened) is tls
-    (spec,) = (spec for name, _, spec in pod_specs(objects) if name == "rossio-mail-routing-smtp")
-    told = {variable["name"]: variable.get("value") for variable in spec["containers"][0]["env"]}
-    assert ("SUBMISSION_ADDRESS" in told) is ("SMTP_TLS_CERTIFICATE" in told) is tls
-
-
-def test_nobody_but_monitoring_reads_the_admin_ports(rendered):
-    for policy in of_kind(rendered("dev"), "NetworkPolicy"):
-        for rule in policy["spec"].get("ingress", ()):
-            assert all(port["port"] != "admin" for port in rule["ports"]), policy["metadata"]["name"]
-
-
 # The charts and the code
 
 
@@ -242,6 +228,17 @@ def test_a_chart_plays_all_roles_and_names_the_streams_that_they_settle(service)
     assert {role for workload in workloads.values() for role in workload.get("roles", ())} == roles
     consumed = {stream for workload in workloads.values() for stream in workload.get("consumes", ())}
     assert consumed == {name for name, stream in messaging.catalogue().streams.items() if service in stream.consumers}
+
+
+def test_keda_looks_at_the_groups_that_consume(rendered):
+    streams = messaging.catalogue().streams
+    triggers = [
+        (found["metadata"]["labels"]["app.kubernetes.io/name"], trigger["metadata"])
+        for found in of_kind(rendered("external"), "ScaledObject")
+        for trigger in found["spec"]["triggers"]
+    ]
+    assert triggers
+    assert all(told["consumerGroup"] == streams[told["topic"]].group(service) for service, told in triggers)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -275,45 +272,3 @@ def test_two_assemblies_are_the_same_bytes(charts, tmp_path):
     )
     (first,), (second,) = charts.glob("*.tgz"), tmp_path.glob("*.tgz")
     assert first.read_bytes() == second.read_bytes()
-
-
-def profiled(told: dict[str, Any], profile: dict[str, Any] | None) -> dict[str, Any]:
-    """The configuration with a profile's patches (RFC 6902, of which only `add` to a mapping is used)."""
-    made = copy.deepcopy(told)
-    for patch in (profile or {}).get("patches", ()):
-        assert patch["op"] == "add"
-        *path, last = patch["path"].strip("/").split("/")
-        place: Any = made
-        for key in path:
-            place = place[int(key) if key.isdigit() else key]
-        place[last] = patch["value"]
-    return made
-
-
-@pytest.mark.parametrize("profile", [None, "dev", "e2e", "next"])
-def test_skaffold_builds_every_image_and_its_release_renders(charts, helm, profile):
-    told = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    profiles = {found["name"]: found for found in told["profiles"]}
-    assert profiles.keys() == {"dev", "e2e", "next"}
-    (release,) = profiled(told, profiles.get(profile))["deploy"]["helm"]["releases"]
-    images = {artifact["image"] for artifact in told["build"]["artifacts"]}
-    tags = {
-        f"IMAGE_TAG_{re.sub('[^a-zA-Z0-9]', '_', image)}": f"t{number}" for number, image in enumerate(sorted(images))
-    }
-    values = dict(release["setValues"])
-    for path, template in release["setValueTemplates"].items():
-        values[path] = tags[template.strip("{}.")]
-    options = [
-        f"--set={path}={json.dumps(value) if isinstance(value, bool) else value}" for path, value in values.items()
-    ]
-    files = [part for file in release["valuesFiles"] for part in ("-f", ROOT / file)]
-    done = helm("template", release["name"], charts / "rossio", *files, *options)
-    assert done.returncode == 0, done.stderr
-    used = {c["image"] for _, _, spec in pod_specs(list(filter(None, yaml.safe_load_all(done.stdout))))
-            for c in (*spec["containers"], *spec.get("initContainers", ()))}  # fmt: skip
-    assert used == {f"{image}:{tags[tag_of(image)]}" for image in images}
-
-
-def tag_of(image: str) -> str:
-    """The variable in which skaffold says the tag of what it built."""
-    return "IMAGE_TAG_" + re.sub("[^a-zA-Z0-9]", "_", image)

@@ -50,7 +50,6 @@ def test_strimzi_makes_the_topics_that_the_job_would(rendered):
     [
         ("global.kafka.source=strimzi", "value must be one of"),
         ("kafka.storage.sice=1Gi", "'sice' not allowed"),
-        ("mongodb.passwordSecret=", "mongodb.passwordSecret is not set"),
     ],
 )
 def test_a_wrong_value_for_an_operator_is_named(helm, charts, wrong, said):

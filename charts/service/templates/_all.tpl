@@ -79,6 +79,7 @@ spec:
   privateKey: {algorithm: ECDSA, size: 256, rotationPolicy: Always}
   usages: [server auth, client auth]
   dnsNames:
+    - localhost # who reaches it by kubectl port-forward
     {{- range $workload, $_ := .values.workloads }}
     {{- range $suffix := list "" "-headless" }}
     - {{ $name }}-{{ $workload }}{{ $suffix }}

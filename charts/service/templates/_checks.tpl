@@ -24,7 +24,7 @@
 {{- fail (printf "\n\n%s.volumes.%s.emptyDir is for development: what is in it goes with the pod" $root.Chart.Name $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (not $v.global.dev) (lookup "v1" "Namespace" "" "kube-system") -}}
+{{- if not $v.global.dev -}}
 {{- $wanted := dict -}}
 {{- if eq $v.global.mongodb.source "external" -}}{{/* the operator makes it later */}}
 {{- $_ := set $wanted $v.global.mongodb.existingSecret (list $v.global.mongodb.key) -}}
@@ -37,7 +37,16 @@
 {{- if and $v.global.tls.enabled (not $v.global.tls.certManager.enabled) -}}
 {{- $_ := set $wanted (include "service.tlsSecret" .) (list "tls.crt" "tls.key" "ca.crt") -}}
 {{- end -}}
-{{- range $name, $keys := $wanted -}}
+{{- include "service.secretsAreThere" (dict "root" $root "wanted" $wanted) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes {root, wanted: {name of a secret: its keys}}. Kinds are known from a cluster alone: who renders without one is
+     not asked for secrets. */}}
+{{- define "service.secretsAreThere" -}}
+{{- $root := .root -}}
+{{- if $root.Capabilities.APIVersions.Has "v1/Secret" -}}
+{{- range $name, $keys := .wanted -}}
 {{- $found := lookup "v1" "Secret" $root.Release.Namespace $name -}}
 {{- range $key := $keys -}}
 {{- if not (hasKey ($found.data | default dict) $key) -}}

@@ -14,7 +14,7 @@ spec:
   selector: {{- include "service.selector" $selector | nindent 4 }}
   ports:
     {{- range .workload.serves }}
-    - {name: {{ . }}, port: {{ get $.values.servicePorts . | default (get $.values.ports .) }}, targetPort: {{ . }}{{ if eq . "grpc" }}, appProtocol: kubernetes.io/h2c{{ end }}}
+    - {name: {{ . }}, port: {{ get $.values.servicePorts . | default (get $.values.ports .) }}, targetPort: {{ . }}{{ if and (eq . "grpc") (not $.values.global.tls.enabled) }}, appProtocol: kubernetes.io/h2c{{ end }}}
     {{- end }}
 {{- end }}
 {{- if has "grpc" .workload.serves }}
@@ -36,7 +36,7 @@ spec:
 {{- $name := printf "%s-%s" (include "service.fullname" .root) .name -}}
 {{- $selector := dict "root" .root "workload" .name -}}
 {{- $target := dict "apiVersion" "apps/v1" "kind" "Deployment" "name" $name -}}
-{{- if gt (int .workload.replicas) 1 }}
+{{- if gt (int (ternary .workload.hpa.minReplicas .workload.replicas .workload.hpa.enabled)) 1 }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget

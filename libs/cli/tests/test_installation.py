@@ -19,6 +19,14 @@ def test_a_store_that_is_down_is_named_without_its_password() -> None:
     assert "secret" not in str(error).replace("in its secret", "")
 
 
+def test_a_password_that_is_not_escaped_is_said_and_not_shown() -> None:
+    error = failure("prepare", KAFKA_BOOTSTRAP="127.0.0.1:1", MONGODB_URI="mongodb://user:pass@word@store:27017")
+    assert isinstance(error, Invalid)
+    assert "global.mongodb.existingSecret: no URI of a store" in str(error)
+    assert "written %40" in str(error)
+    assert "word@store" not in str(error)
+
+
 def test_brokers_that_are_down_are_named(mongo: str) -> None:
     error = failure("prepare", "--within", "0", KAFKA_BOOTSTRAP="127.0.0.1:1", MONGODB_URI=mongo)
     assert isinstance(error, Transient)

@@ -42,7 +42,7 @@ async def test_a_stream_that_changed_in_topics_yaml_is_changed_in_kafka(kafka, s
         return partitions == 6 and configs["retention.ms"] == "86400000"
 
     await until(there)
-    with pytest.raises(Conflict, match=stream.name):
+    with pytest.raises(Conflict, match=f"{stream.name}; .* raise them there"):
         await ensure_topics(kafka, streams=[stream])
 
 

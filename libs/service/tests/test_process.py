@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import messaging
+import pymongo
 import pytest
 import rpc
 import store
@@ -134,6 +135,13 @@ async def test_wrong_settings_are_a_line_each_and_code_2(tiny: Start) -> None:
     ("settings", "line"),
     [
         ({"ROLES": "api,cook"}, "notification: ROLES: notification has no role cook; it has api, worker"),
+        (
+            {"MONGODB_URI": "mongodb://user:pass@word@store:27017"},
+            (
+                "notification: MONGODB_URI: no URI of a store: it is mongodb://user:password@host:port/"
+                "?replicaSet=name, where @ : / and % in user and password are written %40 %3A %2F %25"
+            ),
+        ),
         ({"OIDC_JWKS": ""}, "notification: OIDC_JWKS: needed, since this process serves gRPC"),
     ],
 )
@@ -160,6 +168,19 @@ async def test_a_port_in_use_is_a_line_that_says_what_to_do_and_code_1(
     assert said == [
         f"notification: {host}:{port} is in use: stop what listens there, or set {setting} to another address"
     ]
+
+
+async def test_an_index_of_another_release_is_a_line_that_says_what_to_do_and_code_1(
+    tiny: Start, mongo: str, database_name: str
+) -> None:
+    with pymongo.MongoClient[dict[str, Any]](mongo) as client:
+        client[database_name]["notes"].create_index("outbox.at", unique=True)
+    program = tiny(MONGODB_URI=mongo, ROLES="api")
+    program.launch()
+    assert await asyncio.to_thread(program.ended) == 1
+    (said,) = (line for line in program.output().splitlines() if not line.startswith("{"))
+    assert said.startswith(f"notification: {database_name}.notes has indexes of another release with other options")
+    assert said.endswith(f'db.getSiblingDB("{database_name}").notes.dropIndex("outbox.at_1")')
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

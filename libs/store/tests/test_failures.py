@@ -29,6 +29,8 @@ LABELLED = driver.OperationFailure("x", 4711, {"errorLabels": ["RetryableWriteEr
         (driver.DocumentTooLarge("x"), Invalid, "TOO_LARGE"),
         (driver.OperationFailure("x", 10334), Invalid, "TOO_LARGE"),
         (driver.OperationFailure("x", 86), Conflict, "INDEX_DIFFERS"),
+        (driver.OperationFailure("bad auth: maria", 18), Transient, "STORE_REFUSES"),
+        (driver.OperationFailure("not authorized on maria", 13), Transient, "STORE_REFUSES"),
     ],
 )
 def test_what_the_driver_raises_is_said_in_our_words(raised: Exception, kind: type[RossioError], reason: str) -> None:

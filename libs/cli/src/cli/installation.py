@@ -59,7 +59,10 @@ async def _patiently(end: float, ask: Callable[[], Awaitable[None]], what: str) 
 
 
 async def _ping(uri: str) -> None:
-    database = store.connect(uri, "admin")
+    try:
+        database = store.connect(uri, "admin")
+    except Invalid as error:
+        raise Invalid(f"MONGODB_URI, from the secret of global.mongodb.existingSecret: {error}") from None
     try:
         await database.ping()
     finally:

@@ -109,7 +109,11 @@ async def _grow(admin: AIOKafkaAdminClient, topics: list[Topic], there: Mapping[
         log.warning("topics grow", topics=sorted(more))
         await admin.create_partitions(more)
     if shrunk := [topic.name for topic in topics if there[topic.name] > topic.partitions]:
-        raise Conflict(f"more partitions than topics.yaml says: {', '.join(shrunk)}", reason="TOPIC_DIFFERS")
+        raise Conflict(
+            f"more partitions than topics.yaml says: {', '.join(shrunk)}; Kafka takes none back: raise them there, "
+            "or delete the topics while they are empty",
+            reason="TOPIC_DIFFERS",
+        )
 
 
 async def _configure(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:

@@ -55,10 +55,16 @@ def _labelled(metric: Instrument[Any], **labels: str) -> str:
     return f"{metric.name}{{{inside}}}"
 
 
+def _calls(provider: str, outcome: str) -> str:
+    return _labelled(names.PROVIDER, provider=provider, outcome=outcome).replace("{", "_count{")
+
+
 _GROUP: Final = {"stream": "news.post.v1", "group": "notification"}
 _URGENT: Final = {"stream": "mail.message.urgent.v1", "group": "mail-routing"}
 _NEVER: Final = "0x60"
 _CALLS: Final = f"{names.RPC_SERVER.name}_count"
+# Calls to providers of ours: a browser's push service or somebody's program may be away for long.
+_TO_PROVIDERS: Final = f'{names.PROVIDER.name}_count{{provider!~"web-push|webhook"'
 _TURNED_AWAY: Final = '{rpc_status_code=~"UNAUTHENTICATED|PERMISSION_DENIED"}'
 
 ALERTS: Final[Sequence[Alert]] = (
@@ -172,6 +178,20 @@ ALERTS: Final[Sequence[Alert]] = (
         {
             _labelled(names.RPC_SERVER, rpc_status_code="OK").replace("{", "_count{"): "0+600x60",
             _labelled(names.RPC_SERVER, rpc_status_code="UNAUTHENTICATED").replace("{", "_count{"): "0+60x60",
+        },
+    ),
+    Alert(
+        "ProviderFails",
+        "page",
+        f'sum by (job, provider) (rate({_TO_PROVIDERS},outcome="transient"}}[10m]))\n'
+        f"> 0.5 * sum by (job, provider) (rate({_TO_PROVIDERS}}}[10m]))",
+        "5m",
+        "{{ $labels.provider }} takes less than half of what {{ $labels.job }} gives it, and messages wait",
+        {_calls("sms-http", "transient"): "0+3x60", _calls("sms-http", "ok"): "0+1x60"},
+        {
+            _calls("sms-http", "transient"): "0+1x60",
+            _calls("sms-http", "ok"): "0+3x60",
+            _calls("webhook", "transient"): "0+9x60",
         },
     ),
     Alert(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import rpc
 import store
+from errors import Invalid
 from google.protobuf.message import Message
 from grpc import aio
 from messaging import Consumer, Handler, Kafka, Patience, Producer, Relay
@@ -71,7 +72,11 @@ class App(Generic[AnySettings]):
     @cached_property
     def _store(self) -> Store:
         database = self.settings.mongodb_database or f"rossio_{self.name.replace('-', '_')}"
-        return self.add(Store(store.connect(self.settings.mongodb_uri, database), self._place), "store")
+        try:
+            connected = store.connect(self.settings.mongodb_uri, database)
+        except Invalid as error:
+            raise WrongSettings(f"MONGODB_URI: {error}") from None
+        return self.add(Store(connected, self._place), "store")
 
     @property
     def database(self) -> Database:

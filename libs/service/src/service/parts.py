@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import rpc
 import telemetry
-from errors import Transient
+from errors import Conflict, Transient
 from grpc import aio
 from store import Collection, Database, Index
 
-from service.addresses import binding
+from service.addresses import CannotStart, binding
 
 log = telemetry.logger(__name__)
 
@@ -35,7 +35,10 @@ class Store:
     async def start(self) -> None:
         await self.database.ping()
         for collection, indexes in self._indexes:
-            await self.database.ensure(collection, indexes)
+            try:
+                await self.database.ensure(collection, indexes)
+            except Conflict as error:
+                raise CannotStart(str(error)) from None
         await self.database.succeed(self._place)
         telemetry.health.check("store", lambda: self._trouble)
         self._watch = asyncio.create_task(self._keep_looking(), name="store watch")

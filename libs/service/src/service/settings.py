@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     blobs_s3_endpoint: str = ""
     """http(s)://host:port of the S3 server; empty: that of the region."""
     blobs_s3_bucket: str = ""
+    """The bucket, which is there already."""
     blobs_s3_region: str = "us-east-1"
+    """The region that requests are signed for."""
     blobs_s3_access_key: str = ""
     """Empty: those of the environment (instance or pod identity)."""
     blobs_s3_secret_key: SecretStr | None = None

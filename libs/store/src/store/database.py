@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
+from errors import Conflict, Invalid
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import IndexModel
+from pymongo.errors import ConfigurationError
 
 from store.collection import Collection
-from store.failures import translated
+from store.failures import INDEX_DIFFERS, translated
 from store.files import Files
 from store.operations import Document
 from store.sessions import Sessions
@@ -18,6 +20,10 @@ from store.sessions import Sessions
 _SELECT_SERVER: Final = timedelta(seconds=5)
 _CONNECT: Final = timedelta(seconds=5)
 _ANSWER: Final = timedelta(seconds=30)
+_NO_URI: Final = (
+    "no URI of a store: it is mongodb://user:password@host:port/?replicaSet=name, "
+    "where @ : / and % in user and password are written %40 %3A %2F %25"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,27 @@ class Database:
     async def ensure(self, collection: Collection, indexes: Sequence[Index] = ()) -> None:
         """Creates the indexes that are missing, the one of the outbox among them.
 
-        Conflict INDEX_DIFFERS when one is there with other options.
+        Conflict INDEX_DIFFERS when one is there with other options; it says which, and what to do.
         """
+        wanted = [index.model() for index in (*indexes, OUTBOX_INDEX)]
+        try:
+            await self._create(collection, wanted)
+        except Conflict as error:
+            if error.reason != INDEX_DIFFERS:
+                raise
+            names = [str(each.document["name"]) for each in wanted if await self._differs(collection, each)]
+            raise _differing(self._database.name, collection.name, names) from None
+
+    async def _create(self, collection: Collection, wanted: Sequence[IndexModel]) -> None:
         with translated():
-            await self._database[collection.name].create_indexes([index.model() for index in (*indexes, OUTBOX_INDEX)])
+            await self._database[collection.name].create_indexes(wanted)
+
+    async def _differs(self, collection: Collection, wanted: IndexModel) -> bool:
+        try:
+            await self._create(collection, [wanted])
+        except Conflict:
+            return True
+        return False
 
     async def succeed(self, owner: str) -> None:
         """Ends what a process of this name has left open when it died; `owner` names one process at a time.
@@ -100,23 +123,38 @@ class Database:
         await asyncio.to_thread(self._client.close)
 
 
+def _differing(database: str, collection: str, names: Sequence[str]) -> Conflict:
+    drop = "; ".join(f'db.getSiblingDB("{database}").{collection}.dropIndex("{name}")' for name in names)
+    return Conflict(
+        f"{database}.{collection} has indexes of another release with other options: {', '.join(names)}. "
+        f"Drop them, and start again: {drop}",
+        reason=INDEX_DIFFERS,
+    )
+
+
 def connect(uri: str, database: str) -> Database:
     """A database of the running event loop; the first command opens the connections.
 
     Writes wait for a majority and the journal. The embedded Python server slows down over a long
     life with retryable writes: its URI says `retryWrites=false`.
+
+    Raises:
+        Invalid: the URI is none.
     """
-    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        uri,
-        io_loop=asyncio.get_running_loop(),
-        w="majority",
-        journal=True,
-        tz_aware=True,
-        uuidRepresentation="standard",
-        serverSelectionTimeoutMS=_milliseconds(_SELECT_SERVER),
-        connectTimeoutMS=_milliseconds(_CONNECT),
-        socketTimeoutMS=_milliseconds(_ANSWER),
-    )
+    try:
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri,
+            io_loop=asyncio.get_running_loop(),
+            w="majority",
+            journal=True,
+            tz_aware=True,
+            uuidRepresentation="standard",
+            serverSelectionTimeoutMS=_milliseconds(_SELECT_SERVER),
+            connectTimeoutMS=_milliseconds(_CONNECT),
+            socketTimeoutMS=_milliseconds(_ANSWER),
+        )
+    except (ConfigurationError, ValueError):
+        raise Invalid(_NO_URI, reason="STORE_URI") from None  # the driver's text may show a part of it
     return Database(client, database)
 
 

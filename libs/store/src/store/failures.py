@@ -17,6 +17,7 @@ from pymongo.errors import (
 )
 
 DUPLICATE_KEY: Final = 11000
+INDEX_DIFFERS: Final = "INDEX_DIFFERS"
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 _INDEX_DIFFERS: Final = frozenset({85, 86})
 # What failed in the server itself, a full disk among it: InternalError, UnknownError, TooManyFilesOpen, OutOfDiskSpace.
@@ -24,6 +25,11 @@ _FAILED: Final = frozenset({1, 8, 264, 14031})
 # The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
 # specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
 _RETRYABLE: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+# AuthenticationFailed, and Unauthorized: the installation says who connects, which is mended there.
+_REFUSES: Final = {
+    18: "The store does not take this user and password.",
+    13: "The store does not let its user do this: readWrite and dbAdmin on the database are needed.",
+}
 _TRANSIENT: Final = _FAILED | _RETRYABLE
 # What nobody's operation asked for, such as the relay's polling, begins no trace of its own.
 _UNTRACED: Final = telemetry.Span("0" * 32, "0" * 16, sampled=False)
@@ -101,7 +107,9 @@ def _of_code(error: OperationFailure) -> RossioError | None:
     if error.code in _TOO_LARGE:
         return _too_large()
     if error.code in _INDEX_DIFFERS:
-        return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
+        return Conflict("An index exists with other options; drop it first.", reason=INDEX_DIFFERS)
+    if error.code in _REFUSES:
+        return Transient(_REFUSES[error.code], reason="STORE_REFUSES")
     if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
         return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
     return None

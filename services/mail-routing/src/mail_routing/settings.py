@@ -55,7 +55,7 @@ class Settings(service.Settings):
     data_path: Path = Path(".rossio/mail-routing")
 
     smtp_address: service.Address = "127.0.0.1:2525"
-    smtp_hostname: str = socket.getfqdn()
+    smtp_hostname: str = Field(default_factory=socket.getfqdn)
     """The name of this server in greetings, Received fields and reports."""
     smtp_tls_certificate: Path | None = None
     """PEM with the chain; with `smtp_tls_key` STARTTLS is offered. Renewed files hold for the next connection."""
@@ -65,17 +65,23 @@ class Settings(service.Settings):
     submissions_address: service.Address | None = None
     """The same with TLS from the first octet (465, RFC 8314)."""
     smtp_max_octets: int = 35 * 1024 * 1024
+    """Of a mail; more is refused."""
     smtp_max_connections: int = 1000
+    """Of a process, at one time."""
     smtp_max_connections_per_address: int = 100
+    """Of one client address, at one time."""
     smtp_max_connections_a_minute: int = 0
     """Of one address; 0: any number."""
     smtp_max_mails_a_connection: int = 1000
+    """Then the client connects anew."""
     smtp_max_recipients: int = 1000
+    """Of a mail; the client sends another one to the rest."""
     smtp_max_mistakes: int = 10
     """Commands of a connection that are wrong, between two mails."""
     smtp_max_mistakes_a_minute: int = 100
     """Wrong commands of one address, over all of its connections; 0: any number."""
     smtp_idle_seconds: float = 300.0
+    """A connection that says nothing for so long is closed."""
     smtp_rates: dict[RateOf, Rate] = {"principal": Rate(mails=120, recipients=5000)}  # noqa: RUF012 - copied by pydantic
     """What one client address, reverse path, authenticated principal and sending entity may hand in a minute:
     {"client": {"mails": 600, "recipients": 6000, "octets": 1000000000}}; 0: any number."""
@@ -87,6 +93,7 @@ class Settings(service.Settings):
     inline_octets: Annotated[int, Field(le=512 * 1024)] = 256 * 1024
     """Content up to this travels in the record of the mail, larger content goes to the blob store first."""
     max_hops: int = 50
+    """A mail with more Received fields runs in a circle, and is refused."""
     moderation_hours: Annotated[float, Field(gt=0)] = 120.0
     """What waits for moderators longer than this is given up, and its sender told so."""
     postmaster: str = ""
@@ -110,6 +117,7 @@ class Settings(service.Settings):
     dns_servers: tuple[service.Address, ...] = ()
     """Who is asked for mail exchangers; empty: the machine's."""
     mx_port: int = 25
+    """Port of mail exchangers: another one for tests."""
     tls_required_domains: frozenset[str] = frozenset()
     """Domains whose exchangers get mail over verified TLS or not at all."""
     mx_authorities: Path | None = None

@@ -37,6 +37,7 @@ class Settings(service.Settings):
     keep_sent_for: Period = timedelta(days=7)
     """How long what services send is kept; `retention` says otherwise by service."""
     retention: dict[str, Period] = Field(default_factory=dict)
+    """By the subject of a service, for example {"his": "P1D"}."""
 
     fallback_after: Period = timedelta(minutes=15)
     """How long a channel of a fall-back order has to arrive before the next one is tried."""
@@ -48,6 +49,7 @@ class Settings(service.Settings):
     """The subject of this service's token, by which it knows its own mails."""
 
     sms_provider_url: str = "http://127.0.0.1:7405"
+    """Who sends SMS over HTTP."""
     sms_provider_key: SecretStr = SecretStr("")
     sms_provider_window: Annotated[int, Field(ge=1, le=10_000)] = 320
     """Requests to it under way at one time, of which bulk leaves half free, and others an eighth to emergencies."""
@@ -69,23 +71,32 @@ class Settings(service.Settings):
     smpp_address: str = ""
     """Host and port of a message centre; empty: SMS go over HTTP alone."""
     smpp_system_id: str = ""
+    """As whom it binds there."""
     smpp_password: SecretStr = SecretStr("")
     smpp_sender: str = "Rossio"
+    """Whom SMS come from: a number, or up to 11 letters."""
     smpp_window: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Messages under way at one time."""
     smpp_enquire_every: Period = timedelta(seconds=20)
+    """How often a silent connection is asked whether it is there."""
     steer_every: Period = timedelta(seconds=15)
     """How often the shares of the SMS providers are looked at."""
     provider_prompt: Annotated[Period, Field(le=timedelta(minutes=10))] = timedelta(minutes=4)
     """A message without a receipt for longer was slow; the loop looks at 15 minutes, so it can be no more than 10."""
     provider_cool_down: Period = timedelta(minutes=10)
+    """How long the shares rest after a slow provider has lost a part of its own."""
     provider_errors_a_minute: Annotated[int, Field(ge=1)] = 10
+    """With more, a provider of SMS is failing."""
 
     rate_service_a_minute: Annotated[int, Field(ge=0)] = 3000
+    """Most messages of one service; 0: any number. What is over it is refused."""
     rate_entity_a_day: Annotated[int, Field(ge=0)] = 0
+    """Most messages of one entity; 0: any number. What is over it is refused."""
     rate_recipient_an_hour: Annotated[int, Field(ge=0)] = 30
-    """Most messages; 0: any number. What is over the recipient's waits, the others are refused."""
+    """Most messages to one recipient; 0: any number. What is over it waits."""
 
     sms_most_segments: Annotated[int, Field(ge=1, le=20)] = 4
+    """Longer texts are refused."""
     sms_price_millis: Annotated[int, Field(ge=0)] = 45
     """What a segment costs, in thousandths of a euro."""
     sms_words: tuple[str, ...] = ()
@@ -94,7 +105,9 @@ class Settings(service.Settings):
     prescription_expiry: Period = timedelta(days=3)
     """How long the codes are kept, encrypted, when no receipt comes."""
     access_code_digits: _Digits = 6
+    """Of the code with which a prescription is dispensed."""
     option_code_digits: _Digits = 4
+    """Of the code with which the patient chooses."""
     expiry_every: Period = timedelta(seconds=30)
     """How often it is looked for what has expired."""
     bulk_every: Period = timedelta(milliseconds=500)
