@@ -19,12 +19,13 @@ from pymongo.errors import (
 DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 _INDEX_DIFFERS: Final = frozenset({85, 86})
-# What failed in the server itself, a full disk among it: InternalError, UnknownError, TooManyFilesOpen, OutOfDiskSpace.
-_FAILED: Final = frozenset({1, 8, 264, 14031})
+# What failed in the server itself: InternalError, UnknownError, TooManyFilesOpen.
+_FAILED: Final = frozenset({1, 8, 264})
+_OUT_OF_DISK_SPACE: Final = 14031
 # The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
 # specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
 _RETRYABLE: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-_TRANSIENT: Final = _FAILED | _RETRYABLE
+_TRANSIENT: Final = _FAILED | _RETRYABLE | {_OUT_OF_DISK_SPACE}
 # What nobody's operation asked for, such as the relay's polling, begins no trace of its own.
 _UNTRACED: Final = telemetry.Span("0" * 32, "0" * 16, sampled=False)
 
@@ -91,6 +92,8 @@ def _of_bulk(error: BulkWriteError) -> RossioError | None:
         return Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE")
     others = {failure["code"] for failure in error.details["writeErrors"]} - {DUPLICATE_KEY}
     if others and others <= _TRANSIENT:
+        if _OUT_OF_DISK_SPACE in others:
+            return _full()
         return Transient("The store is not taking all of this now.", reason="STORE_UNAVAILABLE")
     return None
 
@@ -102,6 +105,8 @@ def _of_code(error: OperationFailure) -> RossioError | None:
         return _too_large()
     if error.code in _INDEX_DIFFERS:
         return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
+    if error.code == _OUT_OF_DISK_SPACE:
+        return _full()
     if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
         return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
     return None
@@ -115,6 +120,10 @@ def duplicate(details: object) -> Conflict:
         reason="ALREADY_EXISTS",
         fields=", ".join(pattern) if isinstance(pattern, dict) else "",
     )
+
+
+def _full() -> Transient:
+    return Transient("The disk of the store is full.", reason="STORE_FULL")
 
 
 def _too_large() -> Invalid:
