@@ -4,7 +4,7 @@ import base64
 import random
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import messaging
@@ -29,13 +29,14 @@ from mail_routing.adapters.mx import MailExchangers, resolver
 from mail_routing.adapters.queue_store import StoredQueue
 from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
-from mail_routing.adapters.store import INDEXES, StoredDeliveries, StoredQuarantine
+from mail_routing.adapters.store import INDEXES, StoredContentUsers, StoredDeliveries, StoredQuarantine
 from mail_routing.application.accept import Accept, AcceptLimits
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.attempt import Attempt
 from mail_routing.application.authenticate import Authenticate
 from mail_routing.application.authorise import Authorise
 from mail_routing.application.change_queue import ChangeQueue
+from mail_routing.application.collect_contents import CollectContents
 from mail_routing.application.create_app_password import CreateAppPassword
 from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
 from mail_routing.application.delegate import Delegate
@@ -53,6 +54,7 @@ from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc, grpc_queue
+from mail_routing.entrypoints.collecting import Collecting
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
@@ -63,6 +65,7 @@ from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
 from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")
+_COLLECT_EVERY_SECONDS = 3600.0
 LINGER = 0.02
 """Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
 
@@ -148,6 +151,8 @@ def build(app: service.App[Settings]) -> None:
                 app.consumer(stream, {events_pb2.MessageAccepted: handle}, linger=linger)
         if app.plays("retry"):
             app.add(Resume(deliveries, attempt, next_hop, now=now, jitter=jitter), "retry", service.Stage.CONSUMER)
+            collection = collecting(settings, contents, StoredContentUsers(deliveries.collection))
+            app.add(collection, "collection of content", service.Stage.CONSUMER)
 
 
 def next_hops(settings: Settings) -> NextHops:
@@ -159,6 +164,14 @@ def next_hops(settings: Settings) -> NextHops:
         split=settings.split_hops,
         dual=settings.dual_hops,
     )
+
+
+def collecting(settings: Settings, contents: BlobContents, users: StoredContentUsers) -> Collecting:
+    after = timedelta(seconds=settings.collect_after_seconds)
+    unrecorded_after = timedelta(seconds=settings.collect_unrecorded_after_seconds)
+    collect = CollectContents(contents, users, after=after, unrecorded_after=unrecorded_after)
+    often = min(_COLLECT_EVERY_SECONDS, settings.collect_after_seconds)
+    return Collecting(collect, now, every_seconds=often)
 
 
 def smtp_client(settings: Settings) -> SmtpClient:

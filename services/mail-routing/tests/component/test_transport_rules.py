@@ -258,7 +258,7 @@ async def test_content_in_the_blob_store_is_read_once_by_rules_and_attempt(mail:
         await asyncio.to_thread(mail.send, address(ANA), [address(RUI), address(EVA)], content)
         for person in (RUI, EVA):
             assert b"X-Read: yes\r\n" in await mail.letter(person, mark)
-        assert await asyncio.to_thread(octets_read, mail) - before == len(content)
+        assert len(content) <= await asyncio.to_thread(octets_read, mail) - before < 2 * len(content)
 
 
 def octets_read(mail: Mail) -> int:

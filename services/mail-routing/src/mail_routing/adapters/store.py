@@ -14,7 +14,7 @@ from mail_routing.adapters.access import audited
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import Deed, Due
 from mail_routing.domain import quarantine
-from mail_routing.domain.delivery import Delivery, Progress, Shard, shard_id
+from mail_routing.domain.delivery import ENDED, Delivery, Progress, Shard, shard_id
 from mail_routing.domain.message import Message, MessageClass
 
 INDEXES = (
@@ -23,6 +23,7 @@ INDEXES = (
     Index(["parties", "-accepted_at"]),
     Index(["message_id", "number"]),
     Index(["quarantined", "_id"], sparse=True),
+    Index(["blob"], sparse=True),
 )
 
 # Their replies may be long, and a record has room for a megabyte.
@@ -152,6 +153,38 @@ def _reported(message: Message, changed: Sequence[Delivery], name: str) -> Itera
         part = changed[start : start + _OUTCOMES_A_FACT]
         fact_id = f"{name}.{start}" if start else name
         yield messaging.fact(wire.reported(message, part), id=fact_id, at=at)
+
+
+class StoredContentUsers:
+    """`ContentUsers` on the collection of all deliveries.
+
+    Shards of an expansion that is not the one that counts wait for ever, and need nothing.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def waiting_for(self, refs: Sequence[str]) -> set[str]:
+        plans = await self._plans(refs)
+        waits = {"$elemMatch": {"state": {"$nin": sorted(state.value for state in ENDED)}}}
+        query = {"blob": {"$in": list(refs)}, "deliveries": waits}
+        shown = {"blob": True, "number": True, "plan": True}
+        return {
+            found["blob"]
+            async for found in self._collection.find(query, projection=shown)
+            if not found["number"] or found["plan"]["id"] in plans.get(found["blob"], ())
+        }
+
+    async def unrecorded(self, refs: Sequence[str]) -> set[str]:
+        return set(refs) - (await self._plans(refs)).keys()
+
+    async def _plans(self, refs: Sequence[str]) -> dict[str, set[str]]:
+        """By ref of what is recorded: the expansions that count."""
+        plans: dict[str, set[str]] = {}
+        query = {"blob": {"$in": list(refs)}, "number": 0}
+        async for found in self._collection.find(query, projection={"blob": True, "plan": True}):
+            plans.setdefault(found["blob"], set()).add(found.get("plan", {}).get("id", ""))
+        return plans
 
 
 class StoredQuarantine:
