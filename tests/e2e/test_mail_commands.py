@@ -81,6 +81,11 @@ async def test_a_rule_keeps_mail_back_until_it_is_released_or_dropped(running: R
     assert rule_id not in await mail("rules", "list")
     assert rule_id in await mail("rules", "list", "--history")
 
+    async def replayed() -> bool:
+        return message_id in await mail("rules", "replay", str(draft), "--days", "1")
+
+    await until("the mails would be kept back again", replayed)
+
 
 async def test_a_person_makes_an_app_password_and_takes_it_back(running: Running) -> None:
     token = running.suite.issuer.token(running.stage.cast.person("e07").person_id, entity="e07")

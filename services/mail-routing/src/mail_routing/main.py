@@ -26,6 +26,7 @@ from mail_routing.adapters.directory import ViewDirectory
 from mail_routing.adapters.hasher import Argon2Hasher
 from mail_routing.adapters.maildir import Maildir
 from mail_routing.adapters.mx import MailExchangers, resolver
+from mail_routing.adapters.past import StreamedPast
 from mail_routing.adapters.queue_store import StoredQueue
 from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
@@ -42,6 +43,7 @@ from mail_routing.application.decide_quarantined import DecideQuarantined, ListQ
 from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
 from mail_routing.application.list_app_passwords import ListAppPasswords
+from mail_routing.application.preview_rule import PreviewRule
 from mail_routing.application.resolve import Resolve
 from mail_routing.application.resume import Resume
 from mail_routing.application.revoke_app_password import RevokeAppPassword
@@ -115,6 +117,14 @@ def build(app: service.App[Settings]) -> None:
             GetRules(StoredShelves(shelves)),
             ListQuarantine(StoredQuarantine(deliveries.collection), audit),
             DecideQuarantined(StoredQuarantine(deliveries.collection)),
+            PreviewRule(
+                the_route,
+                books,
+                apply_rules,
+                StreamedPast(app.kafka),
+                contents,
+                PublishedAudit(app.producer, now=now, action="mail.rule.preview"),
+            ),
             now,
         )
         access = AccessCases(
