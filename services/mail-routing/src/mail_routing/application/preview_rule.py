@@ -1,7 +1,7 @@
 """Use case: what a rule would have done to the mail of the last days, with the code that judges mail."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,8 @@ from mail_routing.application.resolve import WithDraft
 from mail_routing.application.rule_changes import scope_of
 from mail_routing.domain import route, rule_grammar
 from mail_routing.domain.message import Message, Origin
-from mail_routing.domain.route import Route, Sender
-from mail_routing.domain.rules import Book, Facts, Rule
+from mail_routing.domain.route import Destination, Route, Sender
+from mail_routing.domain.rules import CENTRAL, Book, Facts, Rule
 
 MOST_RECIPIENTS = 100
 _DEFAULT_LIMIT = 100
@@ -85,9 +85,11 @@ class PreviewRule:
     ) -> AsyncIterator[Held | Summary]:
         """The mails, and a summary at the end.
 
-        `Invalid` for a draft that cannot be, `NotFound` for the ministry's rules where they are not the caller's,
-        `Exhausted` (PREVIEW_BUSY) while this process makes another one: it is work.
+        `Invalid` for a draft or a limit that cannot be, `NotFound` for the ministry's rules where they are not the
+        caller's, `Exhausted` (PREVIEW_BUSY) while this process makes another one: it is work.
         """
+        if span.limit < 0:
+            raise errors.Invalid("limit is negative", reason="LIMIT")
         rule_grammar.check(draft)
         scope = scope_of(caller, central=central)
         if self._turn.locked():
@@ -98,11 +100,11 @@ class PreviewRule:
         async with self._turn, aclosing(self._past.accepted(span.since, span.until)) as mails:
             async for mail in mails:
                 await asyncio.sleep(0)  # others have their turn: this may be long
-                if mail.origin is Origin.DSN:  # as in delivery, no rule is asked about our own reports
+                destinations = judge.destinations(mail)
+                if not destinations:
                     continue
                 try:
-                    facts = Facts(mail, await self._contents.read(mail))
-                    verdict = judge(facts)
+                    verdict = judge(Facts(mail, await self._contents.read(mail)), destinations)
                 except errors.Invalid:
                     unread += 1
                     continue
@@ -126,7 +128,16 @@ class _Judge:
     scope: str
     draft: Rule
 
-    def __call__(self, facts: Facts) -> list[str] | None:
+    def destinations(self, mail: Message) -> list[Destination]:
+        """Where a mail goes that the rules of the scope are about, else nothing; none is about our own reports."""
+        if mail.origin is Origin.DSN:
+            return []
+        sender = Sender(mail.sender, mail.origin.trusted, reports=not mail.sender)
+        found = list(route.resolve(self.route, sender, mail.recipients))
+        ours = self.scope in {CENTRAL, mail.entity_id} or any(each.entity_id == self.scope for each in found)
+        return found if ours else []
+
+    def __call__(self, facts: Facts, destinations: Sequence[Destination]) -> list[str] | None:
         """The recipients for whom the draft holds; None when it is not asked about the mail."""
         asked = False
 
@@ -134,15 +145,10 @@ class _Judge:
             nonlocal asked
             asked = asked or rule is self.draft
 
-        mail = facts.message
-        sender = Sender(mail.sender, mail.origin.trusted, reports=not mail.sender)
-        destinations = route.resolve(self.route, sender, mail.recipients)
+        draft = self.scope, self.draft.rule_id, self.draft.version
         held = [
             destination.original or destination.address
             for treatment, destination in self.apply_rules.treated(facts, destinations, told)
-            if any(
-                (each.scope, each.rule_id, each.version) == (self.scope, self.draft.rule_id, self.draft.version)
-                for each in treatment.decisions
-            )
+            if any((each.scope, each.rule_id, each.version) == draft for each in treatment.decisions)
         ]
         return list(dict.fromkeys(held)) if asked else None
