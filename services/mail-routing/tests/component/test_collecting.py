@@ -6,11 +6,14 @@ import smtplib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import store
 from devstack.issuer import Issuer
 from devstack.services import Surroundings
+from mail_routing.adapters.store import StoredContentUsers
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import rules_pb2 as pb
 
@@ -88,6 +91,43 @@ async def test_content_stays_while_somebody_waits_for_it_and_goes_when_all_have_
         await until(lambda: sink.with_marker(mark))
     assert sink.with_marker(mark)[0][2].endswith(content(mark))
     await collected(mail, set())
+
+
+WAITS, ENDS = [{"state": "delivered"}, {"state": "deferred"}], [{"state": "delivered"}, {"state": "bounced"}]
+
+
+def part(number: int, deliveries: list[dict[str, str]], plan: str = "p", **more: Any) -> dict[str, Any]:
+    """A shard of a mail; of an expansion, and released, where it has a version."""
+    return {"number": number, "deliveries": deliveries, "plan": {"id": plan, "shards": 2}, **more}
+
+
+@pytest.mark.parametrize(
+    ("shards", "needed", "recorded"),
+    [
+        ([], False, False),
+        ([part(0, ENDS), part(1, ENDS)], False, True),
+        ([part(0, ENDS), part(1, WAITS)], True, True),
+        ([part(0, WAITS, version=3), part(1, ENDS)], True, True),
+        ([part(0, [{"state": "quarantined"}])], True, True),
+        ([part(0, [{"state": "of another release"}])], True, True),
+        ([part(0, ENDS), part(1, WAITS, "lost")], False, True),
+        ([part(1, WAITS)], False, False),
+        ([part(0, ENDS), part(1, WAITS, "other", version=2)], True, True),
+        ([part(0, ENDS, onward=[{"class": "bulk", "ids": ["m/other/1"]}]), part(1, WAITS, "other")], True, True),
+    ],
+)
+async def test_what_the_shards_of_a_mail_say_of_its_content(
+    mongo: str, shards: list[dict[str, Any]], needed: bool, recorded: bool
+) -> None:
+    database = store.connect(mongo, f"test_{uuid4().hex}")
+    deliveries = database.collection("deliveries")
+    for shard in [*shards, part(0, ENDS, blob="another"), part(1, WAITS, blob="another")]:
+        await deliveries.insert({"_id": uuid4().hex, "blob": "this", **shard})
+    users = StoredContentUsers(deliveries)
+    assert ("this" in await users.waiting_for(["this"])) is needed
+    assert ("this" in await users.unrecorded(["this"])) is not recorded
+    await database.drop()
+    await database.close()
 
 
 async def test_what_is_kept_back_stays_until_somebody_decides(mail: Mail, caller: As) -> None:

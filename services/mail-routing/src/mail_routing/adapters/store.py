@@ -158,33 +158,38 @@ def _reported(message: Message, changed: Sequence[Delivery], name: str) -> Itera
 class StoredContentUsers:
     """`ContentUsers` on the collection of all deliveries.
 
-    Shards of an expansion that is not the one that counts wait for ever, and need nothing.
+    Shards that nobody has released, of an expansion that neither the mail's first shard nor a decision of moderators
+    (`onward`) names, wait for ever and need nothing.
     """
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
     async def waiting_for(self, refs: Sequence[str]) -> set[str]:
-        plans = await self._plans(refs)
         waits = {"$elemMatch": {"state": {"$nin": sorted(state.value for state in ENDED)}}}
         query = {"blob": {"$in": list(refs)}, "deliveries": waits}
-        shown = {"blob": True, "number": True, "plan": True}
+        shown = {"blob": True, "number": True, "plan": True, "version": True}
+        waiting = [found async for found in self._collection.find(query, projection=shown)]
+        plans = await self._plans(refs)  # afterwards: what names an expansion is written behind it
         return {
             found["blob"]
-            async for found in self._collection.find(query, projection=shown)
-            if not found["number"] or found["plan"]["id"] in plans.get(found["blob"], ())
+            for found in waiting
+            if not found["number"] or found["version"] > 1 or found["plan"]["id"] in plans
         }
 
     async def unrecorded(self, refs: Sequence[str]) -> set[str]:
-        return set(refs) - (await self._plans(refs)).keys()
-
-    async def _plans(self, refs: Sequence[str]) -> dict[str, set[str]]:
-        """By ref of what is recorded: the expansions that count."""
-        plans: dict[str, set[str]] = {}
         query = {"blob": {"$in": list(refs)}, "number": 0}
-        async for found in self._collection.find(query, projection={"blob": True, "plan": True}):
-            plans.setdefault(found["blob"], set()).add(found.get("plan", {}).get("id", ""))
-        return plans
+        return set(refs) - {found["blob"] async for found in self._collection.find(query, projection={"blob": True})}
+
+    async def _plans(self, refs: Sequence[str]) -> set[str]:
+        """The expansions that count, by their ids."""
+        of_these = {"blob": {"$in": list(refs)}}
+        firsts = self._collection.find({**of_these, "number": 0}, projection={"plan": True})
+        plans = {found["plan"]["id"] async for found in firsts if "plan" in found}
+        decided = self._collection.find({**of_these, "onward": {"$exists": True}}, projection={"onward": True})
+        return plans | {
+            one.split("/")[-2] async for found in decided for each in found["onward"] for one in each["ids"]
+        }
 
 
 class StoredQuarantine:
