@@ -98,10 +98,10 @@ async def test_a_person_makes_an_app_password_and_takes_it_back(running: Running
 
 
 async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells_each_attempt(running: Running) -> None:
-    sender, recipient = running.stage.cast.person("e08"), running.stage.cast.person("e08", nth=1)
-    admin = running.suite.issuer.token(sender.person_id, entity="e08", roles=["mail.admin"])
+    sender, recipient = running.stage.cast.person("e10"), running.stage.cast.person("e10", nth=1)
+    admin = running.suite.issuer.token(sender.person_id, entity="e10", roles=["mail.admin"])
     addresses = sender.addresses[0], recipient.addresses[0]
-    box = Path(running.stage.stack.maildirs) / "e08" / recipient.person_id
+    box = Path(running.stage.stack.maildirs) / "e10" / recipient.person_id
     box.parent.mkdir(exist_ok=True)
     box.touch()  # a mailbox that cannot be written
 
@@ -138,14 +138,14 @@ async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells
     async def traced(*arguments: str) -> str:
         return await rossio(running, sender_token, "mail", "trace", *arguments)
 
-    sender_token = running.suite.issuer.token(sender.person_id, entity="e08")
+    sender_token = running.suite.issuer.token(sender.person_id, entity="e10")
 
     async def whole() -> str | None:
         told = await traced("--message", tried.partition("/")[0])
         return told if "In the mailbox" in told else None
 
     told = await until("the trace tells the end", whole)
-    for word in ("deferred", "4.3.0 The mailbox cannot be written", "delivered", "2.0.0", f"e08/{recipient.person_id}"):
+    for word in ("deferred", "4.3.0 The mailbox cannot be written", "delivered", "2.0.0", f"e10/{recipient.person_id}"):
         assert " ".join(word.split()) in " ".join(told.split())
     assert "dropped" in await traced("--message", dropped.partition("/")[0])
     by_both = await traced("--sender", addresses[0], "--recipient", addresses[1])
