@@ -1,4 +1,4 @@
-"""`rossio mail rules`, `quarantine`, `moderation` and `password` as those type them who may."""
+"""`rossio mail` with its commands, as administrators and people type them."""
 
 import asyncio
 import json
@@ -84,6 +84,11 @@ async def test_a_rule_keeps_mail_back_until_it_is_released_or_dropped(running: R
     assert rule_id not in await mail("rules", "list")
     assert rule_id in await mail("rules", "list", "--history")
 
+    async def replayed() -> bool:
+        return message_id in await mail("rules", "replay", str(draft), "--days", "1")
+
+    await until("the mails would be kept back again", replayed)
+
 
 async def test_a_person_makes_an_app_password_and_takes_it_back(running: Running) -> None:
     token = running.suite.issuer.token(running.stage.cast.person("e07").person_id, entity="e07")
@@ -139,3 +144,83 @@ async def test_a_moderator_is_asked_looks_and_decides(running: Running) -> None:
     traced = await rossio(running, tokens[0], "mail", "trace", "--message", ids[1])
     assert people[1].person_id in traced
     assert "hoje não" in traced
+
+
+async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells_each_attempt(running: Running) -> None:
+    sender, recipient = running.stage.cast.person("e10"), running.stage.cast.person("e10", nth=1)
+    admin = running.suite.issuer.token(sender.person_id, entity="e10", roles=["mail.admin"])
+    addresses = sender.addresses[0], recipient.addresses[0]
+    box = Path(running.stage.stack.maildirs) / "e10" / recipient.person_id
+    box.parent.mkdir(exist_ok=True)
+    box.touch()  # a mailbox that cannot be written
+
+    async def mail(*arguments: str) -> str:
+        return await rossio(running, admin, "mail", *arguments)
+
+    async def waiting() -> list[str] | None:
+        lines = [line for line in (await mail("queue", "list")).splitlines() if "The mailbox cannot be written" in line]
+        return lines if len(lines) == 3 else None
+
+    for number in range(3):
+        content = f"From: <{addresses[0]}>\r\nSubject: waits\r\n\r\n{number}\r\n".encode()
+        await asyncio.to_thread(hand_over, running.stage.stack.smtp, *addresses, content)
+    held, dropped, tried = (line.split()[0] for line in await until("three wait", waiting))
+    reason = ("--reason", "says the test")
+    for action, one in (("hold", held), ("drop", dropped)):
+        assert (await mail("queue", action, *reason, one)).split()[-2:] == ["1", "0"]
+    assert [line.split()[0] for line in (await mail("queue", "list", "--held")).splitlines() if held in line] == [held]
+    box.unlink()
+    await mail("queue", "retry", *reason, tried)
+
+    async def arrived(one: str) -> None:
+        async def there() -> bool:
+            return any(box.glob(f"new/*{one.partition('/')[0]}*"))
+
+        await until("it is in the mailbox", there)
+
+    await arrived(tried)
+    assert len(list(box.glob("new/*"))) == 1
+    await mail("queue", "release", *reason, held)
+    await arrived(held)
+    assert held not in await mail("queue", "list")
+
+    async def traced(*arguments: str) -> str:
+        return await rossio(running, sender_token, "mail", "trace", *arguments)
+
+    sender_token = running.suite.issuer.token(sender.person_id, entity="e10")
+
+    async def whole() -> str | None:
+        told = await traced("--message", tried.partition("/")[0])
+        return told if "In the mailbox" in told else None
+
+    told = await until("the trace tells the end", whole)
+    for word in ("deferred", "4.3.0 The mailbox cannot be written", "delivered", "2.0.0", f"e10/{recipient.person_id}"):
+        assert " ".join(word.split()) in " ".join(told.split())
+    assert "dropped" in await traced("--message", dropped.partition("/")[0])
+    by_both = await traced("--sender", addresses[0], "--recipient", addresses[1])
+    assert all(one.partition("/")[0] in by_both for one in (held, dropped, tried))
+
+
+async def test_where_a_mail_would_go_is_told_step_by_step(running: Running) -> None:
+    person = running.stage.cast.person("e03")
+    token = running.suite.issuer.token(person.person_id, entity="e03")
+    group = running.stage.cast.nested_list("e03").addresses[0]
+    told = await rossio(running, token, "mail", "resolve", group)
+    assert "is the list" in told
+    assert "holds" in told
+    assert "\tmailbox\te03/" in told
+
+
+async def test_a_person_lets_another_send_in_their_name_and_ends_it(running: Running) -> None:
+    owner, other = running.stage.cast.person("e09"), running.stage.cast.person("e09", nth=1)
+    token = running.suite.issuer.token(owner.person_id, entity="e09")
+    names = owner.addresses[0], other.addresses[0]
+
+    async def listed() -> list[list[str]]:
+        told = await rossio(running, token, "mail", "delegate", "list", names[0])
+        return [line.split() for line in told.splitlines() if other.person_id in line]
+
+    await rossio(running, token, "mail", "delegate", "grant", *names, "--send-as")
+    assert await listed() == [[other.person_id, "send-as"]]
+    await rossio(running, token, "mail", "delegate", "revoke", *names)
+    assert await listed() == []

@@ -2,10 +2,14 @@ import asyncio
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from blobs import GivenMasters, GridFSBlobs, StoreVault, WrappedKeyring
+from errors import Transient
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.errors import BulkWriteError
 from store import Collection, Database
 
 PUT = """
@@ -50,3 +54,26 @@ async def test_a_process_that_dies_leaves_the_whole_or_nothing_that_can_be_read(
         file = await files.find_one({})
         assert file is not None
         assert b"".join([part async for part in blobs.get(file["filename"])]) == b"x" * 3_000_000
+
+
+@pytest.mark.parametrize(("code", "reason"), [(14031, "CONTENT_FULL"), (1, "STORE_UNAVAILABLE")])
+async def test_what_the_store_has_no_room_for_may_come_again_and_leaves_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
+) -> None:
+    """14031 is what MongoDB says of a full disk, 1 what the embedded store does."""
+
+    async def refuse(*_: object) -> None:
+        raise BulkWriteError({"writeErrors": [{"code": code}], "writeConcernErrors": []})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x" * 3_000_000
+
+    blobs = GridFSBlobs(database, WrappedKeyring(GivenMasters([b"m" * 32]), StoreVault(database.collection("keys"))))
+    await blobs.prepare()
+    with monkeypatch.context() as full:
+        full.setattr(AsyncIOMotorCollection, "insert_many", refuse)
+        with pytest.raises(Transient) as refused:
+            await blobs.put("e01", pieces())
+    assert refused.value.reason == reason
+    assert await count(database.collection("content.uploads")) == 0
+    await blobs.put("e01", pieces())

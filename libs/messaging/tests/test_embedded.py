@@ -1,12 +1,24 @@
 """The wheel's broker, for development: the whole way of an event once, and no more."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from devstack.tansu import Tansu
 from errors import Invalid
-from messaging import Consumer, DeadLetters, Delivery, Follower, Kafka, Producer, catalogue, ensure_topics, fact, new_id
+from messaging import (
+    Consumer,
+    DeadLetters,
+    Delivery,
+    Follower,
+    Kafka,
+    Producer,
+    catalogue,
+    ensure_topics,
+    fact,
+    new_id,
+    published,
+)
 from rossio.directory.v1.directory_pb2 import Entity
 from rossio.directory.v1.events_pb2 import EntityChanged
 from rossio.news.v1.events_pb2 import PostAcknowledged, PostRetracted
@@ -49,6 +61,9 @@ async def test_an_event_goes_all_the_way_on_the_wheels_broker(tmp_path, until):
         await follower.start()
         await asyncio.wait_for(follower.caught_up(), 60)
         assert len(entities) == 300
+        hour = timedelta(hours=1)
+        past = published(kafka, ["directory.entity.v1"], now - hour, now + hour)
+        assert len([delivery async for delivery in past]) == 300
 
         handlers = {PostAcknowledged: count, PostRetracted: refuse}
         consumer = Consumer(kafka, catalogue().stream("news.post.v1"), "notification", handlers)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import telemetry
 from errors import Conflict, Invalid, RossioError, Transient
@@ -5,6 +7,11 @@ from pymongo import errors as driver
 from store import Collection
 from store.failures import translated
 from telemetry import capture, semconv
+
+
+def refused(code: int) -> dict[str, Any]:
+    return {"writeErrors": [{"code": code}], "writeConcernErrors": []}
+
 
 LABELLED = driver.OperationFailure("x", 4711, {"errorLabels": ["RetryableWriteError"]})
 
@@ -21,7 +28,9 @@ LABELLED = driver.OperationFailure("x", 4711, {"errorLabels": ["RetryableWriteEr
         (driver.ExecutionTimeout("x", 50), Transient, "STORE_UNAVAILABLE"),
         (driver.OperationFailure("stepped down", 189), Transient, "STORE_UNAVAILABLE"),
         (driver.OperationFailure("write conflict", 112), Transient, "STORE_UNAVAILABLE"),
-        (driver.OperationFailure("full disk", 14031), Transient, "STORE_UNAVAILABLE"),
+        (driver.OperationFailure("full disk", 14031), Transient, "STORE_FULL"),
+        (driver.BulkWriteError(refused(14031)), Transient, "STORE_FULL"),
+        (driver.BulkWriteError(refused(1)), Transient, "STORE_UNAVAILABLE"),
         (driver.OperationFailure("panic", 1), Transient, "STORE_UNAVAILABLE"),
         (LABELLED, Transient, "STORE_UNAVAILABLE"),
         (driver.DuplicateKeyError("maria@example.pt", 11000, {"keyPattern": {"a": 1}}), Conflict, "ALREADY_EXISTS"),

@@ -43,7 +43,8 @@ class _Bucket:
         await self._files.ensure()
 
     async def begin(self, scope: str, header: bytes) -> "_Draft":
-        upload = await self._files.upload(os.urandom(16).hex(), at=self._now(), metadata={"header": header})
+        with _writing():
+            upload = await self._files.upload(os.urandom(16).hex(), at=self._now(), metadata={"header": header})
         return _Draft(scope, upload, self._files, self._now)
 
     async def resume(self, scope: str, draft_id: str) -> "_Draft":
@@ -108,11 +109,11 @@ class _Draft:
 
     async def write(self, sealed: Iterable[Sealed]) -> None:
         chunks = await asyncio.to_thread(lambda: [bytes(chunk) for chunk in sealed])
-        with _alone():
+        with _writing():
             await self._upload.write(chunks)
 
     async def hold(self, tail: Sealed) -> None:
-        with _alone():
+        with _writing():
             await self._upload.hold(bytes(tail), self._now())
 
     async def ends_with(self, tail: Sealed) -> bool:
@@ -126,7 +127,9 @@ class _Draft:
         whole = _name(self._scope, name)
         while not await self._files.touch(whole, self._now()):
             metadata = {"header": header}
-            if await self._upload.finish(whole, at=self._now(), chunk_size=SEALED_CHUNK, metadata=metadata):
+            with _writing():
+                kept = await self._upload.finish(whole, at=self._now(), chunk_size=SEALED_CHUNK, metadata=metadata)
+            if kept:
                 return True
         with suppress(Transient):  # the sweep does it else
             await self._upload.abort()
@@ -140,11 +143,16 @@ class _Draft:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _writing() -> Iterator[None]:
+    """Says what the store refuses as other shelves do."""
     try:
         yield
     except Conflict:
         raise Conflict("Somebody else writes this draft.", reason="DRAFT_BUSY") from None
+    except Transient as error:
+        if error.reason == "STORE_FULL":
+            raise Transient("The disk of the content is full.", reason="CONTENT_FULL") from error
+        raise
 
 
 def _name(scope: str, name: str) -> str:

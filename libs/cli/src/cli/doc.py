@@ -26,11 +26,16 @@ app.command()(doc_search.extraction)
 @app.command()
 @sync
 async def space(
-    name: str, personal: Annotated[bool, typer.Option(help="Only for the caller.")] = False, caller: As = None
+    name: str,
+    personal: Annotated[bool, typer.Option(help="Only for the caller.")] = False,
+    team: Annotated[str, typer.Option(help="Only for the members of this group, who edit it.")] = "",
+    caller: As = None,
 ) -> None:
-    """Creates a space and prints its id."""
+    """Creates a space of the caller's entity, unless said otherwise, and prints its id."""
     async with connect(caller) as client:
-        request = service_pb2.CreateSpaceRequest(request_id=str(uuid4()), name=name, personal=personal)
+        request = service_pb2.CreateSpaceRequest(
+            request_id=str(uuid4()), name=name, personal=personal, team_group_id=team
+        )
         print((await client.document.CreateSpace(request)).space.space_id)
 
 

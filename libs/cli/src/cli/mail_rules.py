@@ -1,5 +1,7 @@
 """`rossio mail rules` and `rossio mail quarantine`: transport rules, and the mail that they keep back."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -10,7 +12,7 @@ from google.protobuf import json_format
 from rossio.mail.v1 import rules_pb2
 
 from cli.client import connect
-from cli.command import As, console, sync, table
+from cli.command import As, console, note, sync, table
 
 rules = typer.Typer(no_args_is_help=True, help="Transport rules of the entity, or of the whole ministry.")
 quarantine = typer.Typer(no_args_is_help=True, help="Mail that rules keep back.")
@@ -42,6 +44,40 @@ async def put(
     async with connect(caller) as client:
         made = (await client.mail.PutRule(request)).rule
     console.print(f"{made.rule_id} is in force in version {made.version}")
+
+
+@rules.command("replay")
+@sync
+async def replay(
+    file: Annotated[Path, typer.Argument(help="The rule as JSON.", exists=True)],
+    days: Annotated[float, typer.Option(min=0, max=7, help="So far back.")] = 7,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="It ends with so many mails.")] = 100,
+    central: Central = False,
+    caller: As = None,
+) -> None:
+    """Shows for which mails of the last days a rule would have held; nothing is done to them. Each look is audited."""
+    request = rules_pb2.PreviewRuleRequest(rule=read_rule(file), central=central, limit=limit)
+    request.since.FromDatetime(datetime.now(UTC) - timedelta(days=days))
+    mails: list[rules_pb2.PreviewedMail] = []
+    summary = rules_pb2.PreviewSummary()
+    async with connect(caller) as client:
+        async for found in client.mail.PreviewRule(request):
+            if found.HasField("mail"):
+                mails.append(found.mail)
+            else:
+                summary = found.summary
+    table(("mail", "from", "at", "to"), map(_previewed, mails))
+    more = ", and maybe for more" if summary.more else ""
+    note(f"it would have held for {summary.held:,} of {summary.asked:,} mails{more}; {summary.unread:,} cannot be read")
+
+
+def _previewed(mail: rules_pb2.PreviewedMail) -> tuple[object, ...]:
+    return mail.message_id, mail.sender, mail.accepted_at.ToJsonString(), _few(mail.recipients, mail.recipient_count)
+
+
+def _few(addresses: Sequence[str], count: int) -> str:
+    more = f" and {count - 5} more" if count > 5 else ""
+    return ", ".join(addresses[:5]) + more
 
 
 @rules.command("remove")
@@ -88,9 +124,8 @@ async def list_quarantine(limit: Annotated[int, typer.Option(min=1, max=1000)] =
 
 
 def _kept(mail: rules_pb2.QuarantinedMail) -> tuple[object, ...]:
-    to = ", ".join(outcome.address for outcome in mail.outcomes[:5])
-    more = f" and {len(mail.outcomes) - 5} more" if len(mail.outcomes) > 5 else ""
-    return mail.quarantine_id, mail.sender, mail.accepted_at.ToJsonString(), mail.reason, to + more
+    to = _few([outcome.address for outcome in mail.outcomes], len(mail.outcomes))
+    return mail.quarantine_id, mail.sender, mail.accepted_at.ToJsonString(), mail.reason, to
 
 
 @quarantine.command("release")

@@ -121,13 +121,14 @@ async def _invite(stack: Stack) -> None:
     console.rule("the suite is up until Ctrl-C")
     console.print(f"SMTP {stack.smtp}   submission {stack.submission}   Kafka {stack.kafka}   MongoDB {stack.mongodb}")
     for name, address in stack.endpoints.items():
-        console.print(f"{name:14} gRPC {address}   http://{stack.admin[name]}/metrics")
+        http = f"   HTTP {stack.http[name]}" if name in stack.http else ""
+        console.print(f"{name:14} gRPC {address}   http://{stack.admin[name]}/metrics{http}")
     console.print(f"\na token of {someone}, for an hour:\n{await token_for(someone, stack)}", soft_wrap=True)
     console.print("\ntry, in another terminal:")
     for command in (
         f"news feed --as {someone}",
         f"mail resolve {cast.nested_list('e03').addresses[0]} --as {someone}",
-        f"news publish Olá README.md --as {editor}",
+        f"news publish Olá README.md --audience 'entity = \"e01\"' --as {editor}",
         f"audit verify --as {cast.auditor.addresses[0]}",
         f"mail password create laptop --as {someone}",
     ):

@@ -1,7 +1,7 @@
 """What a running stack says of itself, for the commands that talk to it: `.rossio/stack.json`."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,8 @@ class Stack:
     """Where mail is handed in, after STARTTLS and AUTH; empty: it is elsewhere."""
     certificate: str = ""
     """The certificate of what is served over TLS, which is its own authority."""
+    http: dict[str, str] = field(default_factory=dict)
+    """Address for browsers by service name, of those that have one."""
 
     def write(self, path: Path = PATH) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -233,6 +233,11 @@ class Suite:
             sms_log=str(self._state / "sms" / "sms.jsonl"),
             submission=mail.addresses["SUBMISSION_ADDRESS"] if mail else "",
             certificate=str(self.certificate),
+            http={
+                name: service.addresses["HTTP_ADDRESS"]
+                for name, service in self.services.items()
+                if "HTTP_ADDRESS" in service.addresses
+            },
         )
 
     async def _watch_programs(self) -> NoReturn:

@@ -14,6 +14,7 @@ from messaging.follower import Follower
 from messaging.identity import new_id
 from messaging.kafka import Kafka, Tls
 from messaging.letter import Letter, State
+from messaging.past import published
 from messaging.producer import Producer
 from messaging.relay import Relay
 from messaging.settle import Consumer, Handler, Limit, Patience
@@ -41,4 +42,5 @@ __all__ = [
     "event_class",
     "fact",
     "new_id",
+    "published",
 ]

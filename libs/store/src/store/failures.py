@@ -1,6 +1,6 @@
 """The driver's exceptions, said in the words of `errors`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,8 +20,9 @@ DUPLICATE_KEY: Final = 11000
 INDEX_DIFFERS: Final = "INDEX_DIFFERS"
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 _INDEX_DIFFERS: Final = frozenset({85, 86})
-# What failed in the server itself, a full disk among it: InternalError, UnknownError, TooManyFilesOpen, OutOfDiskSpace.
-_FAILED: Final = frozenset({1, 8, 264, 14031})
+# What failed in the server itself: InternalError, UnknownError, TooManyFilesOpen.
+_FAILED: Final = frozenset({1, 8, 264})
+_OUT_OF_DISK_SPACE: Final = 14031
 # The server is starting, stepping down, stopping or overloaded: "retryable" in the driver
 # specifications (retryable-writes, server-discovery-and-monitoring), and WriteConflict.
 _RETRYABLE: Final = frozenset({6, 7, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
@@ -30,7 +31,7 @@ _REFUSES: Final = {
     18: "The store does not take this user and password.",
     13: "The store does not let its user do this: readWrite and dbAdmin on the database are needed.",
 }
-_TRANSIENT: Final = _FAILED | _RETRYABLE
+_TRANSIENT: Final = _FAILED | _RETRYABLE | {_OUT_OF_DISK_SPACE}
 # What nobody's operation asked for, such as the relay's polling, begins no trace of its own.
 _UNTRACED: Final = telemetry.Span("0" * 32, "0" * 16, sampled=False)
 
@@ -97,7 +98,7 @@ def _of_bulk(error: BulkWriteError) -> RossioError | None:
         return Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE")
     others = {failure["code"] for failure in error.details["writeErrors"]} - {DUPLICATE_KEY}
     if others and others <= _TRANSIENT:
-        return Transient("The store is not taking all of this now.", reason="STORE_UNAVAILABLE")
+        return _not_taken(others)
     return None
 
 
@@ -111,7 +112,7 @@ def _of_code(error: OperationFailure) -> RossioError | None:
     if error.code in _REFUSES:
         return Transient(_REFUSES[error.code], reason="STORE_REFUSES")
     if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
-        return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
+        return _not_taken({error.code})
     return None
 
 
@@ -123,6 +124,12 @@ def duplicate(details: object) -> Conflict:
         reason="ALREADY_EXISTS",
         fields=", ".join(pattern) if isinstance(pattern, dict) else "",
     )
+
+
+def _not_taken(codes: Collection[int | None]) -> Transient:
+    if _OUT_OF_DISK_SPACE in codes:
+        return Transient("The disk of the store is full.", reason="STORE_FULL")
+    return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
 
 
 def _too_large() -> Invalid:

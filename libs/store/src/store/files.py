@@ -17,7 +17,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from store.failures import Commands
+from store.failures import DUPLICATE_KEY, Commands
 from store.operations import Document
 
 _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
@@ -192,7 +192,7 @@ class Upload:
             try:
                 await self._bucket.chunks.insert_many(documents)
             except BulkWriteError as error:
-                if error.details["writeErrors"]:
+                if DUPLICATE_KEY in {refused["code"] for refused in error.details["writeErrors"]}:
                     raise Conflict("Another writer was here.", reason="STALE") from error
                 raise
         self._count += len(chunks)

@@ -71,8 +71,8 @@ class Person:
             fields.setdefault("request_id", new_id())
         return await getattr(self.stub, method)(request_type(**fields))
 
-    async def space(self, name: str = "Relatórios", *, personal: bool = False) -> str:
-        request = pb.CreateSpaceRequest(request_id=new_id(), name=name, personal=personal)
+    async def space(self, name: str = "Relatórios", **kind: Any) -> str:
+        request = pb.CreateSpaceRequest(request_id=new_id(), name=name, **kind)
         return (await self.stub.CreateSpace(request)).space.space_id
 
     async def folder(self, parent_id: str, name: str) -> document_pb2.Node:

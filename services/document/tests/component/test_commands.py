@@ -1,7 +1,15 @@
 """The `rossio doc` commands against a running service, as an operator or a script calls them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import filecmp
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +47,8 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
 
     source = tmp_path / "Acta.txt"
     source.write_bytes(b"Acta.\n")
+    team = await ana("space", "Equipa", "--team", "doc-ward")
+    assert "group doc-ward\teditor" in await ana("grants", team)
     space = await ana("space", "Actas")
     old, new = await ana("mkdir", space, "old"), await ana("mkdir", space, "new")
     file = await ana("put", str(source), old)
@@ -75,6 +85,75 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     await ana("rm", new)
     await ana("rm", new, "--purge")
     assert await ana("trash", space) == ""
+
+
+async def test_a_file_goes_up_and_comes_down_through_the_death_of_the_service_while_bars_are_shown(
+    start_service: Any, caller: Any, rossio: Any, issuer: Issuer, tmp_path: Path
+):
+    program = start_service("document", ROLES="api")
+    space = await rossio(program, "doc-ana", "space", "Grandes")
+    source, fetched = tmp_path / "large.bin", tmp_path / "fetched.bin"
+    with source.open("wb") as file:
+        for number in range(LARGE_MIB):
+            file.write(number.to_bytes(8) * 131_072)
+    terminal = Terminal(program, issuer.token("doc-ana", entity="doc-a"))
+    incoming = program.folder / "data" / "blobs" / "incoming"
+    up = await terminal.dying("put", str(source), space, when=lambda: reaches(incoming.glob("*")))
+    node_id = re.findall(r"[0-9a-f]{32}", up)[-1]
+    assert await caller(program, "doc-ana").names(space) == [source.name]
+    down = await terminal.dying("get", node_id, str(fetched), when=lambda: reaches(tmp_path.glob("*.part")))
+    assert filecmp.cmp(source, fetched, shallow=False)
+    for shown in (up, down):
+        assert "broken off at" in shown
+        assert "MB/s" in shown
+
+
+LARGE_MIB = 256
+
+
+def reaches(files: Iterable[Path]) -> bool:
+    """Whether an eighth has come."""
+    return sum(file.stat().st_size for file in files) > LARGE_MIB << 17
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where somebody types `rossio doc` and sees what it shows, while the service dies and comes back."""
+
+    program: Any
+    token: str
+
+    async def dying(self, *arguments: str, when: Callable[[], bool]) -> str:
+        """What the command showed; the service was killed and started once, at that moment."""
+        ours, theirs = pty.openpty()
+        variables = {"ROSSIO_ENDPOINTS": f"document={self.program.grpc}", "ROSSIO_TOKEN": self.token}
+        command = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "doc", *arguments],
+            env=os.environ | variables | {"TERM": "xterm", "COLUMNS": "200"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        showing = asyncio.create_task(asyncio.to_thread(_shown, ours))
+        async with asyncio.timeout(60):
+            while not when():
+                assert command.poll() is None, await showing
+                await asyncio.sleep(0.002)
+        self.program.kill()
+        await asyncio.to_thread(self.program.start)
+        shown = await asyncio.wait_for(showing, 120)
+        assert command.wait(10) == 0, shown
+        return shown
+
+
+def _shown(terminal: int) -> str:
+    """All that is written to a terminal until nobody has it open any more."""
+    parts = list[bytes]()
+    with suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as file:
+        while part := file.read(65536):
+            parts.append(part)
+    return b"".join(parts).decode()
 
 
 async def test_what_is_found_and_how_the_index_is_made_anew(start_service: Any, rossio: Any, tmp_path: Path):

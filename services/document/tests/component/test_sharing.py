@@ -39,6 +39,25 @@ async def test_an_entitys_space_is_read_by_its_people_and_does_not_exist_for_oth
         await sees_nothing(stranger, node_id, refused)
 
 
+async def test_a_teams_space_is_edited_by_its_members_and_does_not_exist_for_others(
+    start_service: Any, caller: Any, refused: Any
+):
+    program = start_service("document")
+    ana, rui, nuno = (caller(program, person) for person in ("doc-ana", "doc-rui", "doc-nuno"))
+    space_id = await ana.space("Equipa", team_group_id="doc-wards")
+    file = await nuno.put(b"by the team", parent_id=space_id, name="a")
+    assert await ana.get(file.node_id) == b"by the team"
+    assert space_id in await spaces(nuno)
+    assert await spaces(rui) == []
+    with refused("PERMISSION_DENIED", "ROLE"):
+        await nuno.share(space_id, person_id="doc-eva")
+    await sees_nothing(rui, file.node_id, refused)
+    with refused("INVALID_ARGUMENT", "GRANTEE"):
+        await ana.space("x", team_group_id="no-such-group")
+    with refused("INVALID_ARGUMENT", "SPACE"):
+        await ana.space("x", team_group_id="doc-wards", personal=True)
+
+
 async def sees_nothing(stranger: Any, node_id: str, refused: Any) -> None:
     """Every method answers as if the node were not there."""
     grantee = document_pb2.Grantee(person_id="doc-eva")

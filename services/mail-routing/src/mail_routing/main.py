@@ -4,7 +4,7 @@ import base64
 import random
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import messaging
@@ -27,10 +27,11 @@ from mail_routing.adapters.hasher import Argon2Hasher
 from mail_routing.adapters.maildir import Maildir
 from mail_routing.adapters.moderation_store import StoredModerated
 from mail_routing.adapters.mx import MailExchangers, resolver
+from mail_routing.adapters.past import StreamedPast
 from mail_routing.adapters.queue_store import StoredQueue
 from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
-from mail_routing.adapters.store import INDEXES, StoredDeliveries, StoredQuarantine
+from mail_routing.adapters.store import INDEXES, StoredContentUsers, StoredDeliveries, StoredQuarantine
 from mail_routing.application.accept import Accept, AcceptLimits
 from mail_routing.application.after_moderation import AfterModeration
 from mail_routing.application.apply_rules import ApplyRules
@@ -38,6 +39,7 @@ from mail_routing.application.attempt import Attempt
 from mail_routing.application.authenticate import Authenticate
 from mail_routing.application.authorise import Authorise
 from mail_routing.application.change_queue import ChangeQueue
+from mail_routing.application.collect_contents import CollectContents
 from mail_routing.application.create_app_password import CreateAppPassword
 from mail_routing.application.decide_moderated import DecideModerated, Docket, GetModerated, ListModerated
 from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
@@ -45,6 +47,7 @@ from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
 from mail_routing.application.inform import Inform
 from mail_routing.application.list_app_passwords import ListAppPasswords
+from mail_routing.application.preview_rule import PreviewRule
 from mail_routing.application.resolve import Resolve
 from mail_routing.application.resume import Resume
 from mail_routing.application.revoke_app_password import RevokeAppPassword
@@ -57,6 +60,7 @@ from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc, grpc_moderation, grpc_queue
+from mail_routing.entrypoints.collecting import Collecting
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
@@ -67,6 +71,7 @@ from mail_routing.entrypoints.smtp.server import ServerLimits, SmtpServer
 from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")
+_COLLECT_EVERY_SECONDS = 3600.0
 LINGER = 0.02
 """Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
 
@@ -117,6 +122,14 @@ def build(app: service.App[Settings]) -> None:
             GetRules(StoredShelves(shelves)),
             ListQuarantine(StoredQuarantine(deliveries.collection), audit),
             DecideQuarantined(StoredQuarantine(deliveries.collection)),
+            PreviewRule(
+                the_route,
+                books,
+                apply_rules,
+                StreamedPast(app.kafka),
+                contents,
+                PublishedAudit(app.producer, now=now, action="mail.rule.preview"),
+            ),
             now,
         )
         access = AccessCases(
@@ -177,6 +190,8 @@ def build(app: service.App[Settings]) -> None:
             )
             resume = Resume(deliveries, attempt, after_moderation, next_hop, now=now, jitter=jitter)
             app.add(resume, "retry", service.Stage.CONSUMER)
+            collection = collecting(settings, contents, StoredContentUsers(deliveries.collection))
+            app.add(collection, "collection of content", service.Stage.CONSUMER)
 
 
 def moderation(
@@ -201,6 +216,14 @@ def next_hops(settings: Settings) -> NextHops:
         split=settings.split_hops,
         dual=settings.dual_hops,
     )
+
+
+def collecting(settings: Settings, contents: BlobContents, users: StoredContentUsers) -> Collecting:
+    after = timedelta(seconds=settings.collect_after_seconds)
+    unrecorded_after = timedelta(seconds=settings.collect_unrecorded_after_seconds)
+    collect = CollectContents(contents, users, after=after, unrecorded_after=unrecorded_after)
+    often = min(_COLLECT_EVERY_SECONDS, settings.collect_after_seconds)
+    return Collecting(collect, now, every_seconds=often)
 
 
 def smtp_client(settings: Settings) -> SmtpClient:

@@ -92,6 +92,11 @@ class Settings(service.Settings):
 
     inline_octets: Annotated[int, Field(le=512 * 1024)] = 256 * 1024
     """Content up to this travels in the record of the mail, larger content goes to the blob store first."""
+    collect_after_seconds: Annotated[float, Field(gt=0)] = 86400
+    """How old content in the blob store is at least when it goes, once its mail has ended."""
+    collect_unrecorded_after_seconds: Annotated[float, Field(gt=0)] = 45 * 86400
+    """The same where nothing stands recorded of its mail: longer than its record may last (7 days), lie among the dead
+    letters (30), and last once more when it is redriven (7)."""
     max_hops: int = 50
     """A mail with more Received fields runs in a circle, and is refused."""
     moderation_hours: Annotated[float, Field(gt=0)] = 120.0

@@ -289,15 +289,21 @@ async def sinking(port: int, **replies: Reply) -> AsyncIterator[Sink]:
 As = Callable[..., Any]
 
 
-@pytest.fixture
-async def caller(mail: Mail, issuer: Issuer) -> AsyncIterator[As]:
-    """`caller(subject, entity=..., roles=..., kind=...)` is a stub of the mail service for that principal."""
+@asynccontextmanager
+async def calling(mail: Mail, issuer: Issuer, stub: Callable[[Any], Any] = MailServiceStub) -> AsyncIterator[As]:
+    """`speak(subject, entity=..., roles=..., kind=...)` is a stub of the service for that principal."""
     async with AsyncExitStack() as channels:
 
         def speak(subject: str, *, entity: str = "", **claims: Any) -> Any:
             token = issuer.token(subject, entity=entity or PEOPLE.get(subject, ""), **claims)
             channel = rpc.channel(mail.program.grpc, token=lambda: token)
             channels.push_async_callback(channel.close)
-            return MailServiceStub(channel)
+            return stub(channel)
 
+        yield speak
+
+
+@pytest.fixture
+async def caller(mail: Mail, issuer: Issuer) -> AsyncIterator[As]:
+    async with calling(mail, issuer) as speak:
         yield speak

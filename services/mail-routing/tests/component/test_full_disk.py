@@ -22,6 +22,8 @@ from devstack.kafka import Kafka, fetch
 from devstack.mongo import Mongo
 from devstack.services import Surroundings
 from errors import Transient
+from rossio.mail.v1 import rules_pb2
+from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from testkit.small_disk import NoDisk, SmallDisk, small_disk
 
 from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
@@ -30,6 +32,7 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     Mail,
     Sink,
     address,
+    calling,
     mail_routing,
     make_all_due,
     marker,
@@ -37,6 +40,9 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
+from .test_api import eventually  # type: ignore[import-not-found]
+from .test_queue import change, entries  # type: ignore[import-not-found]
+from .test_transport_rules import admin, rule, ruled  # type: ignore[import-not-found]
 
 ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
 MEGABYTE = 1024
@@ -114,6 +120,51 @@ async def test_mailboxes_without_room_have_their_mail_once_there_is_some(small: 
             await make_all_due(mail)
             await asyncio.sleep(0.5)
     assert all(len(mail.letters(one, many)) == 1 for one in crowd)
+
+
+async def test_what_is_kept_back_or_held_on_a_full_disk_arrives_once_it_is_let_go_and_there_is_room(
+    small: tuple[Mail, SmallDisk], issuer: Issuer
+) -> None:
+    """A small mail that was kept back when there was no room, a large one that was before, and one that is held."""
+    mail, disk = small
+    little, large, held = marker(), marker(), marker()
+
+    def deferred() -> float:
+        return float(mail.program.metric('rossio_mail_outcomes_total{lane="normal",outcome="deferred"}'))
+
+    async def send(mark: bytes, to: str, body: bytes = b"hello\r\n") -> None:
+        await asyncio.to_thread(mail.send, address(ANA), [address(to)], content(mark, body), TRUSTED)
+
+    async with calling(mail, issuer) as caller, calling(mail, issuer, QueueServiceStub) as asking:
+        stub, queue = admin(caller), admin(asking)
+
+        async def kept(count: int) -> list[rules_pb2.QuarantinedMail]:
+            page = await stub.ListQuarantine(rules_pb2.ListQuarantineRequest(page_size=100))
+            return list(page.mails) if len(page.mails) == count else []
+
+        async with ruled(caller, rule("back", {"recipient": "mr-rui@*"}, ("quarantine", "looks dangerous"))):
+            await send(large, RUI, LARGE)
+            await eventually(lambda: kept(1))
+            disk.fill()
+            await send(little, RUI)
+            both = await eventually(lambda: kept(2))
+        before = deferred()
+        await send(held, EVA)
+        await until(lambda: deferred() > before)
+        (entry,) = await entries(queue)
+        await change(queue, "HOLD", entry.queue_id)
+        before = deferred()
+        for each in both:
+            released = rules_pb2.ReleaseQuarantinedRequest(request_id=uuid4().hex, quarantine_id=each.quarantine_id)
+            await stub.ReleaseQuarantined(released)
+        await until(lambda: deferred() == before + 2)
+        disk.free()
+        await make_all_due(mail)
+        assert (await mail.letter(RUI, little)).endswith(content(little))
+        assert (await mail.letter(RUI, large)).endswith(content(large, LARGE))
+        assert not mail.letters(EVA, held)
+        await change(queue, "RELEASE", entry.queue_id)
+        assert (await mail.letter(EVA, held)).endswith(content(held))
 
 
 @dataclass

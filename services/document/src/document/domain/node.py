@@ -134,11 +134,13 @@ def trash_of(space_id: str) -> str:
     return f"trash:{space_id}"
 
 
-def new_space(act: Act, name: str, *, personal: bool) -> Node:
-    """The top folder of a space: managed by who makes it, and read by their entity unless it is personal."""
+def new_space(act: Act, name: str, *, personal: bool, team: Grantee | None = None) -> Node:
+    """The top folder of a space: managed by who makes it; edited by a team, or read by their entity, or personal."""
     who = act.subject
     grants = [_grant(act, who.grantee, Role.MANAGER)]
-    if not personal:
+    if team is not None:
+        grants.append(replace(_grant(act, team, Role.EDITOR), grant_id=f"{act.act_id}.team"))
+    elif not personal:
         everybody = _grant(act, Grantee(GranteeKind.ENTITY, who.entity_id), Role.READER)
         grants.append(replace(everybody, grant_id=f"{act.act_id}.entity"))
     return Node(

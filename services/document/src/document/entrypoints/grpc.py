@@ -85,7 +85,14 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         return self._acting.act(rpc.caller(), rpc.derived_id(), etag)
 
     async def CreateSpace(self, request: pb.CreateSpaceRequest, context: Any) -> pb.CreateSpaceResponse:
-        top = await create_space(self._nodes, self._act(), request.name, personal=request.personal)
+        top = await create_space(
+            self._nodes,
+            self._directory,
+            self._act(),
+            request.name,
+            personal=request.personal,
+            team_group_id=request.team_group_id,
+        )
         return pb.CreateSpaceResponse(space=wire.to_space(top))
 
     async def ListSpaces(self, request: pb.ListSpacesRequest, context: Any) -> pb.ListSpacesResponse:

@@ -14,7 +14,7 @@ from mail_routing.adapters.access import audited
 from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import Deed, Due
 from mail_routing.domain import quarantine
-from mail_routing.domain.delivery import Delivery, Progress, Shard, shard_id
+from mail_routing.domain.delivery import ENDED, Delivery, Progress, Shard, shard_id
 from mail_routing.domain.message import Message, MessageClass
 
 INDEXES = (
@@ -24,6 +24,7 @@ INDEXES = (
     Index(["message_id", "number"]),
     Index(["quarantined", "_id"], sparse=True),
     Index(["moderated", "_id"], sparse=True),
+    Index(["blob"], sparse=True),
 )
 
 # Their replies may be long, and a record has room for a megabyte.
@@ -153,6 +154,43 @@ def _reported(message: Message, changed: Sequence[Delivery], name: str) -> Itera
         part = changed[start : start + _OUTCOMES_A_FACT]
         fact_id = f"{name}.{start}" if start else name
         yield messaging.fact(wire.reported(message, part), id=fact_id, at=at)
+
+
+class StoredContentUsers:
+    """`ContentUsers` on the collection of all deliveries.
+
+    Shards that nobody has released, of an expansion that neither the mail's first shard nor a decision of moderators
+    (`onward`) names, wait for ever and need nothing.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def waiting_for(self, refs: Sequence[str]) -> set[str]:
+        waits = {"$elemMatch": {"state": {"$nin": sorted(state.value for state in ENDED)}}}
+        query = {"blob": {"$in": list(refs)}, "deliveries": waits}
+        shown = {"blob": True, "number": True, "plan": True, "version": True}
+        waiting = [found async for found in self._collection.find(query, projection=shown)]
+        plans = await self._plans(refs)  # afterwards: what names an expansion is written behind it
+        return {
+            found["blob"]
+            for found in waiting
+            if not found["number"] or found["version"] > 1 or found["plan"]["id"] in plans
+        }
+
+    async def unrecorded(self, refs: Sequence[str]) -> set[str]:
+        query = {"blob": {"$in": list(refs)}, "number": 0}
+        return set(refs) - {found["blob"] async for found in self._collection.find(query, projection={"blob": True})}
+
+    async def _plans(self, refs: Sequence[str]) -> set[str]:
+        """The expansions that count, by their ids."""
+        of_these = {"blob": {"$in": list(refs)}}
+        firsts = self._collection.find({**of_these, "number": 0}, projection={"plan": True})
+        plans = {found["plan"]["id"] async for found in firsts if "plan" in found}
+        decided = self._collection.find({**of_these, "onward": {"$exists": True}}, projection={"onward": True})
+        return plans | {
+            one.split("/")[-2] async for found in decided for each in found["onward"] for one in each["ids"]
+        }
 
 
 class StoredQuarantine:

@@ -3,6 +3,7 @@
 import errors
 from rossio.mail.v1 import rules_pb2
 
+from mail_routing.application.preview_rule import Held, Summary
 from mail_routing.application.rule_changes import Entry
 from mail_routing.domain.rules import Action, Condition, Field, Rule, Verb
 
@@ -36,6 +37,21 @@ def entry(entry: Entry) -> rules_pb2.Rule:
     )
     wire.changed_at.FromDatetime(entry.at)
     return wire
+
+
+def previewed(found: Held | Summary) -> rules_pb2.PreviewRuleResponse:
+    if isinstance(found, Summary):
+        summary = rules_pb2.PreviewSummary(asked=found.asked, held=found.held, unread=found.unread, more=found.more)
+        return rules_pb2.PreviewRuleResponse(summary=summary)
+    mail = rules_pb2.PreviewedMail(
+        message_id=found.message.message_id,
+        sender=found.message.sender,
+        size=found.message.size,
+        recipients=found.recipients,
+        recipient_count=found.count,
+    )
+    mail.accepted_at.FromDatetime(found.message.accepted_at)
+    return rules_pb2.PreviewRuleResponse(mail=mail)
 
 
 def _condition(wire: rules_pb2.RuleCondition) -> Condition:

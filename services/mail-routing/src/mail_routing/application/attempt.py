@@ -15,6 +15,7 @@ from mail_routing.domain import delivery, headers, message
 from mail_routing.domain.delivery import Progress, Result, Shard, State
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Kind
+from mail_routing.domain.sameness import begun_at
 
 _MAILBOXES = frozenset({Kind.MAILBOX, Kind.LMTP})
 _READ = Result(State.DELIVERED, "2.0.0", "Read as a report")
@@ -98,7 +99,8 @@ class Attempt:
     async def _to_mailboxes(
         self, mail: Message, destinations: Sequence[Destination], content: bytes
     ) -> Mapping[Destination, Result]:
-        name = f"{int(mail.accepted_at.timestamp())}.{mail.message_id}.rossio"
+        since = begun_at(mail) if mail.origin.unique else mail.accepted_at
+        name = f"{int(since.timestamp())}.{mail.message_id}.rossio"
         path = f"Return-Path: <{mail.sender}>\r\nDelivered-To: "
         letters = (
             MailboxMail(to.target, name, f"{path}{to.address}\r\n".encode() + content, mail.message_class)

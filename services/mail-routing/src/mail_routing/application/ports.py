@@ -1,6 +1,6 @@
 """What the use cases ask of the world."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -84,6 +84,26 @@ class Contents(Protocol):
         ...
 
     async def read(self, message: Message) -> bytes: ...
+
+
+class OldContents(Protocol):
+    """The content in the blob store, as who tidies it up sees it."""
+
+    async def collect(self, needed: Callable[[Sequence[str]], Awaitable[Collection[str]]], before: datetime) -> int:
+        """Remove what was put before this time and is not needed, by its refs; returns how many."""
+        ...
+
+
+class ContentUsers(Protocol):
+    """What the recorded shards say of content in the blob store."""
+
+    async def waiting_for(self, refs: Sequence[str]) -> set[str]:
+        """Those of which a recipient still waits, or which are kept back for somebody to decide."""
+        ...
+
+    async def unrecorded(self, refs: Sequence[str]) -> set[str]:
+        """Those of whose mail nothing stands recorded (yet)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

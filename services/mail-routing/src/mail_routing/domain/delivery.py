@@ -32,6 +32,10 @@ class State(Enum):
     DROPPED = "dropped"
 
 
+ENDED = frozenset({State.DELIVERED, State.BOUNCED, State.DROPPED})
+"""Of a mail of which all recipients are here nobody needs the content any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How one attempt ended: enhanced status (RFC 3463) and the reply or reason in words."""

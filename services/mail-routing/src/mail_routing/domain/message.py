@@ -31,7 +31,10 @@ class Origin(StrEnum):
 
     @property
     def unique(self) -> bool:
-        """Each mail has an id of its own; over gRPC, and of what we report, the same may be handed in again."""
+        """Mails have ids of their own, but for those that clients hand in again after a while (domain/sameness.py).
+
+        Over gRPC, and of what we report, the same may come again at any time.
+        """
         return self in {Origin.SMTP, Origin.SUBMISSION}
 
 

@@ -1,9 +1,9 @@
 # ruff: noqa: ARG002, N802 - the contract names the methods and their parameters
 """The part of rossio.mail.v1.MailService for transport rules and what they keep back."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import rpc
@@ -12,7 +12,10 @@ from rossio.mail.v1 import service_pb2_grpc
 
 from mail_routing.adapters import wire, wire_rules
 from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
+from mail_routing.application.preview_rule import PreviewRule, Span
 from mail_routing.application.rule_changes import GetRules, PutRule, RemoveRule
+
+_A_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class RuleCases:
     get: GetRules
     list_quarantine: ListQuarantine
     decide: DecideQuarantined
+    preview: PreviewRule
     now: Callable[[], datetime]
 
 
@@ -58,6 +62,15 @@ class RulesApi(service_pb2_grpc.MailServiceServicer):
         in_order = (entries[rule.rule_id] for rule in shelf.book().rules)
         history = shelf.history if request.history else ()
         return pb.GetRulesResponse(rules=map(wire_rules.entry, in_order), history=map(wire_rules.entry, history))
+
+    async def PreviewRule(self, request: pb.PreviewRuleRequest, context: Any) -> AsyncIterator[pb.PreviewRuleResponse]:
+        now = self._rules.now()
+        since = request.since.ToDatetime(UTC) if request.HasField("since") else now - _A_WEEK
+        until = request.until.ToDatetime(UTC) if request.HasField("until") else now
+        span = Span(since, until, request.limit)
+        rule = wire_rules.rule(request.rule)
+        async for found in self._rules.preview(rpc.caller(), rule, span, central=request.central):
+            yield wire_rules.previewed(found)
 
     async def ListQuarantine(self, request: pb.ListQuarantineRequest, context: Any) -> pb.ListQuarantineResponse:
         after = str(next(iter(rpc.read_page_token(request)), ""))

@@ -18,6 +18,7 @@ from mail_routing.domain.message import Message, MessageClass, Origin, transmiss
 from mail_routing.domain.pace import Pace
 from mail_routing.domain.quota import Quotas, RateOf
 from mail_routing.domain.route import Refusal, Route, Sender
+from mail_routing.domain.sameness import same_id
 from mail_routing.entrypoints.smtp import sasl
 from mail_routing.entrypoints.smtp.actions import Judge, Transaction
 from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
@@ -174,19 +175,22 @@ class Reception:
             content = await self._authorise(caller, mail.sender, content)
         admission = Admission(self, client.address, caller)
         self.quotas.spend(admission.who(mail), self.clock(), octets=len(content))
+        principal, now = caller.subject if caller else "", self._now()
+        recipients = tuple(transaction.recipients.values())
+        envelope = (mail.sender, principal, mail.envelope_id, mail.returned)
         return Message(
-            message_id=self._new_id(),
+            message_id=same_id(envelope, recipients, content, now) or self._new_id(),
             entity_id=self.entity_of(mail.sender, caller),
             sender=mail.sender,
-            recipients=tuple(transaction.recipients.values()),
+            recipients=recipients,
             content=content,
             size=len(content),
             message_class=MessageClass.NORMAL,
-            accepted_at=self._now(),
+            accepted_at=now,
             origin=Origin.SUBMISSION if admission.trusted else Origin.SMTP,
             client=f"{client.name} ([{client.address}])",
             smtputf8=mail.smtputf8,
-            principal=caller.subject if caller else "",
+            principal=principal,
             envelope_id=mail.envelope_id,
             dsn_return=mail.returned,
             protocol=transmission(
