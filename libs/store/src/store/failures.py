@@ -1,6 +1,6 @@
 """The driver's exceptions, said in the words of `errors`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -92,9 +92,7 @@ def _of_bulk(error: BulkWriteError) -> RossioError | None:
         return Transient("The store has not confirmed the writes.", reason="STORE_UNAVAILABLE")
     others = {failure["code"] for failure in error.details["writeErrors"]} - {DUPLICATE_KEY}
     if others and others <= _TRANSIENT:
-        if _OUT_OF_DISK_SPACE in others:
-            return _full()
-        return Transient("The store is not taking all of this now.", reason="STORE_UNAVAILABLE")
+        return _not_taken(others)
     return None
 
 
@@ -105,10 +103,8 @@ def _of_code(error: OperationFailure) -> RossioError | None:
         return _too_large()
     if error.code in _INDEX_DIFFERS:
         return Conflict("An index exists with other options; drop it first.", reason="INDEX_DIFFERS")
-    if error.code == _OUT_OF_DISK_SPACE:
-        return _full()
     if error.code in _TRANSIENT or error.has_error_label("RetryableWriteError"):
-        return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
+        return _not_taken({error.code})
     return None
 
 
@@ -122,8 +118,10 @@ def duplicate(details: object) -> Conflict:
     )
 
 
-def _full() -> Transient:
-    return Transient("The disk of the store is full.", reason="STORE_FULL")
+def _not_taken(codes: Collection[int | None]) -> Transient:
+    if _OUT_OF_DISK_SPACE in codes:
+        return Transient("The disk of the store is full.", reason="STORE_FULL")
+    return Transient("The store is not taking this now.", reason="STORE_UNAVAILABLE")
 
 
 def _too_large() -> Invalid:
