@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from uuid import UUID
 
 from mail_routing.domain.message import Message, Recipient
 
@@ -43,7 +42,8 @@ def same_id(
     digest = hashlib.sha256(said.encode("utf-8", "surrogatepass"))
     digest.update(content)
     tail = int.from_bytes(digest.digest()[:10]) & ~_FIXED | 0x7 << 76 | 0b10 << 62
-    return str(UUID(int=int(at.timestamp()) * 1000 << 80 | tail))
+    text = f"{int(at.timestamp()) * 1000 << 80 | tail:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def begun_at(message: Message) -> datetime:
