@@ -18,6 +18,8 @@ from devstack.tansu import Tansu
 
 _DRIVERS = "import grpc.aio, aiokafka, motor.motor_asyncio, prometheus_client, google.protobuf.message"
 _PEER = "peer: a process that only imports the drivers"
+_SETTINGS = {"document": {"ROLES": "api"}}
+"""As the charts run them: what searches is another process."""
 
 
 def measure() -> list[dict[str, Any]]:
@@ -36,7 +38,10 @@ def measure() -> list[dict[str, Any]]:
         asyncio.run(messaging.ensure_topics(messaging.Kafka(broker.bootstrap, idempotence=False), embedded=True))
         around = Surroundings(broker.bootstrap, store.uri, Issuer(folder / "issuer"), idempotence=False)
         peer = running.enter_context(_drivers())
-        programs = {service.name: ServiceProgram(service, folder / service.name, around) for service in SERVICES}
+        programs = {
+            each.name: ServiceProgram(each, folder / each.name, around, settings=_SETTINGS.get(each.name, {}))
+            for each in SERVICES
+        }
         peer_cpu = _cpu(peer.pid)
         for service, program in programs.items():
             program.start()
