@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pymongo
+from pymongo.database import Database
 
 from tests.charts.conftest import Objects
 from tests.charts.test_charts import SERVICES
@@ -32,7 +33,7 @@ def ran(container: dict[str, Any], uri: str, folder: Path) -> str:
     return done.stdout
 
 
-def indexed(database: pymongo.database.Database[dict[str, Any]]) -> dict[str, set[str]]:
+def indexed(database: Database[dict[str, Any]]) -> dict[str, set[str]]:
     """The indexes of each collection, without the one that is always there."""
     return {name: {*database[name].index_information()} - {"_id_"} for name in database.list_collection_names()}
 
