@@ -184,7 +184,7 @@ async def test_an_index_of_another_release_is_a_line_that_says_what_to_do_and_co
 
 
 async def test_it_prepares_the_store_alone_and_says_so(tiny: Start, mongo: str, database_name: str) -> None:
-    """No broker is there, and its ports are somebody else's."""
+    """No broker is there, and its admin port is somebody else's."""
     program = tiny(MONGODB_URI=mongo, PREPARE_SECONDS="30")
     host, port = program.admin.split(":")
     with socket.create_server((host, int(port))):
