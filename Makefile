@@ -83,8 +83,9 @@ bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/teleme
 bench-notification: .venv/.dev tools ## the lanes of notification beside each other, into .bench/notification.json
 	@$(VENV)/python -m tests.bench notification --into notification
 
-docs: .venv/.dev ## writes the reference of contracts, streams and metrics in docs/reference
+docs: .venv/.dev ## writes the reference of contracts, streams, metrics and values in docs/reference
 	@$(VENV)/python -m reference
+	@$(VENV)/python charts/assemble.py --pages docs/reference/charts
 
 bench-news: .venv/.dev tools ## what news costs at the size of the whole ministry, into .bench/news.json
 	@$(VENV)/python -m tests.bench news news_over_grpc --into news

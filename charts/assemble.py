@@ -2,7 +2,7 @@
 
 Each chart gets a values.schema.json (of service/values.schema.json and of the settings that its service declares), a
 README with its values, and the charts that it depends on; its suites stay here. All of it is one archive,
-`.charts/rossio-<version>.tgz`.
+`.charts/rossio-<version>.tgz`. `make docs` has the READMEs alone, as pages of docs/reference.
 """
 
 import argparse
@@ -34,10 +34,10 @@ SERVICES: Final = sorted(path.parent.name for path in (ROOT / "services").glob("
 BY_TEMPLATE: Final = {
     "admin_address", "data_path", "drain_seconds", "grpc_address", "grpc_peer_authority", "grpc_tls_authority",
     "grpc_tls_certificate", "grpc_tls_key", "kafka_bootstrap", "kafka_idempotence", "lame_duck_seconds", "log_level",
-    "mongodb_uri", "oidc_audience", "oidc_issuer", "oidc_jwks", "otlp_endpoint", "roles", "service_token_file",
-    "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "submission_address",
-    "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority",
-    "workload_jwks_token_file", "workload_subjects", "http_address",
+    "mongodb_uri", "oidc_audience", "oidc_issuer", "oidc_jwks", "otlp_endpoint", "prepare_seconds", "roles",
+    "service_token_file", "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address",
+    "submission_address", "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks",
+    "workload_jwks_authority", "workload_jwks_token_file", "workload_subjects", "http_address",
 }  # fmt: skip
 # Values whose keys are names, by the value of the chart that gives them: another one is a slip.
 NAMED: Final = {
@@ -52,18 +52,24 @@ NAMED: Final = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / ".charts")
-    out = parser.parse_args().out
+    parser.add_argument("--pages", type=Path, help="a folder: only the READMEs are written, each as a page of it")
+    told = parser.parse_args()
+    if told.pages is not None:
+        for name in (*SERVICES, "rossio"):
+            (told.pages / f"{name}.md").write_text(readme(name, schema_of(name)))
+        return
+    out = told.out
     shutil.rmtree(out, ignore_errors=True)
     for name in (*SERVICES, "dev"):
         copied(out, name)
         vendor(out, name, "service")
     for name in SERVICES:
-        finish(out, name, service_schema(name))
+        finish(out, name)
     umbrella = copied(out, "rossio")
     for name in ("service", "dev", *SERVICES):
         vendor(out, "rossio", name)
     (umbrella / "topics.json").write_text(json.dumps(list(topics()), indent=1) + "\n")
-    finish(out, "rossio", umbrella_schema())
+    finish(out, "rossio")
     print(packed(umbrella))
 
 
@@ -80,7 +86,8 @@ def vendor(out: Path, chart: str, dependency: str) -> None:
     shutil.copytree(source, out / chart / "charts" / dependency, ignore=shutil.ignore_patterns(*ignored))
 
 
-def finish(out: Path, name: str, schema: Mapping[str, Any]) -> None:
+def finish(out: Path, name: str) -> None:
+    schema = schema_of(name)
     (out / name / "values.schema.json").write_text(json.dumps(schema, indent=1) + "\n")
     (out / name / "README.md").write_text(readme(name, schema))
 
@@ -94,6 +101,10 @@ def topics() -> Iterator[dict[str, Any]]:
 
 
 # Schemas
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    return umbrella_schema() if name == "rossio" else service_schema(name)
 
 
 def service_schema(name: str) -> dict[str, Any]:

@@ -101,6 +101,12 @@ def test_every_value_is_described(charts):
     assert [row for row in rows if row.endswith("|  |")] == []
 
 
+def test_the_reference_of_values_is_current(charts):
+    made = {readme.parent.name: readme.read_text() for readme in charts.glob("*/README.md")}
+    kept = {page.stem: page.read_text() for page in (ROOT / "docs" / "reference" / "charts").glob("*.md")}
+    assert kept == made, "run `make docs`"
+
+
 # What renders
 
 

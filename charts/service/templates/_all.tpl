@@ -1,5 +1,5 @@
-{{/* Everything that a service is made of. A service's chart has one template, which includes this. */}}
-{{- define "service.all" -}}
+{{/* The values that hold, as YAML, with the templates in them written out. */}}
+{{- define "service.resolved" -}}
 {{- $v := include "service.values" . | fromYaml -}}
 {{- $_ := set $v.global.kafka "bootstrap" (tpl $v.global.kafka.bootstrap .) -}}
 {{- $_ := set $v.global.mongodb "existingSecret" (tpl $v.global.mongodb.existingSecret .) -}}
@@ -8,6 +8,12 @@
 {{- $_ := set $secret "existingSecret" (tpl ($secret.existingSecret | default "") $) -}}
 {{- $_ := set $secret "key" ($secret.key | default ($variable | lower | replace "_" "-")) -}}
 {{- end -}}
+{{- toYaml $v -}}
+{{- end -}}
+
+{{/* Everything that a service is made of. A service's chart has one template, which includes this. */}}
+{{- define "service.all" -}}
+{{- $v := include "service.resolved" . | fromYaml -}}
 {{- $told := dict "root" . "values" $v -}}
 {{- include "service.checks" $told -}}
 {{ include "service.serviceAccount" $told }}

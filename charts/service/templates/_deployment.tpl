@@ -115,7 +115,7 @@ spec:
 {{- $_ := set $settings $variable (printf "%s-%s-%s-headless:%v" $root.Release.Name $peer.service $peer.workload $peer.port) -}}
 {{- end -}}
 {{- range $variable, $value := $v.config -}}
-{{- $_ := set $settings $variable (ternary $value (toJson $value) (or (kindIs "string" $value) (kindIs "bool" $value) (kindIs "float64" $value) (kindIs "int64" $value))) -}}
+{{- $_ := set $settings $variable (ternary $value (toJson $value) (kindIs "string" $value)) -}}
 {{- end -}}
 {{- range $variable, $value := $settings }}
 - {name: {{ $variable }}, value: {{ $value | toString | quote }}}

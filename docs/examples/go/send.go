@@ -16,7 +16,6 @@ import (
 )
 
 func main() {
-	from, to := os.Getenv("FROM"), os.Getenv("TO")
 	channel, err := grpc.NewClient(os.Getenv("ROSSIO_MAIL"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		log.Fatal(err)
@@ -24,8 +23,9 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+os.Getenv("ROSSIO_TOKEN"))
+	from, to, id := os.Getenv("FROM"), os.Getenv("TO"), fmt.Sprint("go-", time.Now().UnixNano())
 	content := []byte("From: " + from + "\r\nTo: " + to + "\r\nSubject: From Go\r\n\r\nHello.\r\n")
-	request := &mail.SubmitRequest{RequestId: fmt.Sprint("go-", time.Now().UnixNano()), Sender: from, Recipients: []string{to}, Content: content}
+	request := &mail.SubmitRequest{RequestId: id, Sender: from, Recipients: []string{to}, Content: content}
 	answer, err := mail.NewMailServiceClient(channel).Submit(ctx, request)
 	if err != nil {
 		log.Fatal(err)

@@ -183,6 +183,42 @@ async def test_an_index_of_another_release_is_a_line_that_says_what_to_do_and_co
     assert said.endswith(f'db.getSiblingDB("{database_name}").notes.dropIndex("outbox.at_1")')
 
 
+async def test_it_prepares_the_store_alone_and_says_so(tiny: Start, mongo: str, database_name: str) -> None:
+    """No broker is there, and its admin port is somebody else's."""
+    program = tiny(MONGODB_URI=mongo, PREPARE_SECONDS="30")
+    host, port = program.admin.split(":")
+    with socket.create_server((host, int(port))):
+        program.launch()
+        assert await asyncio.to_thread(program.ended) == 0
+    assert program.output().splitlines() == ["notification: the indexes are there"]
+    with pymongo.MongoClient[dict[str, Any]](mongo) as client:
+        made = client[database_name]
+        assert {name: "outbox.at_1" in made[name].index_information() for name in made.list_collection_names()} == {
+            "notes": True,
+            "settled": True,
+        }
+
+
+async def test_indexes_that_cannot_be_prepared_are_a_line_and_code_1(
+    tiny: Start, mongo: str, database_name: str
+) -> None:
+    with pymongo.MongoClient[dict[str, Any]](mongo) as client:
+        client[database_name]["notes"].create_index("outbox.at", unique=True)
+    program = tiny(MONGODB_URI=mongo, PREPARE_SECONDS="30")
+    program.launch()
+    assert await asyncio.to_thread(program.ended) == 1
+    (said,) = program.output().splitlines()
+    assert said.startswith(f"notification: {database_name}.notes has indexes of another release with other options")
+
+
+async def test_a_store_that_is_away_is_given_up_with_a_line_and_code_1(tiny: Start) -> None:
+    program = tiny(PREPARE_SECONDS="0.5")
+    program.launch()
+    assert await asyncio.to_thread(program.ended) == 1
+    (said,) = program.output().splitlines()
+    assert said.startswith("notification: no indexes within 0.5 s: The store cannot be reached or is too slow. Look at")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_can_be_stopped_while_nothing_that_it_needs_is_there(tiny: Start, number: signal.Signals) -> None:
     program = tiny()

@@ -125,6 +125,14 @@ async def test_an_index_with_other_options_is_a_conflict_that_says_what_to_do(
         await database.ensure(posts, [store.Index(["owner"]), store.Index(["slug"])])
 
 
+async def test_documents_that_an_index_does_not_allow_are_a_conflict_that_names_it(database: Database) -> None:
+    cards = database.collection("cards")
+    await cards.insert({"_id": "c1", "holder": "p1"})
+    await cards.insert({"_id": "c2", "holder": "p1"})
+    with pytest.raises(Conflict, match=r"\.cards has documents that are the same .*: holder_1 cannot be made\."):
+        await database.ensure(cards, [store.Index(["at"]), store.Index(["holder"], unique=True)])
+
+
 async def test_an_index_with_an_end_lets_documents_expire(database: Database) -> None:
     codes = database.collection("codes")
     await database.ensure(codes, [store.Index(["at"], expire_after=timedelta(hours=1))])

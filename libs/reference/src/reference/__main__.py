@@ -16,11 +16,12 @@ def files(root: Path) -> dict[Path, str]:
     listed = "\n".join(f"- [{package}]({package}.md)" for package in made)
     index = f"""# Reference
 
-Made by `make docs` from the contracts; change it there.
+Made by `make docs` from the contracts, and from the charts and their services' settings; change it there.
 
 {listed}
 - [Streams](streams.md), and [asyncapi.json](asyncapi.json)
 - [Metrics](metrics.md)
+- Values of the charts: [the suite](charts/rossio.md), and of a service in the file of its name beside it
 
 Written by hand: [CSV files of the directory](csv.md).
 """

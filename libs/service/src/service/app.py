@@ -118,7 +118,10 @@ class App(Generic[AnySettings]):
         """Content storage, where BLOBS says: in DATA_PATH or in the database."""
         from service.content import Content, chosen  # noqa: PLC0415 - services without content do not pay for it
 
-        return self.add(Content(chosen(self.settings, lambda: self.database)), "content").blobs
+        blobs = chosen(self.settings, lambda: self.database)
+        if self.settings.blobs == "gridfs":
+            self._store.index_by(blobs.prepare)
+        return self.add(Content(blobs), "content").blobs
 
     def consumer(self, stream: str, handlers: Mapping[type[Message], Handler], **options: Any) -> Consumer:
         """Settles a stream; `batch` and the further options are those of `messaging.Consumer`."""
@@ -152,6 +155,16 @@ class App(Generic[AnySettings]):
         token = rpc.token_file(path) if path else None
         channel = rpc.channel(address, token=token, tls=self._peer_tls())
         return self.add(Peer(channel), f"channel to {address}").channel
+
+    async def prepare(self, seconds: float) -> None:
+        """Creates the indexes of all that was collected, and starts nothing.
+
+        CannotStart when one cannot be created, or the store is away for so long.
+        """
+        try:
+            await self._store.prepare(seconds)
+        finally:
+            await self._store.stop()
 
     def assemble(self) -> None:
         """Puts together what was collected; called once, after the service has wired itself."""

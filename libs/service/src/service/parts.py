@@ -1,7 +1,8 @@
 """The components that every service is made of."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import rpc
@@ -15,6 +16,7 @@ from service.addresses import CannotStart, binding
 log = telemetry.logger(__name__)
 
 _LOOK_EVERY_SECONDS: Final = 5.0
+_TRY_AGAIN_SECONDS: Final = 1.0
 
 
 class Store:
@@ -24,21 +26,20 @@ class Store:
         """`place`: whoever is started there succeeds the one that has died there."""
         self.database = database
         self._place = place
-        self._indexes: list[tuple[Collection, Sequence[Index]]] = []
+        self._indexes: list[Callable[[], Awaitable[None]]] = []
         self._watch: asyncio.Task[None] | None = None
         self._trouble: str | None = None
 
     def index(self, collection: Collection, indexes: Sequence[Index]) -> None:
         """Has these indexes created at the start."""
-        self._indexes.append((collection, indexes))
+        self.index_by(lambda: self.database.ensure(collection, indexes))
+
+    def index_by(self, create: Callable[[], Awaitable[None]]) -> None:
+        """Has indexes of another making created with the rest; it is called again when the store was away."""
+        self._indexes.append(create)
 
     async def start(self) -> None:
-        await self.database.ping()
-        for collection, indexes in self._indexes:
-            try:
-                await self.database.ensure(collection, indexes)
-            except Conflict as error:
-                raise CannotStart(str(error)) from None
+        await self._create()
         await self.database.succeed(self._place)
         telemetry.health.check("store", lambda: self._trouble)
         self._watch = asyncio.create_task(self._keep_looking(), name="store watch")
@@ -47,6 +48,28 @@ class Store:
         if self._watch is not None:
             self._watch.cancel()
         await self.database.close()
+
+    async def prepare(self, seconds: float) -> None:
+        """Creates the indexes and nothing else; CannotStart when they are not there after so long."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return await self._create()
+            except Transient as error:
+                if time.monotonic() >= end:
+                    raise CannotStart(
+                        f"no indexes within {seconds:g} s: {error} "
+                        "Look at MONGODB_URI; where large collections take longer, set PREPARE_SECONDS to more"
+                    ) from None
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+    async def _create(self) -> None:
+        await self.database.ping()
+        try:
+            for create in self._indexes:
+                await create()
+        except Conflict as error:
+            raise CannotStart(str(error)) from None
 
     async def _keep_looking(self) -> None:
         while True:

@@ -35,8 +35,11 @@ def run(
         build: wires the service; it runs inside the event loop and starts nothing.
         roles: the parts that processes of this service can play; the setting ROLES chooses.
 
-    The exit code is 0 after a drain, 1 when the process cannot run here, such as when a port is in
-    use, and 2 when settings are wrong; either is said in a line each on stderr.
+    With PREPARE_SECONDS it creates the indexes of all roles that it is to play, says so in a line on
+    stdout, and ends; that needs neither a broker nor a port.
+
+    The exit code is 0 after a drain or with the indexes there, 1 when the process cannot run here, such
+    as when a port is in use, and 2 when settings are wrong; either is said in a line each on stderr.
     """
     try:
         told = read(settings)
@@ -63,6 +66,10 @@ async def _live(
         lifecycle = Lifecycle(drain_seconds=settings.drain_seconds, lame_duck_seconds=settings.lame_duck_seconds)
         app = App(name, settings, lifecycle, roles)
         build(app)
+        if settings.prepare_seconds is not None:
+            await app.prepare(settings.prepare_seconds)
+            sys.stdout.write(f"{name}: the indexes are there\n")
+            return
         app.assemble()
         collect_seldom()
         admin = Admin(settings.admin_address)

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
 
     roles: Annotated[frozenset[str], NoDecode] = frozenset()
     """The parts of the service that this process plays, comma separated; empty: all."""
+    prepare_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Set: it only creates its indexes in the store, within so long, and ends."""
     drain_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long work in hand may take to end after SIGTERM; below the pod's grace period."""
     lame_duck_seconds: Annotated[float, Field(ge=0)] = 0.0

@@ -71,22 +71,22 @@ class Database:
     async def ensure(self, collection: Collection, indexes: Sequence[Index] = ()) -> None:
         """Creates the indexes that are missing, the one of the outbox among them.
 
-        Conflict INDEX_DIFFERS when one is there with other options; it says which, and what to do.
+        Conflict INDEX_DIFFERS when one is there with other options, ALREADY_EXISTS when documents are there that a
+        unique one does not allow; it says which, and what to do.
         """
         wanted = [index.model() for index in (*indexes, OUTBOX_INDEX)]
         try:
             await self._create(collection, wanted)
         except Conflict as error:
-            if error.reason != INDEX_DIFFERS:
-                raise
-            names = [str(each.document["name"]) for each in wanted if await self._differs(collection, each)]
-            raise _differing(self._database.name, collection.name, names) from None
+            names = [str(each.document["name"]) for each in wanted if await self._fails(collection, each)]
+            said = _differing if error.reason == INDEX_DIFFERS else _doubled
+            raise said(self._database.name, collection.name, names) from None
 
     async def _create(self, collection: Collection, wanted: Sequence[IndexModel]) -> None:
         with translated():
             await self._database[collection.name].create_indexes(wanted)
 
-    async def _differs(self, collection: Collection, wanted: IndexModel) -> bool:
+    async def _fails(self, collection: Collection, wanted: IndexModel) -> bool:
         try:
             await self._create(collection, [wanted])
         except Conflict:
@@ -129,6 +129,14 @@ def _differing(database: str, collection: str, names: Sequence[str]) -> Conflict
         f"{database}.{collection} has indexes of another release with other options: {', '.join(names)}. "
         f"Drop them, and start again: {drop}",
         reason=INDEX_DIFFERS,
+    )
+
+
+def _doubled(database: str, collection: str, names: Sequence[str]) -> Conflict:
+    return Conflict(
+        f"{database}.{collection} has documents that are the same where this release allows one of them: "
+        f"{', '.join(names)} cannot be made. Remove what is there twice, and start again",
+        reason="ALREADY_EXISTS",
     )
 
 
