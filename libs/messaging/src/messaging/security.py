@@ -3,6 +3,7 @@
 import logging
 import os
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -34,6 +35,7 @@ class Tls:
     def as_they_are(self) -> ssl.SSLContext:
         """A context of the files as they are now; raises as `context` does."""
         context = ssl.create_default_context(cafile=self.authority)
+        context.sslobject_class = _Leaving
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
         return context
@@ -41,6 +43,18 @@ class Tls:
     def stamps(self) -> tuple[int, ...]:
         """When each file was last replaced; raises OSError when one is not there."""
         return tuple(path.stat().st_mtime_ns for path in (self.authority, self.certificate, self.key) if path)
+
+
+class _Leaving(ssl.SSLObject):
+    """Says that it closes, and does not wait until the broker says so too, which RFC 8446, 6.1 does not ask for.
+
+    Event loops do for 30 s, and a client that stops waits for them.
+    """
+
+    def unwrap(self) -> None:
+        """Called by the event loop when a connection is closed."""
+        with suppress(ssl.SSLWantReadError, ssl.SSLSyscallError):
+            super().unwrap()
 
 
 class _Renewed(ssl.SSLContext):
