@@ -33,11 +33,13 @@ SERVICES: Final = sorted(path.parent.name for path in (ROOT / "services").glob("
 # What the templates say of every process: values of their own exist for these.
 BY_TEMPLATE: Final = {
     "admin_address", "data_path", "drain_seconds", "grpc_address", "grpc_peer_authority", "grpc_tls_authority",
-    "grpc_tls_certificate", "grpc_tls_key", "kafka_bootstrap", "kafka_idempotence", "lame_duck_seconds", "log_level",
-    "mongodb_uri", "oidc_audience", "oidc_issuer", "oidc_jwks", "otlp_endpoint", "prepare_seconds", "roles",
-    "service_token_file", "smtp_address", "smtp_tls_certificate", "smtp_tls_key", "receipts_address",
-    "submission_address", "submissions_address", "trace_sample_ratio", "workload_issuer", "workload_jwks",
-    "workload_jwks_authority", "workload_jwks_token_file", "workload_subjects", "http_address",
+    "grpc_tls_certificate", "grpc_tls_key", "kafka_bootstrap", "kafka_idempotence", "kafka_sasl_mechanism",
+    "kafka_sasl_password", "kafka_sasl_username", "kafka_sasl_without_tls", "kafka_tls", "kafka_tls_authority",
+    "kafka_tls_certificate", "kafka_tls_key", "lame_duck_seconds", "log_level", "mongodb_uri", "oidc_audience",
+    "oidc_issuer", "oidc_jwks", "otlp_endpoint", "prepare_seconds", "roles", "service_token_file", "smtp_address",
+    "smtp_tls_certificate", "smtp_tls_key", "receipts_address", "submission_address", "submissions_address",
+    "trace_sample_ratio", "workload_issuer", "workload_jwks", "workload_jwks_authority", "workload_jwks_token_file",
+    "workload_subjects", "http_address",
 }  # fmt: skip
 # Values whose keys are names, by the value of the chart that gives them: another one is a slip.
 NAMED: Final = {

@@ -38,11 +38,12 @@ def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
 
 
 def made_by_hand(values: str) -> dict[str, set[str]]:
-    """The secrets and keys that the first lines of a file of values make, and the one that an operator makes."""
+    """The secrets and keys that the first lines of a file of values make, and those that operators make."""
     told = VALUES[values].read_text().replace("\\\n#", "")
     commands = re.findall(r"kubectl create secret generic (\S+)(.*)", told)
-    by_hand = {name: set(re.findall(r"--from-literal=([^=]+)=", rest)) for name, rest in commands}
-    return by_hand | {"rossio-mongodb-uri": {"connectionString.standard"}}
+    by_hand = {name: set(re.findall(r"--from-(?:literal|file)=([^=]+)=", rest)) for name, rest in commands}
+    strimzi = {"rossio-kafka-cluster-ca-cert": {"ca.crt"}, "rossio-kafka-user": {"password"}}
+    return by_hand | strimzi | {"rossio-mongodb-uri": {"connectionString.standard"}}
 
 
 # What is refused
@@ -74,6 +75,9 @@ def test_the_umbrella_passes_helm_lint(helm, charts, values):
         ("news.config.LOG_LEVLE=debug", "'LOG_LEVLE' not allowed"),
         ("mail-routing.secrets.VAULT_KEY.existingSecret=x", "'VAULT_KEY' not allowed"),
         ("global.logLevel=loud", "value must be one of"),
+        ("global.kafka.tls.existingSecrte=x", "'existingSecrte' not allowed"),
+        ("global.kafka.sasl.mechanism=GSSAPI", "value must be one of"),
+        ("directory.config.KAFKA_TLS=true", "'KAFKA_TLS' not allowed"),
         (
             "document.secrets.BLOBS_MASTER_KEY.existingSecret=",
             "document.secrets.BLOBS_MASTER_KEY.existingSecret is not",
@@ -138,7 +142,9 @@ def test_what_an_object_names_is_there(rendered, values):
                     assert told["key"] in secrets[told["name"]], (name, variable)
             assert {mount["name"] for mount in container["volumeMounts"]} <= {v["name"] for v in spec["volumes"]}
         for volume in spec["volumes"]:
-            assert volume.get("secret", {}).get("secretName") in {None, *secrets}, volume
+            told = volume.get("secret", {})
+            assert told.get("secretName") in {None, *secrets}, volume
+            assert {item["key"] for item in told.get("items", ())} <= secrets.get(told.get("secretName"), set()), volume
             assert volume.get("configMap", {}).get("name") in named["ConfigMap"] | {None}, volume
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             assert claim in named["PersistentVolumeClaim"] | {None}, volume

@@ -30,8 +30,8 @@ def test_an_operator_knows_every_field_that_it_is_told(rendered, values):
 
 def test_an_example_for_each_operator_is_rendered(rendered):
     kinds = {found["kind"] for values in VALUES for found in of_operators(rendered(values))}
-    assert kinds == {"Kafka", "KafkaNodePool", "KafkaTopic", "MongoDBCommunity", "Certificate", "ServiceMonitor",
-                     "PrometheusRule", "ScaledObject"}  # fmt: skip
+    assert kinds == {"Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "MongoDBCommunity", "Certificate",
+                     "ServiceMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}  # fmt: skip
 
 
 def test_strimzi_makes_the_topics_that_the_job_would(rendered):

@@ -65,5 +65,5 @@ def test_who_has_rights_in_a_namespace_alone_hears_which_secret_is_missing(helm,
     done = helm("install", "rossio", charts / "rossio", "-n", "ministry", "-f", VALUES["external"],
                 "--dry-run=server", "--kubeconfig", kubeconfig)  # fmt: skip
     assert done.returncode != 0
-    assert "the secret rossio-keys in namespace ministry has no key" in done.stderr
-    assert "kubectl -n ministry create secret generic rossio-keys --from-literal=" in done.stderr
+    assert "the secret rossio-kafka in namespace ministry has no key" in done.stderr
+    assert "kubectl -n ministry create secret generic rossio-kafka --from-literal=" in done.stderr

@@ -5,6 +5,7 @@
 {{- if not $v.global.kafka.bootstrap -}}
 {{- fail "\n\nglobal.kafka.bootstrap is not set: the brokers' host:port, or -f values-dev.yaml for a small Kafka in the release" -}}
 {{- end -}}
+{{- include "service.kafkaChecks" . -}}
 {{- if not $v.global.mongodb.existingSecret -}}
 {{- fail "\n\nglobal.mongodb.existingSecret is not set: the name of a secret whose key `uri` is the MongoDB URI\n  kubectl create secret generic rossio-mongodb --from-literal=uri='mongodb://...'" -}}
 {{- end -}}
@@ -28,6 +29,16 @@
 {{- $wanted := dict -}}
 {{- if eq $v.global.mongodb.source "external" -}}{{/* the operator makes it later */}}
 {{- $_ := set $wanted $v.global.mongodb.existingSecret (list $v.global.mongodb.key) -}}
+{{- end -}}
+{{- if eq $v.global.kafka.source "external" -}}
+{{- if $v.global.kafka.tls.existingSecret -}}
+{{- $name := tpl $v.global.kafka.tls.existingSecret $root -}}
+{{- $_ := set $wanted $name (concat (get $wanted $name | default list) (include "service.kafkaFiles" . | fromJsonArray)) -}}
+{{- end -}}
+{{- if $v.global.kafka.sasl.existingSecret -}}
+{{- $name := tpl $v.global.kafka.sasl.existingSecret $root -}}
+{{- $_ := set $wanted $name (concat (get $wanted $name | default list) (include "service.kafkaUser" . | fromJsonArray)) -}}
+{{- end -}}
 {{- end -}}
 {{- range $variable, $secret := $v.secrets -}}
 {{- if $secret.existingSecret -}}

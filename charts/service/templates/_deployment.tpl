@@ -120,6 +120,7 @@ spec:
 {{- range $variable, $value := $settings }}
 - {name: {{ $variable }}, value: {{ $value | toString | quote }}}
 {{- end }}
+{{- include "service.kafkaEnvironment" . }}
 - name: MONGODB_URI
   valueFrom: {secretKeyRef: {name: {{ $v.global.mongodb.existingSecret }}, key: {{ $v.global.mongodb.key }}}}
 {{- range $variable, $secret := $v.secrets }}
@@ -162,6 +163,7 @@ startupProbe:
 {{- if .values.global.tls.enabled }}
 - {name: tls, mountPath: /tls, readOnly: true}
 {{- end }}
+{{- include "service.kafkaMounts" . }}
 {{- range .workload.mounts }}
 - {name: {{ . }}, mountPath: {{ (get $.values.volumes .).path }}}
 {{- end }}
@@ -184,6 +186,7 @@ startupProbe:
 - name: tls
   secret: {secretName: {{ include "service.tlsSecret" . }}, defaultMode: 0440}
 {{- end }}
+{{- include "service.kafkaVolumes" . }}
 {{- range $name := .workload.mounts }}
 {{- $volume := get $.values.volumes $name }}
 {{- if $volume.emptyDir }}

@@ -64,6 +64,8 @@ spec:
       resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ .workload.hpa.cpuPercent }}}}
 {{- end }}
 {{- if and .workload.keda.enabled .workload.consumes }}
+{{- $kafka := .values.global.kafka }}
+{{- $guarded := or $kafka.sasl.mechanism $kafka.tls.existingSecret }}
 ---
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
@@ -83,6 +85,36 @@ spec:
         topic: {{ . }}
         lagThreshold: {{ $.workload.keda.lag | quote }}
         offsetResetPolicy: earliest
+        {{- if $kafka.tls.enabled }}
+        tls: enable
+        {{- end }}
+        {{- if $kafka.sasl.mechanism }}
+        sasl: {{ get (dict "PLAIN" "plaintext" "SCRAM-SHA-256" "scram_sha256" "SCRAM-SHA-512" "scram_sha512") $kafka.sasl.mechanism }}
+        {{- end }}
+      {{- if $guarded }}
+      authenticationRef: {name: {{ $name }}}
+      {{- end }}
     {{- end }}
+{{- if $guarded }}
+---
+# As the pods themselves: their user, and the files that they are given.
+apiVersion: keda.sh/v1alpha1
+kind: TriggerAuthentication
+metadata:
+  name: {{ $name }}
+  labels: {{- include "service.labels" $selector | nindent 4 }}
+spec:
+  {{- if $kafka.sasl.mechanism }}
+  env:
+    - {parameter: username, name: KAFKA_SASL_USERNAME}
+    - {parameter: password, name: KAFKA_SASL_PASSWORD}
+  {{- end }}
+  {{- if $kafka.tls.existingSecret }}
+  secretTargetRef:
+    {{- range $key := fromJsonArray (include "service.kafkaFiles" .) }}
+    - {parameter: {{ get (dict "ca.crt" "ca" "tls.crt" "cert" "tls.key" "key") $key }}, name: {{ tpl $kafka.tls.existingSecret $.root }}, key: {{ $key }}}
+    {{- end }}
+  {{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}

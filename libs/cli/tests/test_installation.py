@@ -30,7 +30,16 @@ def test_a_password_that_is_not_escaped_is_said_and_not_shown() -> None:
 def test_brokers_that_are_down_are_named(mongo: str) -> None:
     error = failure("prepare", "--within", "0", KAFKA_BOOTSTRAP="127.0.0.1:1", MONGODB_URI=mongo)
     assert isinstance(error, Transient)
-    assert "no answer from Kafka at 127.0.0.1:1: look at global.kafka.bootstrap" in str(error)
+    assert "no answer from Kafka at 127.0.0.1:1: look at global.kafka (Kafka does not answer" in str(error)
+
+
+def test_a_password_that_would_go_in_clear_is_said_at_once_and_not_shown() -> None:
+    told = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "rossio", "KAFKA_SASL_PASSWORD": "horse"}
+    for command in (("prepare",), ("dlq", "list")):
+        error = failure(*command, KAFKA_BOOTSTRAP="127.0.0.1:1", MONGODB_URI=MONGODB, **told)
+        assert isinstance(error, Invalid), command
+        assert str(error).startswith("KAFKA_TLS: has to be true, since KAFKA_SASL_MECHANISM is set")
+        assert "horse" not in str(error)
 
 
 def test_topics_are_made_as_they_have_to_be(mongo: str, kafka: str) -> None:

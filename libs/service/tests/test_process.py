@@ -17,6 +17,7 @@ import pymongo
 import pytest
 import rpc
 import store
+from devstack import kafka as real_kafka
 from devstack.issuer import AUDIENCE, Issuer
 from devstack.kafka import Kafka
 from devstack.mongo import Mongo
@@ -143,6 +144,10 @@ async def test_wrong_settings_are_a_line_each_and_code_2(tiny: Start) -> None:
             ),
         ),
         ({"OIDC_JWKS": ""}, "notification: OIDC_JWKS: needed, since this process serves gRPC"),
+        (
+            {"KAFKA_TLS": "true", "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_PASSWORD": "horse"},
+            "notification: KAFKA_SASL_USERNAME: needed, since KAFKA_SASL_MECHANISM is set",
+        ),
     ],
 )
 async def test_settings_that_do_not_fit_the_service_are_a_line_and_code_2(
@@ -226,6 +231,41 @@ async def test_it_can_be_stopped_while_nothing_that_it_needs_is_there(tiny: Star
     await until(lambda: "store waits" in program.ask("/readyz")[1])
     program.send(number)
     assert await asyncio.to_thread(program.ended) == 0
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_does_not_take_the_password_is_waited_for_and_named(
+    tiny: Start, tmp_path: Path, mongo: str
+) -> None:
+    if lack := real_kafka.missing():
+        pytest.skip(lack)
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    settings = {
+        "listener.name.users.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.users.scram-sha-512.sasl.jaas.config": login,
+    }
+    broker = Kafka(
+        tmp_path / "kafka", listeners={"USERS": "SASL_PLAINTEXT"}, users={"rossio": "right"}, settings=settings
+    )
+    broker.start()
+    try:
+        await messaging.ensure_topics(broker.bootstrap)
+        told = {
+            "MONGODB_URI": mongo,
+            "KAFKA_BOOTSTRAP": broker.address("USERS"),
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": "rossio",
+            "KAFKA_SASL_WITHOUT_TLS": "true",
+        }
+        refused, taken = tiny(**told, KAFKA_SASL_PASSWORD="horse"), tiny(**told, KAFKA_SASL_PASSWORD="right")
+        refused.launch()
+        await until(lambda: "does not take this user and password" in refused.ask("/readyz")[1])
+        assert "KAFKA_REFUSES" in refused.output()
+        assert "horse" not in refused.output()
+        taken.launch()
+        await until(taken.ready)
+    finally:
+        broker.kill()
 
 
 async def test_a_store_and_a_broker_that_come_late_are_waited_for(

@@ -1,7 +1,8 @@
 """`rossio dlq`: dead letters, listed, shown, redriven or dropped.
 
 Where ROSSIO_ENDPOINTS says where governance is, through it: the caller holds `governance.operator`, and what is done is
-on record. Else straight to the broker: KAFKA_BOOTSTRAP's, or that of the embedded stack which runs in this folder.
+on record. Else straight to the broker: KAFKA_BOOTSTRAP's, with KAFKA_TLS and KAFKA_SASL_MECHANISM and their like as
+services are told, or that of the embedded stack which runs in this folder.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Annotated
 import typer
 from devstack import stack_file
 from errors import Transient
-from messaging import Kafka
+from messaging import Kafka, from_environment
 
 from cli.command import console, sync, table
 from cli.dead_letters import Letters, OnKafka, through_governance
@@ -80,8 +81,9 @@ def _kafka() -> Kafka:
 
     Raises:
         Transient: nobody said where it is.
+        Invalid: how to reach it is said in a way that cannot be.
     """
     bootstrap = os.environ.get("KAFKA_BOOTSTRAP") or stack_file.read().kafka
     if not bootstrap:
         raise Transient("no broker is known: set KAFKA_BOOTSTRAP, or ROSSIO_ENDPOINTS to go through governance")
-    return Kafka(bootstrap, client_id="rossio-cli", idempotence=False)
+    return from_environment(bootstrap, client_id="rossio-cli", idempotence=False)

@@ -41,10 +41,11 @@ async def prepare(
     for given, variable in ((brokers, "KAFKA_BOOTSTRAP"), (mongodb, "MONGODB_URI")):
         if not given:
             raise Invalid(f"{variable} is not set")
+    kafka = messaging.from_environment(brokers)
     end = time.monotonic() + within
     await _patiently(end, lambda: _ping(mongodb), f"MongoDB at {_hosts(mongodb)}: look at the URI in its secret")
-    topics = f"Kafka at {brokers}: look at global.kafka.bootstrap"
-    await _patiently(end, lambda: messaging.ensure_topics(messaging.Kafka(brokers)), topics)
+    topics = f"Kafka at {brokers}: look at global.kafka"
+    await _patiently(end, lambda: messaging.ensure_topics(kafka), topics)
     console.print(f"MongoDB answers, and {len(messaging.catalogue().streams)} streams have their topics")
 
 

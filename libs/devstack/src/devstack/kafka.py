@@ -110,12 +110,21 @@ def _copy_jars(folder: Path) -> None:
 
 def _format(made: Path) -> None:
     """A data folder is formatted once and copied for each cluster: that saves a start of the JVM each time."""
-    settings = made / "format.properties"
+    _format_data(made, made / "format.properties", made / "formatted", {})
+
+
+def _format_data(fetched: Path, settings: Path, data: Path, users: Mapping[str, str]) -> None:
+    """Makes an empty data folder that knows these users (SCRAM) by their passwords."""
     ports = {"listeners": f"PLAINTEXT://{LOOPBACK}:9092,CONTROLLER://{LOOPBACK}:9093"}
-    voters = {"controller.quorum.voters": f"1@{LOOPBACK}:9093", "log.dirs": str(made / "formatted")}
+    voters = {"controller.quorum.voters": f"1@{LOOPBACK}:9093", "log.dirs": str(data)}
     _write(settings, {**_SETTINGS, **ports, **voters})
-    java = _java(made, "kafka.tools.StorageTool")
-    _run([*java, "format", "-t", _CLUSTER_ID, "-c", settings])
+    known = [
+        option
+        for name, password in users.items()
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        for option in ("--add-scram", f"{mechanism}=[name={name},password={password}]")
+    ]
+    _run([*_java(fetched, "kafka.tools.StorageTool"), "format", "-t", _CLUSTER_ID, "-c", settings, *known])
 
 
 def _run(command: Sequence[str | Path]) -> None:
@@ -137,30 +146,52 @@ def _write(path: Path, settings: Mapping[str, str]) -> None:
 class Kafka(Program):
     """A single-node Kafka (KRaft); `kill` and `start` again keep its data and its port.
 
-    `settings` are broker properties that go before those of this module.
+    `settings` are broker properties that go before those of this module. `listeners` are further ones beside that of
+    plain text, each a name and its protocol, such as {"USERS": "SASL_SSL"}; `users` are known from the first start on
+    (SCRAM), by their passwords.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__("kafka", folder)
         self._port = port or free_port()
         self._controller_port = free_port()
         self._settings = dict(settings or {})
+        self._protocols = dict(listeners or {})
+        self._ports = {name: free_port() for name in self._protocols}
+        self._users = dict(users or {})
 
     @property
     def bootstrap(self) -> str:
         """The address that clients start from."""
         return f"{LOOPBACK}:{self._port}"
 
+    def address(self, listener: str) -> str:
+        """The same for one of the further listeners."""
+        return f"{LOOPBACK}:{self._ports[listener]}"
+
     def command(self) -> list[str]:
         fetched = fetch()
         data = self.folder / "data"
-        if not data.exists():
+        if not data.exists() and self._users:
+            _format_data(fetched, self.folder / "format.properties", data, self._users)
+        elif not data.exists():
             shutil.copytree(fetched / "formatted", data)
         controller = f"{LOOPBACK}:{self._controller_port}"
         settings = self.folder / "server.properties"
+        further = "".join(f",{name}://{self.address(name)}" for name in self._protocols)
+        protocols = "".join(f",{name}:{protocol}" for name, protocol in self._protocols.items())
         places = {
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}{further}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}{further}",
+            "listener.security.protocol.map": f"{_SETTINGS['listener.security.protocol.map']}{protocols}",
             "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(data),
         }

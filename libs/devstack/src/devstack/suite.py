@@ -188,7 +188,8 @@ class Suite:
         await self._launch(self._servers)
         bootstrap = os.environ["KAFKA_BOOTSTRAP"] if broker is None else broker.bootstrap
         light = isinstance(broker, Tansu)
-        await messaging.ensure_topics(messaging.Kafka(bootstrap, idempotence=not light), embedded=light)
+        kafka = messaging.from_environment(bootstrap, idempotence=not light)
+        await messaging.ensure_topics(kafka, embedded=light)
         self._say("topics are there")
         mongodb = os.environ["MONGODB_URI"] if store is None else store.uri
         return Surroundings(bootstrap, mongodb, self.issuer, idempotence=not light)

@@ -12,11 +12,12 @@ from messaging.dead_letters import DeadLetters
 from messaging.envelope import Delivery, caused_by, fact
 from messaging.follower import Follower
 from messaging.identity import new_id
-from messaging.kafka import Kafka, Tls
+from messaging.kafka import Kafka, from_environment
 from messaging.letter import Letter, State
 from messaging.past import published
 from messaging.producer import Producer
 from messaging.relay import Relay
+from messaging.security import Sasl, Tls, Told
 from messaging.settle import Consumer, Handler, Limit, Patience
 from messaging.topics import ensure_topics
 
@@ -33,14 +34,17 @@ __all__ = [
     "Patience",
     "Producer",
     "Relay",
+    "Sasl",
     "State",
     "Stream",
     "Tls",
+    "Told",
     "catalogue",
     "caused_by",
     "ensure_topics",
     "event_class",
     "fact",
+    "from_environment",
     "new_id",
     "published",
 ]

@@ -28,6 +28,7 @@ from messaging.identity import new_id
 from messaging.kafka import Kafka
 from messaging.letter import PREFIX, Claim, Letter, State, letter_of
 from messaging.reader import Reader, Record
+from messaging.refusal import no_answer
 
 _MARK = f"{PREFIX}mark"
 _LETTERS = f"{PREFIX}letters"
@@ -220,13 +221,13 @@ class DeadLetters:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AIOKafkaConsumer]:
         client = AIOKafkaConsumer(**self._kafka.connection(), enable_auto_commit=False, auto_offset_reset="earliest")
-        async with _connected(client):
+        async with _connected(self._kafka, client):
             yield client
 
     @asynccontextmanager
     async def _publishing(self) -> AsyncIterator[AIOKafkaProducer]:
         producer = AIOKafkaProducer(**self._kafka.producer(), max_request_size=self._stream.max_letter_bytes)
-        async with _connected(producer):
+        async with _connected(self._kafka, producer):
             yield producer
 
 
@@ -257,11 +258,11 @@ def _ends_of(header: bytes) -> dict[int, int]:
 
 
 @asynccontextmanager
-async def _connected(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator[None]:
+async def _connected(kafka: Kafka, client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator[None]:
     try:
         await client.start()
         yield
     except KafkaError as error:
-        raise Transient("Kafka does not answer", reason="KAFKA_DOWN") from error
+        raise await no_answer(kafka, error) from error
     finally:
         await client.stop()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import telemetry
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
-from errors import Invalid, Transient
+from errors import Invalid
 from telemetry import names
 
 from messaging.background import end, keep
@@ -14,6 +14,7 @@ from messaging.catalogue import catalogue, event_class
 from messaging.envelope import Delivery, read, read_type
 from messaging.kafka import Kafka, close
 from messaging.reader import Reader, Record
+from messaging.refusal import no_answer
 from messaging.settle import Handler
 
 log = telemetry.logger(__name__)
@@ -55,7 +56,7 @@ class Follower:
             start = await _ends(client) if self._from_now else {}
         except KafkaError as error:
             await close(client)
-            raise Transient("Kafka does not answer, or lacks a stream", reason="KAFKA_DOWN") from error
+            raise await no_answer(self._kafka, error, "Kafka does not answer, or lacks a stream") from error
         self._client = client
         self._task = keep(f"follower.{self._streams[0]}", self._follow(client, start))
 

@@ -1,33 +1,18 @@
 """How to reach Kafka."""
 
 import asyncio
-import ssl
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from errors import Invalid
 
 from messaging.repeats import calm
+from messaging.security import Sasl, Tls, keep_secrets, told_by_environment
 
 calm()
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Certificates in PEM files, as Strimzi's secrets hold them."""
-
-    authority: Path
-    """Whom the brokers' certificates have to be from."""
-    certificate: Path
-    key: Path
-
-    def context(self) -> ssl.SSLContext:
-        """For a client that shows its certificate and wants to see the broker's."""
-        context = ssl.create_default_context(cafile=self.authority)
-        context.load_cert_chain(self.certificate, self.key)
-        return context
+keep_secrets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +27,26 @@ class Kafka:
     session: timedelta = timedelta(seconds=10)
     """After so long without a word of it a consumer counts as dead, and others get its partitions."""
     tls: Tls | None = None
-    """None: plain text, for development."""
+    """None: plain text, for development and networks that are safe without."""
+    sasl: Sasl | None = None
+    """None: whoever the certificate names, or nobody."""
+
+    def __post_init__(self) -> None:
+        if self.sasl is not None and self.tls is None and not self.sasl.without_tls:
+            raise Invalid("a password goes over TLS, or without on purpose", reason="KAFKA_SECURITY")
 
     def connection(self) -> dict[str, Any]:
         """The arguments of any client of aiokafka."""
         arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "client_id": self.client_id}
         if self.tls is not None:
             arguments |= {"security_protocol": "SSL", "ssl_context": self.tls.context()}
+        if self.sasl is not None:
+            arguments |= {
+                "security_protocol": "SASL_PLAINTEXT" if self.tls is None else "SASL_SSL",
+                "sasl_mechanism": self.sasl.mechanism,
+                "sasl_plain_username": self.sasl.username,
+                "sasl_plain_password": self.sasl.password,
+            }
         return arguments
 
     def member(self) -> dict[str, Any]:
@@ -63,6 +61,16 @@ class Kafka:
     def producer(self) -> dict[str, Any]:
         """The arguments of a producer: what it has confirmed is replicated."""
         return {**self.connection(), "acks": "all", "enable_idempotence": self.idempotence}
+
+
+def from_environment(bootstrap: str, *, client_id: str = "rossio", idempotence: bool = True) -> Kafka:
+    """How a tool reaches brokers: as KAFKA_TLS, KAFKA_SASL_MECHANISM and their like say, which services read too.
+
+    Raises:
+        Invalid: a line for each variable that is wrong, which says what to set.
+    """
+    tls, sasl = told_by_environment().security()
+    return Kafka(bootstrap, client_id=client_id, idempotence=idempotence, tls=tls, sasl=sasl)
 
 
 async def close(client: AIOKafkaConsumer) -> None:

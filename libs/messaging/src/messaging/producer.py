@@ -15,9 +15,11 @@ from store import OutboxRecord
 from telemetry import names, semconv
 
 from messaging.kafka import Kafka
+from messaging.refusal import no_answer
 
 if TYPE_CHECKING:
     from faststream.kafka import KafkaBroker
+    from faststream.security import BaseSecurity
 
 _ATTRIBUTES: Mapping[str, str] = {
     semconv.MESSAGING_SYSTEM_NAME: "kafka",
@@ -47,7 +49,6 @@ class Producer:
     async def start(self) -> None:
         """Connects; raises Transient when no broker answers."""
         from faststream.kafka import KafkaBroker  # noqa: PLC0415 - 0.1 s that tools which publish nothing save
-        from faststream.security import BaseSecurity  # noqa: PLC0415 - likewise
 
         client = AIOKafkaProducer(
             **self._kafka.producer(), max_request_size=self._max_request_bytes, max_batch_size=_BATCH_BYTES
@@ -58,7 +59,7 @@ class Producer:
             acks="all",
             enable_idempotence=self._kafka.idempotence,
             max_request_size=self._max_request_bytes,
-            security=BaseSecurity(self._kafka.tls.context()) if self._kafka.tls else None,
+            security=_security(self._kafka),
             logger=None,
         )
         try:
@@ -67,7 +68,7 @@ class Producer:
             await broker.start()
         except KafkaError as error:
             await client.stop()
-            raise Transient("Kafka does not answer", reason="KAFKA_DOWN") from error
+            raise await no_answer(self._kafka, error) from error
         self._client, self._broker = client, broker
 
     async def stop(self) -> None:
@@ -102,6 +103,21 @@ class Producer:
                 raise Invalid("the event is larger than Kafka takes", reason="EVENT_TOO_LARGE") from error
             except KafkaError as error:
                 raise Transient("Kafka has not confirmed the events", reason="KAFKA_DOWN") from error
+
+
+def _security(kafka: Kafka) -> "BaseSecurity | None":
+    """How FastStream is told what `Kafka.connection` says."""
+    from faststream import security  # noqa: PLC0415 - as in start()
+
+    context = kafka.tls.context() if kafka.tls else None
+    if kafka.sasl is None:
+        return security.BaseSecurity(context) if context else None
+    kinds = {
+        "PLAIN": security.SASLPlaintext,
+        "SCRAM-SHA-256": security.SASLScram256,
+        "SCRAM-SHA-512": security.SASLScram512,
+    }
+    return kinds[kafka.sasl.mechanism](kafka.sasl.username, kafka.sasl.password, context)
 
 
 def _measure(topics: Counter[str]) -> Callable[[str, float, str], None]:

@@ -8,10 +8,11 @@ import telemetry
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-from errors import Conflict, Transient
+from errors import Conflict
 
 from messaging.catalogue import Stream, catalogue
 from messaging.kafka import Kafka
+from messaging.refusal import no_answer
 
 log = telemetry.logger(__name__)
 
@@ -58,7 +59,7 @@ async def ensure_topics(kafka: Kafka | str, *, embedded: bool = False, streams: 
             await _grow(admin, old, there)
             await _configure(admin, old)
     except KafkaError as error:
-        raise Transient(f"Kafka does not answer: {error}", reason="KAFKA_DOWN") from error
+        raise await no_answer(settings, error, f"Kafka does not answer: {error}") from error
     finally:
         await admin.close()
 

@@ -12,7 +12,7 @@ import store
 from errors import Invalid
 from google.protobuf.message import Message
 from grpc import aio
-from messaging import Consumer, Handler, Kafka, Patience, Producer, Relay
+from messaging import Consumer, Handler, Kafka, Patience, Producer, Relay, Sasl, Tls, Told
 from store import Collection, Database, Index
 
 from service.addresses import check_free
@@ -92,12 +92,33 @@ class App(Generic[AnySettings]):
     @cached_property
     def kafka(self) -> Kafka:
         """How to reach the broker, for clients that are not offered here."""
+        tls, sasl = self._kafka_security()
         return Kafka(
             bootstrap=self.settings.kafka_bootstrap,
             client_id=f"rossio-{self.name}",
             idempotence=self.settings.kafka_idempotence,
             session=self.settings.kafka_session,
+            tls=tls,
+            sasl=sasl,
         )
+
+    def _kafka_security(self) -> tuple[Tls | None, Sasl | None]:
+        settings = self.settings
+        password = settings.kafka_sasl_password
+        told = Told(
+            tls=settings.kafka_tls,
+            tls_authority=settings.kafka_tls_authority,
+            tls_certificate=settings.kafka_tls_certificate,
+            tls_key=settings.kafka_tls_key,
+            sasl_mechanism=settings.kafka_sasl_mechanism,
+            sasl_username=settings.kafka_sasl_username,
+            sasl_password=password.get_secret_value() if password else "",
+            sasl_without_tls=settings.kafka_sasl_without_tls,
+        )
+        try:
+            return told.security()
+        except Invalid as error:
+            raise WrongSettings(str(error)) from None
 
     @cached_property
     def producer(self) -> Producer:

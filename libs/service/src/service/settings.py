@@ -42,6 +42,19 @@ class Settings(BaseSettings):
     """False on the embedded broker of the wheel, which has no idempotent producers."""
     kafka_session: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(seconds=10)
     """After so long without a word of it a consumer counts as dead; brokers take no less than 6 seconds by default."""
+    kafka_tls: bool = False
+    """The brokers are reached over TLS, and have to show a certificate of `kafka_tls_authority`."""
+    kafka_tls_authority: Path | None = None
+    """PEM, read again when it is replaced, as are the next two; without it whom this machine trusts."""
+    kafka_tls_certificate: Path | None = None
+    """Shown to the brokers, where they ask for one."""
+    kafka_tls_key: Path | None = None
+    kafka_sasl_mechanism: str = ""
+    """SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN: the brokers ask for a user and password; empty: they do not."""
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_without_tls: bool = False
+    """The password is sent without TLS, on purpose: where nobody else hears the network."""
     mongodb_uri: str = "mongodb://127.0.0.1:27017"
     mongodb_database: str = ""
     """Empty: `rossio_` and the name of the service."""

@@ -7,7 +7,7 @@ from itertools import count
 import telemetry
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from errors import Invalid, Transient
+from errors import Invalid
 from google.protobuf.message import Message
 
 from messaging.background import end, keep
@@ -15,6 +15,7 @@ from messaging.catalogue import Stream, catalogue
 from messaging.envelope import read_type
 from messaging.kafka import Kafka
 from messaging.reader import Record
+from messaging.refusal import no_answer
 from messaging.settle.item import Handler, Item
 from messaging.settle.lanes import Partition
 from messaging.settle.letters import LetterBox
@@ -67,6 +68,7 @@ class Consumer:
             raise Invalid(f"never on {self._stream.name}: {', '.join(strangers)}", reason="EVENT_NOT_ON_STREAM")
         if service not in self._stream.consumers:
             raise Invalid(f"topics.yaml: {service} is no consumer of {self._stream.name}", reason="NO_CONSUMER")
+        self._kafka = kafka
         self._service = service.encode()
         self._patience = patience or Patience()
         self._limit = limit or Limit()
@@ -102,7 +104,7 @@ class Consumer:
         try:
             await self._source.start()
         except KafkaError as error:
-            raise Transient("Kafka does not answer", reason="KAFKA_DOWN") from error
+            raise await no_answer(self._kafka, error) from error
         loops = {"poll": self._poll(), "commit": self._commit_often(), "watch": self._workers.watch()}
         self._tasks = [keep(f"consumer.{self._stream.name}.{name}", loop) for name, loop in loops.items()]
 
