@@ -177,7 +177,7 @@ class Reception:
         self.quotas.spend(admission.who(mail), self.clock(), octets=len(content))
         principal, now = caller.subject if caller else "", self._now()
         recipients = tuple(transaction.recipients.values())
-        envelope = (mail.sender, principal, mail.envelope_id, mail.returned)
+        envelope = (mail.sender, principal, str(admission.trusted), mail.envelope_id, mail.returned)
         return Message(
             message_id=same_id(envelope, recipients, content, now) or self._new_id(),
             entity_id=self.entity_of(mail.sender, caller),
