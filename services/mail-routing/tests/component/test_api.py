@@ -200,7 +200,7 @@ async def test_a_mail_is_found_by_its_message_id_by_those_who_may_see_it(mail: M
     with refused("NOT_FOUND"):
         await trace(caller(RUI), internet_message_id=named, recipient=address(EVA))
     with refused("NOT_FOUND"):
-        await trace(caller(EVA), internet_message_id=named, message_id=submitted)
+        await trace(caller(RUI), internet_message_id="another@else.test", message_id=submitted)
     for stranger in (
         caller("mr-nuno"),
         caller("stranger", entity="mr-c", roles=["mail.admin"]),

@@ -8,7 +8,7 @@ import re
 from mail_routing.domain import headers
 
 MAX_LENGTH = 256
-"""Characters that are kept of it, and so compared; those of mail programs have a third of them."""
+"""Characters that are kept of it, and so compared; mail programs write a third of that."""
 
 _MAX_OCTETS = 4 * MAX_LENGTH
 _FIELD = headers.Finder("message-id")
