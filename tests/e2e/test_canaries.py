@@ -1,6 +1,8 @@
-"""No address, name or subject of anybody reaches a span, a label or a log."""
+"""No address, name, subject or Message-ID of anybody reaches a span, a label or a log."""
 
 import urllib.request
+from email import message_from_bytes
+from pathlib import Path
 
 import pytest
 from cli.demo.mail import SUBJECT
@@ -25,6 +27,8 @@ async def test_nothing_of_a_person_is_told_to_the_operators(running: Running) ->
     canaries |= {address for person in people for address in person.addresses}
     canaries |= {group.addresses[0] for group in running.stage.cast.groups.values() if group.addresses}
     canaries |= {person.person_id for person in people}
+    letters = [path.read_bytes() for path in Path(running.stage.stack.maildirs).glob("**/new/*")]
+    canaries |= {message_from_bytes(letter)["Message-ID"].strip("<>") for letter in letters}
     for where, text in told.items():
         found = {canary for canary in canaries if canary in text}
         assert not found, f"{where} hold {sorted(found)[:5]}"

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import sys
+from email import message_from_string
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -141,7 +143,7 @@ async def test_a_moderator_is_asked_looks_and_decides(running: Running) -> None:
 
     await until("the one is in the mailbox, and of the other its sender has heard", ended)
     assert not letters(2, ids[1])
-    traced = await rossio(running, tokens[0], "mail", "trace", "--message", ids[1])
+    traced = await rossio(running, tokens[0], "mail", "trace", "--message-id", ids[1])
     assert people[1].person_id in traced
     assert "hoje não" in traced
 
@@ -190,15 +192,53 @@ async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells
     sender_token = running.suite.issuer.token(sender.person_id, entity="e10")
 
     async def whole() -> str | None:
-        told = await traced("--message", tried.partition("/")[0])
+        told = await traced("--message-id", tried.partition("/")[0])
         return told if "In the mailbox" in told else None
 
     told = await until("the trace tells the end", whole)
     for word in ("deferred", "4.3.0 The mailbox cannot be written", "delivered", "2.0.0", f"e10/{recipient.person_id}"):
         assert " ".join(word.split()) in " ".join(told.split())
-    assert "dropped" in await traced("--message", dropped.partition("/")[0])
+    assert "dropped" in await traced("--message-id", dropped.partition("/")[0])
     by_both = await traced("--sender", addresses[0], "--recipient", addresses[1])
     assert all(one.partition("/")[0] in by_both for one in (held, dropped, tried))
+
+
+async def test_a_mail_is_traced_by_the_message_id_that_its_readers_see(running: Running, tmp_path: Path) -> None:
+    sender, recipient, other = (running.stage.cast.person("e11", nth=nth) for nth in range(3))
+    tokens = {each.person_id: running.suite.issuer.token(each.person_id, entity="e11") for each in (sender, recipient)}
+    named = f"[bold]{uuid4().hex}@else.test"
+    for name, fields in (("named", f"Message-ID: <{named}>\r\n"), ("unnamed", "")):
+        (tmp_path / name).write_text(f"From: <{sender.addresses[0]}>\r\n{fields}\r\nbom dia\r\n", newline="")
+
+    async def sent(name: str) -> str:
+        file = ("--file", str(tmp_path / name))
+        told = await rossio(running, tokens[sender.person_id], "mail", "send", recipient.addresses[0], *file)
+        return told.split()[-1]
+
+    ids = [await sent("named"), await sent("unnamed")]
+
+    async def arrived() -> str | None:
+        found = Path(running.stage.stack.maildirs).glob(f"**/{recipient.person_id}/new/*{ids[1]}*")
+        return next((path.read_text() for path in found), None)
+
+    given = message_from_string(await until("the mail is in the mailbox", arrived))["Message-ID"]
+
+    async def traced(token: str, message_id: str) -> str | None:
+        """What the command prints; None while no worker has recorded the mail."""
+        try:
+            return await rossio(running, token, "mail", "trace", "--message-id", message_id)
+        except AssertionError as refused:
+            if "there is no such mail" not in str(refused):
+                raise
+            return None
+
+    for wanted, message_id in ((f"<{named}>", ids[0]), (named, ids[0]), (given, ids[1]), (ids[0], ids[0])):
+        for token in tokens.values():
+            told = await until("the mail is traced", partial(traced, token, wanted))
+            assert message_id in told
+            assert f"Message-ID: {wanted if wanted == given else f'<{named}>'}" in told
+    stranger = running.suite.issuer.token(other.person_id, entity="e11")
+    assert await traced(stranger, named) is None
 
 
 async def test_where_a_mail_would_go_is_told_step_by_step(running: Running) -> None:

@@ -34,7 +34,7 @@ def rossio(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
         (("trace", "0af7"), {}, "no span of trace 0af7"),
         (("news", "feed"), {"ROSSIO_ENDPOINTS": "news=127.0.0.1:1"}, "say who you are"),
         (("news", "feed"), {"ROSSIO_ENDPOINTS": "garbage", "ROSSIO_TOKEN": "t"}, "it is of the form"),
-        (("mail", "trace"), {}, "--message, --sender or --recipient"),
+        (("mail", "trace"), {}, "--message-id, --sender or --recipient"),
         (("doc", "share", "node"), {}, "--person, --group, --entity"),
         (("notify", "prescription", "1", "+351912345678"), {}, "ROSSIO_ACCESS_CODE"),
         ((*POST, "latin.md"), {}, "latin.md is not UTF-8 text"),

@@ -92,19 +92,32 @@ async def resolve(
 @app.command()
 @sync
 async def trace(
-    message: Annotated[str, typer.Option(help="One message, by the id that Submit or the 250 gave.")] = "",
+    message_id: Annotated[
+        str,
+        typer.Option(
+            "--message-id",
+            "--message",
+            help="By the id that Submit or the 250 gave, or by the Message-ID field of the mail: with < > or @.",
+        ),
+    ] = "",
     sender: Annotated[str, typer.Option()] = "",
     recipient: Annotated[str, typer.Option(help="Of a person, or of a list that it was sent to.")] = "",
     limit: Annotated[int, typer.Option()] = 20,
     caller: As = None,
 ) -> None:
     """Shows what became of mails, newest first."""
-    if not (message or sender or recipient):
-        raise Invalid("say which mail: --message, --sender or --recipient")
-    request = service_pb2.TraceRequest(message_id=message, sender=sender, recipient=recipient, limit=limit)
+    if not (message_id or sender or recipient):
+        raise Invalid("say which mail: --message-id, --sender or --recipient")
+    request = service_pb2.TraceRequest(sender=sender, recipient=recipient, limit=limit)
+    if any(each in message_id for each in "<>@"):
+        request.internet_message_id = message_id
+    else:
+        request.message_id = message_id
     async with connect(caller) as client:
         async for found in client.mail.Trace(request):
             console.print(f"[bold]{found.message_id}[/] from <{found.sender}> {found.accepted_at.ToJsonString()}")
+            if found.internet_message_id:
+                console.print(f"  Message-ID: <{found.internet_message_id}>", markup=False)
             table(
                 ("at", "to", "by", "attempt", "state", "status", "reply"),
                 (row for outcome in found.outcomes for row in _attempts(outcome)),

@@ -95,7 +95,12 @@ def build(app: service.App[Settings]) -> None:
     the_route = Route(people, next_hops(settings), settings.postmaster, reports_to)
     deliveries = StoredDeliveries(app.collection("deliveries", INDEXES), app.producer)
     contents = BlobContents(app.blobs())
-    accept = Accept(KafkaAcceptedLog(app.producer), contents, AcceptLimits(settings.inline_octets, settings.max_hops))
+    accept = Accept(
+        KafkaAcceptedLog(app.producer),
+        contents,
+        settings.smtp_hostname,
+        AcceptLimits(settings.inline_octets, settings.max_hops),
+    )
     passwords = app.collection("app_passwords", APP_PASSWORD_INDEXES)
     delegations = app.collection("delegations", DELEGATION_INDEXES)
     app_passwords, hasher = StoredAppPasswords(passwords), Argon2Hasher()
@@ -113,7 +118,12 @@ def build(app: service.App[Settings]) -> None:
 
     if app.plays("api"):
         submit = Submit(the_route, accept, authorise, now=now)
-        parties = Parties(documents.address_party, documents.entity_party, documents.principal_party)
+        parties = Parties(
+            documents.address_party,
+            documents.entity_party,
+            documents.principal_party,
+            documents.internet_message_id_party,
+        )
         audit = PublishedAudit(app.producer, now=now)
         trace = Trace(deliveries, people, parties, audit)
         rule_cases = RuleCases(

@@ -1,6 +1,7 @@
 """Submit, Resolve and Trace by gRPC, deferral and retry, and what telemetry must not say."""
 
 import asyncio
+import email
 import json
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import messaging
 import pytest
 import rpc
 import store
+from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.mail.v1 import events_pb2
 from rossio.mail.v1 import service_pb2 as pb
@@ -57,12 +59,12 @@ async def eventually(ask: Any, seconds: float = 60) -> Any:
     return answer
 
 
-async def found(stub: Any, message_id: str) -> list[pb.TraceResponse]:
+async def found(stub: Any, message_id: str = "", **question: Any) -> list[pb.TraceResponse]:
     """The trace of a mail, once a worker has recorded it."""
 
     async def ask() -> list[pb.TraceResponse]:
         try:
-            return await trace(stub, message_id=message_id)
+            return await trace(stub, message_id=message_id, **question)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
@@ -177,6 +179,87 @@ async def test_what_went_to_a_list_is_found_by_the_list(mail: Mail, caller: As) 
     assert [o.address for o in mine[0].outcomes] == [address(EVA)]
 
 
+async def test_a_mail_is_found_by_its_message_id_by_those_who_may_see_it(mail: Mail, caller: As, streams: str) -> None:
+    named = f"{uuid4().hex}+Ünique/=@mail.else.test"
+    content = f"Message-ID:\r\n <{named}>\r\nSubject: hello\r\n\r\nhello\r\n".encode()
+    for recipient in (address(RUI), address(EVA)):  # a list server hands in one by one
+        mail.send("x@else.test", [recipient], content)
+    submitted = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], b"", content=content))).message_id
+    for question in (named, f"<{named}>", f" <{named}>\n"):
+        (mine,) = await found(caller(EVA), internet_message_id=question)
+        assert (mine.internet_message_id, [o.address for o in mine.outcomes]) == (named, [address(EVA)])
+
+    async def both() -> bool:
+        return len(await found(caller(RUI), internet_message_id=named)) == 2
+
+    await eventually(both)
+    (sent,) = await found(caller(ANA), internet_message_id=named)
+    assert sent.message_id == submitted
+    (one,) = await trace(caller(RUI), internet_message_id=named, sender=address(ANA))
+    assert one.message_id == submitted
+    with refused("NOT_FOUND"):
+        await trace(caller(RUI), internet_message_id=named, recipient=address(EVA))
+    with refused("NOT_FOUND"):
+        await trace(caller(RUI), internet_message_id="another@else.test", message_id=submitted)
+    for stranger in (
+        caller("mr-nuno"),
+        caller("stranger", entity="mr-c", roles=["mail.admin"]),
+        caller("notification", kind="service"),
+    ):
+        with refused("NOT_FOUND"):
+            await trace(stranger, internet_message_id=named)
+    assert await looks(streams, mine.message_id) == []
+    (seen,) = await trace(caller("mr-nuno", roles=["mail.admin"]), internet_message_id=named)
+    assert seen.message_id == mine.message_id
+    (look,) = await looks(streams, mine.message_id)
+    assert (look.actor, look.action, look.resource) == ("mr-nuno", "mail.message.trace", mine.message_id)
+
+
+async def test_a_mail_without_a_message_id_is_found_by_the_one_that_it_gets(mail: Mail, caller: As) -> None:
+    mark = marker()
+    message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark))).message_id
+    (answer,) = await found(caller(RUI), internet_message_id=f"<{message_id}@mx.rossio.test>")
+    assert answer.message_id == message_id
+    assert f"Message-ID: <{answer.internet_message_id}>\r\n".encode() in await mail.letter(RUI, mark)
+
+
+async def test_a_report_of_ours_is_found_by_its_message_id(mail: Mail, caller: As) -> None:
+    unknown = {"gone@sink.test": Reply(550, "5.1.1", "No such user")}
+    async with sinking(mail.sink_port, **unknown):
+        message_id = (await caller(ANA).Submit(request(address(ANA), ["gone@sink.test"], marker()))).message_id
+        letters = await until(lambda: mail.letters(ANA, f"Message-ID: <{message_id}.dsn".encode()))
+    named = email.message_from_bytes(letters[0])["Message-ID"]
+    (answer,) = await found(caller(ANA), internet_message_id=named)
+    assert (answer.origin, f"<{answer.internet_message_id}>") == ("dsn", named)
+
+
+@pytest.mark.parametrize(
+    "field", [b"Message-ID:", b"Message-ID: <>", b"Message-ID: <\x1b[2J@x>", b"Message-ID: <\xff>\r\n" * 3]
+)
+async def test_a_message_id_that_names_nothing_harms_no_mail(mail: Mail, caller: As, field: bytes) -> None:
+    mark = marker()
+    content = field.strip() + b"\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
+    message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark, content=content))).message_id
+    assert await mail.letter(RUI, mark)
+    (answer,) = await found(caller(ANA), message_id=message_id)
+    assert answer.internet_message_id in {"", "\N{REPLACEMENT CHARACTER}"}
+
+
+async def test_a_very_long_message_id_is_found_by_its_beginning(mail: Mail, caller: As) -> None:
+    mark = marker()
+    named = mark.decode() + "x" * 10_240
+    content = b"From: " + address(ANA).encode() + b"\r\nMessage-ID: <" + named.encode() + b">\r\n\r\n"
+    message_id = (await caller(ANA).Submit(request(address(ANA), [address(RUI)], mark, content=content))).message_id
+    (answer,) = await found(caller(ANA), internet_message_id=f"<{named[:1000]}>")
+    assert (answer.message_id, answer.internet_message_id) == (message_id, named[:256])
+
+
+@pytest.mark.parametrize("named", ["<>", " ", "\0", "\x1b@a.test"])
+async def test_what_is_no_message_id_finds_nothing(mail: Mail, caller: As, named: str) -> None:
+    with refused("INVALID_ARGUMENT", "MALFORMED_MESSAGE_ID"):
+        await trace(caller(ANA), internet_message_id=named)
+
+
 async def looks(bootstrap: str, message_id: str) -> list[ActionAudited]:
     """The audit records about a mail that are on the stream now."""
     told: list[ActionAudited] = []
@@ -275,7 +358,10 @@ async def test_no_address_subject_or_person_is_in_logs_or_metrics(mail: Mail, ca
     mark = marker()
     canary = "canary" + mark.decode()[:8]
     content = (
-        f"From: {canary}@else.test\r\nSubject: {canary}\r\nX-Mark: ".encode() + mark + b"\r\n\r\n" + canary.encode()
+        f"From: {canary}@else.test\r\nSubject: {canary}\r\nMessage-ID: <{canary}>\r\nX-Mark: ".encode()
+        + mark
+        + b"\r\n\r\n"
+        + canary.encode()
     )
     mail.send(f"{canary}@else.test", [f"mr-rui+{canary}@mr-a.test"], content)
     mail.send(f"{canary}@else.test", [f"{canary}@sink.test", address(RUI)], content, TRUSTED)
@@ -284,6 +370,9 @@ async def test_no_address_subject_or_person_is_in_logs_or_metrics(mail: Mail, ca
     with refused("PERMISSION_DENIED"):
         await caller(ANA).Submit(request(f"{canary}@mr-a.test", [address(RUI)], mark))
     await until(lambda: len(mail.letters(RUI, mark)) == 2)
+    assert await found(caller(RUI), internet_message_id=canary)
+    with refused("NOT_FOUND"):
+        await trace(caller(EVA), internet_message_id=canary)
     metrics = await asyncio.to_thread(_get, f"http://{mail.program.admin}/metrics")
     said = mail.program.output()
     for text in (metrics, said):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mail_routing.domain import dsn, retry
+from mail_routing.domain import dsn, internet_message_id, retry
 from mail_routing.domain.delivery import Action, Delivery, Plan, Result, Shard, State, attempted
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Destination, Kind
@@ -99,6 +99,7 @@ def test_the_report_is_one_that_programs_and_people_read() -> None:
     assert (report.sender, report.recipients[0].address, report.origin) == ("", "ana@a.test", Origin.DSN)
     assert isinstance(report.content, bytes)
     assert report.content.count(b"\n") == report.content.count(b"\r\n")
+    assert report.internet_message_id == internet_message_id.of(report.content) == f"{report.message_id}@mx.test"
     parsed: Any = email.message_from_bytes(report.content, policy=policy.default)
     assert not parsed.defects
     assert parsed.get_content_type() == "multipart/report"

@@ -16,7 +16,7 @@ from mail_routing.application.after_moderation import AfterModeration
 from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.application.decide_moderated import DecideModerated, Docket, Said
 from mail_routing.application.ports import Deed
-from mail_routing.domain import dsn, moderation, moderation_notice, queue, rule_grammar, treatment
+from mail_routing.domain import dsn, internet_message_id, moderation, moderation_notice, queue, rule_grammar, treatment
 from mail_routing.domain.delivery import Action, Delivery, Onward, Plan, Progress, Result, Shard, State, attempted
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.moderation import Decision, Panel
@@ -167,6 +167,7 @@ def test_the_notice_says_who_to_whom_until_when_and_nothing_of_the_mail() -> Non
     assert (asked.sender, asked.entity_id, asked.origin) == ("", "eb", Origin.DSN)
     assert [each.address for each in asked.recipients] == ["eva@b.test", "dora@b.test"]
     assert isinstance(asked.content, bytes)
+    assert asked.internet_message_id == internet_message_id.of(asked.content) == "m1.news.moderation@mx.a.test"
     parsed: Any = email.message_from_bytes(asked.content, policy=email.policy.default)
     assert parsed["Subject"] == "Mail à espera de moderação / Mail waiting for moderation"
     text = parsed.get_content()

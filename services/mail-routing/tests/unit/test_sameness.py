@@ -3,8 +3,9 @@ from email.utils import format_datetime
 from uuid import UUID
 
 import pytest
+from mail_routing.domain import internet_message_id, sameness
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
-from mail_routing.domain.sameness import begun_at, may_have_come_before, same_id
+from mail_routing.domain.sameness import begun_at, may_have_come_before
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ENVELOPE = ("ana@a.test", "", "", "")
@@ -13,6 +14,10 @@ TO = (Recipient("rui@a.test"),)
 
 def content(at: datetime = NOW, body: str = "hello", fields: str = "Message-ID: <1@a.test>\r\n") -> bytes:
     return f"From: ana@a.test\r\n{fields}Date: {format_datetime(at)}\r\n\r\n{body}\r\n".encode()
+
+
+def same_id(envelope: tuple[str, ...], to: tuple[Recipient, ...], octets: bytes, now: datetime) -> str | None:
+    return sameness.same_id(envelope, to, octets, internet_message_id.of(octets), now)
 
 
 def mail(message_id: str) -> Message:
@@ -49,6 +54,7 @@ def test_what_differs_in_anything_is_another_mail(
     [
         content(fields=""),
         content(fields="Message-ID:\r\n"),
+        content(fields="Message-ID: <>\r\n"),
         content(NOW - timedelta(days=7)),
         content(NOW + timedelta(days=2)),
         b"Message-ID: <1@a.test>\r\n\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n",
@@ -60,6 +66,10 @@ def test_what_differs_in_anything_is_another_mail(
 )
 def test_without_a_name_and_a_time_of_its_own_each_is_a_mail(octets: bytes) -> None:
     assert same_id(ENVELOPE, TO, octets, NOW) is None
+
+
+def test_a_name_may_stand_on_a_line_of_its_own() -> None:
+    assert same_id(ENVELOPE, TO, content(fields="Message-ID:\r\n <1@a.test>\r\n"), NOW) is not None
 
 
 @pytest.mark.parametrize(("ago", "before"), [(0, False), (9, False), (11, True), (86400, True), (-60, True)])

@@ -9,7 +9,7 @@
 holds nothing else; urgent and bulk mail have a field of their own for it. The content of a small mail stands as long as
 some of it may go on, `queued`, the keys by which administrators find it, while a recipient waits, and `moderated`,
 those by which moderators do, while something waits for them. `parties` are the addresses, entities and principals that
-may ask what became of the mail.
+may ask what became of the mail, and its Message-ID, by which they may.
 """
 
 from collections.abc import Iterator
@@ -41,6 +41,11 @@ def entity_party(entity_id: str) -> str:
 
 def principal_party(principal: str) -> str:
     return f"p:{principal}"
+
+
+def internet_message_id_party(internet_message_id: str) -> str:
+    """Of a canonical one."""
+    return f"m:{internet_message_id}"
 
 
 def shard_document(shard: Shard) -> Document:
@@ -227,6 +232,8 @@ def _message_document(message: Message) -> Document:
         document["require_tls"] = True
     if message.protocol:
         document["protocol"] = message.protocol
+    if message.internet_message_id:
+        document["internet_message_id"] = message.internet_message_id
     if len(message.recipients) == 1:  # the Received field names it; a longer list stands in the deliveries
         document["recipient"] = message.recipients[0].address
     return document
@@ -252,6 +259,7 @@ def _message(document: Document) -> Message:
         dsn_return=envelope["dsn_return"],
         require_tls=envelope.get("require_tls", False),
         protocol=envelope.get("protocol", ""),
+        internet_message_id=envelope.get("internet_message_id", ""),
     )
 
 
@@ -263,6 +271,8 @@ def _parties(shard: Shard) -> Iterator[str]:
         yield entity_party(message.entity_id)
     if message.principal:
         yield principal_party(message.principal)
+    if message.internet_message_id:
+        yield internet_message_id_party(message.internet_message_id)
     for delivery in shard.deliveries:
         to = delivery.destination
         yield address_party(to.address)

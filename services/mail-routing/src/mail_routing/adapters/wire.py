@@ -74,6 +74,7 @@ def accepted(message: Message) -> events_pb2.MessageAccepted:
         dsn_return=message.dsn_return,
         require_tls=message.require_tls,
         protocol=message.protocol,
+        internet_message_id=message.internet_message_id,
     )
     setattr(wire, "class", WIRE_CLASSES[message.message_class])  # a word of Python's own
     wire.accepted_at.FromDatetime(message.accepted_at)
@@ -107,6 +108,7 @@ def message(wire: events_pb2.MessageAccepted) -> Message:
         dsn_return=wire.dsn_return,
         require_tls=wire.require_tls,
         protocol=wire.protocol,
+        internet_message_id=wire.internet_message_id,
     )
 
 
@@ -127,6 +129,7 @@ def traced(shard: Shard) -> service_pb2.TraceResponse:
         sender=shard.message.sender,
         size=shard.message.size,
         origin=shard.message.origin.value,
+        internet_message_id=shard.message.internet_message_id,
         outcomes=(_with_history(delivery) for delivery in shard.deliveries),
         decisions=map(decision, shard.treatment.decisions),
     )

@@ -25,9 +25,10 @@ class Accept:
     `Transient` when it could not be made durable.
     """
 
-    def __init__(self, log: AcceptedLog, contents: Contents, limits: AcceptLimits | None = None) -> None:
+    def __init__(self, log: AcceptedLog, contents: Contents, hostname: str, limits: AcceptLimits | None = None) -> None:
         self._log = log
         self._contents = contents
+        self._hostname = hostname
         self._limits = limits or AcceptLimits()
         self._size = telemetry.names.MAIL_SIZE.bind()
 
@@ -50,4 +51,6 @@ class Accept:
             raise errors.Invalid("the mail has passed too many servers", reason="MAIL_LOOP")
         if (stated := classes.stated(mail, present)) is not mail.message_class:
             mail = replace(mail, message_class=stated)
+        if mail.origin.trusted and not mail.internet_message_id and not present.has("message-id"):
+            mail = replace(mail, internet_message_id=message.named_by_us(mail, self._hostname))
         return mail if mail.size <= self._limits.inline_octets else await self._contents.kept_outside(mail)

@@ -9,7 +9,7 @@ from rpc import Caller
 
 from mail_routing.application.accept import Accept
 from mail_routing.application.authorise import Authorise
-from mail_routing.domain import address, message, route
+from mail_routing.domain import address, internet_message_id, message, route
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
 from mail_routing.domain.route import Refusal, Route, Sender
 
@@ -69,5 +69,6 @@ class Submit:
                 origin=Origin.GRPC,
                 smtputf8=not "".join((sender, *recipients)).isascii(),
                 principal=caller.subject,
+                internet_message_id=internet_message_id.of(content),
             )
         )

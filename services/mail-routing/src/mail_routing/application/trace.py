@@ -9,6 +9,7 @@ from rpc import Caller
 from mail_routing.application.ports import Deliveries, People
 from mail_routing.domain.address import canonical
 from mail_routing.domain.delivery import Delivery, Shard
+from mail_routing.domain.internet_message_id import canonical as canonical_id
 
 ADMIN = "mail.admin"
 _DEFAULT_LIMIT = 100
@@ -20,6 +21,7 @@ class Question:
     """Which mails; what is empty does not restrict."""
 
     message_id: str = ""
+    internet_message_id: str = ""
     sender: str = ""
     recipient: str = ""
     limit: int = 0
@@ -27,11 +29,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """How the store names those who take part in a mail."""
+    """How the store names those who take part in a mail, and what it is known by."""
 
     address: Callable[[str], str]
     entity: Callable[[str], str]
     principal: Callable[[str], str]
+    internet_message_id: Callable[[str], str]
 
 
 Audit = Callable[[Caller, str], Awaitable[None]]
@@ -42,7 +45,8 @@ class Trace:
     """Answers shard by shard, newest first: a mail of many recipients comes in several answers.
 
     A sender sees all recipients, a recipient only themself, and an administrator what touches the entity. A mail
-    that the caller may not see is not there.
+    that the caller may not see is not there: `NotFound` where one was named, else it is left out.
+    `Invalid` (LIMIT, MALFORMED_MESSAGE_ID) for what cannot be asked.
     """
 
     def __init__(self, deliveries: Deliveries, people: People, parties: Parties, audit: Audit) -> None:
@@ -54,10 +58,16 @@ class Trace:
     async def __call__(self, caller: Caller, question: Question) -> AsyncIterator[Shard]:
         if question.limit < 0:
             raise errors.Invalid("limit is negative", reason="LIMIT")
+        named = canonical_id(question.internet_message_id)
+        if question.internet_message_id and not named:
+            raise errors.Invalid("not a Message-ID", reason="MALFORMED_MESSAGE_ID")
         own = frozenset(self._people.addresses_of(caller.subject)) if caller.kind == "person" else frozenset()
         found, audited = False, ""
         limit = min(question.limit or _DEFAULT_LIMIT, _MOST)
-        all_of = tuple(self._parties.address(each) for each in (question.sender, question.recipient) if each)
+        all_of = (
+            *((self._parties.internet_message_id(named),) if named else ()),
+            *(self._parties.address(each) for each in (question.sender, question.recipient) if each),
+        )
         any_of = () if question.message_id else self._reach(caller, question, own)
         if not (question.message_id or all_of or any_of):
             return
@@ -71,7 +81,7 @@ class Trace:
                 await self._audit(caller, audited)
             found = True
             yield replace(shard, deliveries=visible)
-        if question.message_id and not found:
+        if (question.message_id or named) and not found:
             raise errors.NotFound("there is no such mail")
 
     def _reach(self, caller: Caller, question: Question, own: frozenset[str]) -> Sequence[str]:
@@ -101,6 +111,9 @@ class Trace:
 
 def _matches(question: Question, shard: Shard) -> bool:
     sender, recipient = canonical(question.sender), canonical(question.recipient)
+    named = canonical_id(question.internet_message_id)
+    if named and shard.message.internet_message_id != named:
+        return False
     if sender and canonical(shard.message.sender) != sender:
         return False
     to = (name for d in shard.deliveries for name in (d.destination.address, d.destination.original))

@@ -66,7 +66,7 @@ def report(progress: Progress, content: bytes, hostname: str) -> Message | None:
     decided = "m" if any(delivery.by for delivery, _ in notices) else ""
     report_id = f"{message.message_id}.dsn{shard.number}.{shard.version}{decided}"
     at = max(delivery.at or message.accepted_at for delivery, _ in notices)
-    boundary = f"=_{report_id}"
+    boundary, named = f"=_{report_id}", f"{report_id}@{hostname}"
     subject, words = _words(notices)
     parts = (
         ("text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable", words),
@@ -79,7 +79,7 @@ def report(progress: Progress, content: bytes, hostname: str) -> Message | None:
         f"To: <{message.sender}>\r\n"
         f"Subject: {subject}\r\n"
         f"Date: {format_datetime(at)}\r\n"
-        f"Message-ID: <{report_id}@{hostname}>\r\n"
+        f"Message-ID: <{named}>\r\n"
         "Auto-Submitted: auto-replied\r\n"
         "MIME-Version: 1.0\r\n"
         f'Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary}"\r\n\r\n'
@@ -95,6 +95,7 @@ def report(progress: Progress, content: bytes, hostname: str) -> Message | None:
         message_class=MessageClass.NORMAL,
         accepted_at=at,
         origin=Origin.DSN,
+        internet_message_id=named,
         smtputf8=not made.isascii(),
     )
 

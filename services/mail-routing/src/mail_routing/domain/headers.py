@@ -29,6 +29,25 @@ class Headers:
         return any(field == name for field, _ in self.fields)
 
 
+class Finder:
+    """Finds the first field of a name without reading the others, where `read` would find it."""
+
+    def __init__(self, name: str) -> None:
+        field = rb"%b[ \t]*:[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n" % name.encode()
+        self._first = re.compile(field, re.IGNORECASE)
+        # It begins with an octet that has no case, to which the search can leap.
+        self._later = re.compile(rb"\n" + field, re.IGNORECASE)
+
+    def __call__(self, content: bytes | bytearray) -> bytes | None:
+        """Its value, folded as it stands; None without such a field, or where it is beyond MAX_OCTETS."""
+        if content.startswith(b"\r\n"):
+            return None
+        empty_line = content.find(b"\r\n\r\n", 0, MAX_OCTETS)
+        end = empty_line + 2 if empty_line >= 0 else min(len(content), MAX_OCTETS)
+        found = self._first.match(content, 0, end) or self._later.search(content, 0, end)
+        return found[1] if found else None
+
+
 def read(content: bytes) -> Headers:
     """Read the fields up to the empty line, or the end of the mail.
 

@@ -74,6 +74,7 @@ class Message:
     dsn_return: str = ""
     require_tls: bool = False  # next hops get it over verified TLS or not at all
     protocol: str = ""  # how it came in (RFC 3848); empty: not known
+    internet_message_id: str = ""  # its Message-ID, canonical; empty: none that can be kept
 
 
 def sound(content: bytes | bytearray) -> bool:
@@ -109,8 +110,13 @@ def added_fields(message: Message, present: Headers, hostname: str, traceparent:
         if not present.has("date"):
             fields += f"Date: {format_datetime(message.accepted_at)}\r\n".encode()
         if not present.has("message-id"):
-            fields += f"Message-ID: <{message.message_id}@{hostname}>\r\n".encode()
+            fields += f"Message-ID: <{message.internet_message_id or named_by_us(message, hostname)}>\r\n".encode()
     return fields
+
+
+def named_by_us(message: Message, hostname: str) -> str:
+    """The Message-ID that a mail of ours gets where its author left it out."""
+    return f"{message.message_id}@{hostname}"
 
 
 def hops(present: Headers) -> int:

@@ -30,7 +30,7 @@ def asking(shard: Shard, waiting: Delivery, to: Sequence[str], hostname: str) ->
     """
     message, wanted = shard.message, moderation.moderation_id(shard, waiting.destination)
     notice_id = f"{wanted.replace(':', '.')}.moderation"
-    at = waiting.at or message.accepted_at
+    at, named = waiting.at or message.accepted_at, f"{notice_id}@{hostname}"
     text = _TEXT.format(
         sender=message.sender,
         unproven_in_portuguese="" if message.origin.trusted else " (remetente por confirmar)",
@@ -45,7 +45,7 @@ def asking(shard: Shard, waiting: Delivery, to: Sequence[str], hostname: str) ->
         "To: moderators:;\r\n"
         "Subject: =?utf-8?q?Mail_=C3=A0_espera_de_modera=C3=A7=C3=A3o?= / Mail waiting for moderation\r\n"
         f"Date: {format_datetime(at)}\r\n"
-        f"Message-ID: <{notice_id}@{hostname}>\r\n"
+        f"Message-ID: <{named}>\r\n"
         "Auto-Submitted: auto-generated\r\n"
         "MIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
@@ -62,6 +62,7 @@ def asking(shard: Shard, waiting: Delivery, to: Sequence[str], hostname: str) ->
         message_class=MessageClass.NORMAL,
         accepted_at=at,
         origin=Origin.DSN,
+        internet_message_id=named,
     )
 
 

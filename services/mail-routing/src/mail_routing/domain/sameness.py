@@ -5,15 +5,14 @@ has said that it is the same. Anything else is a mail of its own, however equal.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from mail_routing.domain import headers
 from mail_routing.domain.message import Message, Recipient
 
-_DATE = re.compile(rb"(?:^|\n)date[ \t]*:([^\r\n]*)\r\n", re.IGNORECASE)
-_MESSAGE_ID = re.compile(rb"(?:^|\n)message-id[ \t]*:[ \t]*[^ \t\r\n]", re.IGNORECASE)
+_DATE = headers.Finder("date")
 _BEFORE, _AFTER = timedelta(days=6), timedelta(days=1)
 """How far the Date of a mail that may come again is from now at most: clients try for five days."""
 _FRESH = timedelta(seconds=10)
@@ -22,18 +21,22 @@ _FIXED = 0xF << 76 | 0b11 << 62
 
 
 def same_id(
-    envelope: Sequence[str], recipients: Sequence[Recipient], content: bytes | bytearray, now: datetime
+    envelope: Sequence[str],
+    recipients: Sequence[Recipient],
+    content: bytes | bytearray,
+    internet_message_id: str,
+    now: datetime,
 ) -> str | None:
     """The id that the same mail gets again, of the form of a UUIDv7; None for one that is on its own.
 
-    `envelope` is what else the client said that makes it another mail, such as the reverse path.
+    `envelope` is what else the client said that makes it another mail, such as the reverse path;
+    `internet_message_id` is the one of the content, "" without.
     """
-    end = content.find(b"\r\n\r\n") + 2
-    date = _DATE.search(content, 0, end)
-    if date is None or _MESSAGE_ID.search(content, 0, end) is None:
+    date = _DATE(content) if internet_message_id else None
+    if date is None:
         return None
     try:
-        at = parsedate_to_datetime(date[1].decode("ascii", "replace"))
+        at = parsedate_to_datetime(date.decode("ascii", "replace"))
         if not now - _BEFORE < at < now + _AFTER:
             return None
     except (TypeError, ValueError, OverflowError):  # no date, or one without a zone

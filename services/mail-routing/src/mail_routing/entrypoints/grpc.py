@@ -48,6 +48,8 @@ class MailApi(AccessApi, RulesApi):
         )
 
     async def Trace(self, request: pb.TraceRequest, context: Any) -> AsyncIterator[pb.TraceResponse]:
-        question = Question(request.message_id, request.sender, request.recipient, request.limit)
+        question = Question(
+            request.message_id, request.internet_message_id, request.sender, request.recipient, request.limit
+        )
         async for shard in self._trace(rpc.caller(), question):
             yield wire.traced(shard)

@@ -13,7 +13,7 @@ from rpc import Caller
 from mail_routing.application.accept import Accept
 from mail_routing.application.authenticate import Authenticate, Credentials
 from mail_routing.application.authorise import Authorise
-from mail_routing.domain import address, route
+from mail_routing.domain import address, internet_message_id, route
 from mail_routing.domain.message import Message, MessageClass, Origin, transmission
 from mail_routing.domain.pace import Pace
 from mail_routing.domain.quota import Quotas, RateOf
@@ -177,9 +177,10 @@ class Reception:
         self.quotas.spend(admission.who(mail), self.clock(), octets=len(content))
         principal, now = caller.subject if caller else "", self._now()
         recipients = tuple(transaction.recipients.values())
+        named = internet_message_id.of(content)
         envelope = (mail.sender, principal, str(admission.trusted), mail.envelope_id, mail.returned)
         return Message(
-            message_id=same_id(envelope, recipients, content, now) or self._new_id(),
+            message_id=same_id(envelope, recipients, content, named, now) or self._new_id(),
             entity_id=self.entity_of(mail.sender, caller),
             sender=mail.sender,
             recipients=recipients,
@@ -199,6 +200,7 @@ class Reception:
                 authenticated=caller is not None,
                 smtputf8=mail.smtputf8,
             ),
+            internet_message_id=named,
         )
 
     def entity_of(self, sender: str, caller: Caller | None) -> str:
