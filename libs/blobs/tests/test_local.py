@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from blobs import FileVault, GivenMasters, LocalBlobs, MasterFile, WrappedKeyring, master_key
-from errors import Invalid, Transient
+from errors import Invalid, NotFound, Transient
 from testkit.small_disk import NoDisk, small_disk
 
 PUT = """
@@ -95,6 +95,17 @@ async def test_what_is_kept_takes_no_more_of_the_disk_than_it_needs(tmp_path: Pa
     await blobs.put("e01", pieces())
     (path,) = files(tmp_path / "content")
     assert path.stat().st_blocks * 512 <= path.stat().st_size + (64 << 10)
+
+
+async def test_a_new_draft_that_a_power_cut_has_emptied_is_gone(tmp_path: Path) -> None:
+    blobs = opened(tmp_path)
+    await blobs.prepare()
+    draft = await blobs.begin("e01")
+    (path,) = files(tmp_path / "incoming")
+    os.truncate(path, 0)
+    with pytest.raises(NotFound, match="no such draft"):
+        async with blobs.resume(draft):
+            pass
 
 
 async def test_a_disk_that_does_not_work_is_transient(tmp_path: Path) -> None:

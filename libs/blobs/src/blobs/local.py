@@ -14,7 +14,7 @@ from errors import Conflict, NotFound
 from blobs.files import disk, expect, locked, start_writing, sync_folder
 from blobs.keyring import Keyring
 from blobs.sealed import SealedBlobs
-from blobs.sealing import HEADER, SEALED_CHUNK, Sealed
+from blobs.sealing import EMPTY, HEADER, SEALED_CHUNK, Sealed
 from blobs.shelf import Kept
 
 _INCOMING: Final = "incoming"
@@ -78,6 +78,9 @@ class _Folder:
                 os.close(file)
                 raise Conflict("Somebody else writes this draft.", reason="DRAFT_BUSY") from None
             header = os.pread(file, HEADER, 0)
+        if len(header) < HEADER:  # a power cut has taken it before anything came
+            os.close(file)
+            raise NotFound("There is no such draft.", reason="NO_SUCH_DRAFT")
         return _File(draft_id, header, path, file, self._content / scope, self._lock(scope), self._now)
 
     async def header(self, scope: str, name: str) -> bytes | None:
@@ -199,9 +202,11 @@ class _File:
         await asyncio.to_thread(self._write, sealed)
 
     async def hold(self, tail: Sealed) -> None:
+        """A draft into which nothing has come is not synced: a power cut may take it, and nothing of it is lost."""
         with disk():
             os.truncate(self._handle, self._end + _written(self._handle, [tail], self._end))
-            await asyncio.to_thread(os.fsync, self._handle)
+            if self._end + len(tail) > HEADER + EMPTY:
+                await asyncio.to_thread(os.fsync, self._handle)
             _set_time(self._handle, self._now())
 
     async def ends_with(self, tail: Sealed) -> bool:

@@ -30,7 +30,9 @@ CHUNK: Final = 256 << 10
 """Bytes of content in a chunk; the last one may be shorter, and of no content it is empty."""
 NONCE: Final = 12
 TAG: Final = 16
-SEALED_CHUNK: Final = NONCE + CHUNK + TAG
+EMPTY: Final = NONCE + TAG
+"""Bytes of a sealed chunk without content."""
+SEALED_CHUNK: Final = CHUNK + EMPTY
 
 _MAGIC: Final = b"RSB2"
 _NAMING: Final = b"rossio.content"
