@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -34,9 +35,10 @@ from devstack.tansu import Tansu
 from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
 
-SIZE: Final = 64 << 20
 CHUNK: Final = 256 << 10
 ROUNDS: Final = 7
+SIZES: Final = {"": 64 << 20, ", 256 MiB": 256 << 20, ", 4 MiB": 4 << 20}
+"""What is added to the names of the rows, and the bytes of a file."""
 LARGE: Final = 5 << 30
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -80,7 +82,7 @@ def measure() -> list[dict[str, Any]]:
         only_api = {"ROLES": "api"}  # as in the charts: who looks into files is another process
         around = Surroundings(tansu.bootstrap, mongo.uri, issuer, idempotence=False)
         document = stack.enter_context(_running(ServiceProgram(kind, place / "document", around, settings=only_api)))
-        return asyncio.run(_compare(nginx, document, issuer.token("p1", entity="e01")))
+        return asyncio.run(_measure(nginx, document, issuer.token("p1", entity="e01")))
 
 
 @contextmanager
@@ -92,31 +94,38 @@ def _running(program: Any) -> Iterator[Any]:
         program.kill()
 
 
-async def _compare(nginx: Nginx, document: ServiceProgram, token: str) -> list[dict[str, Any]]:
+async def _measure(nginx: Nginx, document: ServiceProgram, token: str) -> list[dict[str, Any]]:
     stub = DocumentServiceStub(rpc.channel(document.grpc, token=lambda: token))
     space = (await stub.CreateSpace(pb.CreateSpaceRequest(request_id=uuid4().hex, name="bench"))).space.space_id
+    rows = [await _compare(nginx, document, stub, space, token, *each) for each in SIZES.items()]
+    return [*chain(*rows), await _large(stub, document, space, token)]
+
+
+async def _compare(
+    nginx: Nginx, document: ServiceProgram, stub: DocumentServiceStub, space: str, token: str, of: str, size: int
+) -> list[dict[str, Any]]:
     ours: list[dict[str, float]] = []
     peer: list[dict[str, float]] = []
     address = document.addresses["HTTP_ADDRESS"]
     for number in range(ROUNDS + 1):
-        content = os.urandom(SIZE)
+        name, content = f"{number}{of}", os.urandom(size)
         alone = _alone(nginx.folder / "alone", content)
         put, get = _Watch(nginx), _Watch(nginx)
         with put:
-            _http(f"{LOOPBACK}:{nginx.port}", "PUT", f"/{number}", content)
-        synced = put.wall + _sync(nginx.folder / "dav" / str(number))
+            _http(f"{LOOPBACK}:{nginx.port}", "PUT", f"/{size}.{number}", content)
+        synced = put.wall + _sync(nginx.folder / "dav" / f"{size}.{number}")
         with get:
-            _http(f"{LOOPBACK}:{nginx.port}", "GET", f"/{number}")
+            _http(f"{LOOPBACK}:{nginx.port}", "GET", f"/{size}.{number}", size=size)
         of_nginx = {"put": put.wall, "put_synced": synced, "put_cpu": put.cpu, "get": get.wall, "get_cpu": get.cpu}
         peer.append({**of_nginx, "tus": put.wall, "tus_cpu": put.cpu, "alone": put.wall})
         put, tus, get = _Watch(document), _Watch(document), _Watch(document)
         with put:
-            node = (await stub.Upload(_parts(space, str(number), _cut(content), SIZE))).node
+            node = (await stub.Upload(_parts(space, name, _cut(content), size))).node
         with get:
-            await asyncio.to_thread(_http, address, "GET", f"/files/{node.node_id}", token=token)
-        content = os.urandom(SIZE)  # what is there already would be quicker
+            await asyncio.to_thread(_http, address, "GET", f"/files/{node.node_id}", token=token, size=size)
+        content = os.urandom(size)  # what is there already would be quicker
         with tus:
-            await asyncio.to_thread(_tus, address, space, f"tus {number}", content, token)
+            await asyncio.to_thread(_tus, address, space, f"tus {name}", content, token)
         of_ours = {"put": put.wall, "put_synced": put.wall, "put_cpu": put.cpu, "get": get.wall, "get_cpu": get.cpu}
         ours.append({**of_ours, "tus": tus.wall, "tus_cpu": tus.cpu, "alone": alone})
     rows = {
@@ -129,8 +138,7 @@ async def _compare(nginx: Nginx, document: ServiceProgram, token: str) -> list[d
         "get": ("GET", ">= 0.5"),
         "get_cpu": ("GET per CPU", ""),
     }
-    found = [_row(name, _rate(ours, key), _rate(peer, key), aim) for key, (name, aim) in rows.items()]
-    return [*found, await _large(stub, document, space, token)]
+    return [_row(name + of, _rate(ours, key, size), _rate(peer, key, size), aim) for key, (name, aim) in rows.items()]
 
 
 async def _large(stub: DocumentServiceStub, document: ServiceProgram, space: str, token: str) -> dict[str, Any]:
@@ -177,21 +185,19 @@ class _Watch:
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _rate(rounds: list[dict[str, float]], key: str) -> float:
+def _rate(rounds: list[dict[str, float]], key: str, size: int) -> float:
     """MB a second; the first round warms up."""
-    return SIZE / 1e6 / statistics.median(measured[key] for measured in rounds[1:])
+    return size / 1e6 / statistics.median(measured[key] for measured in rounds[1:])
 
 
 def _row(metric: str, ours: float, peer: float, aim: str) -> dict[str, Any]:
-    note = f"nginx WebDAV, {SIZE >> 20} MiB files, median of {ROUNDS}"
+    note = f"nginx WebDAV; files of 64 MiB where no other size stands; median of {ROUNDS}"
     return {
         "metric": metric, "ours": ours, "peer": peer, "ratio": ours / peer, "unit": "MB/s", "aim": aim, "note": note
     }  # fmt: skip
 
 
-def _http(
-    address: str, method: str, path: str, body: bytes | None = None, *, token: str = "", size: int = SIZE
-) -> None:
+def _http(address: str, method: str, path: str, body: bytes | None = None, *, token: str = "", size: int = 0) -> None:
     connection = http.client.HTTPConnection(address)
     connection.request(method, path, body, {"Authorization": f"Bearer {token}"})
     answer = connection.getresponse()
