@@ -138,7 +138,10 @@ async def _compare(
         "get": ("GET", ">= 0.5"),
         "get_cpu": ("GET per CPU", ""),
     }
-    return [_row(name + of, _rate(ours, key, size), _rate(peer, key, size), aim) for key, (name, aim) in rows.items()]
+    return [
+        _row(name + of, _rate(ours, key, size), _rate(peer, key, size), "" if of else aim)
+        for key, (name, aim) in rows.items()
+    ]
 
 
 async def _large(stub: DocumentServiceStub, document: ServiceProgram, space: str, token: str) -> dict[str, Any]:
