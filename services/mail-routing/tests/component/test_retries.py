@@ -58,6 +58,16 @@ async def test_a_client_that_breaks_off_and_comes_back_has_sent_one_mail(mail: M
     assert len(await traced(caller)) == before + 1
 
 
+async def test_who_comes_back_at_once_has_sent_one_mail_to_the_next_hop_too(mail: Mail) -> None:
+    mark = marker()
+    octets = content(mark, 0, b"hello\r\n")
+    async with sinking(mail.sink_port) as sink:
+        for _ in range(3):
+            await asyncio.to_thread(mail.send, address(ANA), ["x@sink.test"], octets, TRUSTED)
+        await settled(mail)
+        assert len(sink.with_marker(mark)) == 1
+
+
 async def test_who_comes_back_at_once_after_the_death_of_a_process_is_in_the_mailbox_once(mail: Mail) -> None:
     mark = marker()
     octets, to = content(mark, 0, b"hello\r\n"), [address(RUI), address(EVA)]

@@ -38,14 +38,9 @@ class Known:
     async def take_bounce(self, message: Message, reading: object) -> None: ...
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-@pytest.mark.parametrize("origin", list(Origin))
-async def test_only_a_mail_whose_id_is_its_own_and_whose_record_is_fresh_is_not_looked_up(
-    origin: Origin, fresh: bool
-) -> None:
-    known: Any = Known()
+def delivering(known: Any) -> Deliver:
     nothing: Any = None
-    deliver = Deliver(
+    return Deliver(
         Route(nothing),
         known.apply_rules,
         known.attempt,
@@ -55,8 +50,27 @@ async def test_only_a_mail_whose_id_is_its_own_and_whose_record_is_fresh_is_not_
         now=lambda: NOW,
         new_id=lambda: "x",
     )
+
+
+def mail(origin: Origin) -> Message:
     to = (Recipient("ana@a.test"),)
-    mail = Message("m", "ea", "rui@a.test", to, b"x", 1, MessageClass.NORMAL, NOW, origin)
-    await deliver(mail, fresh=fresh)
+    return Message("m", "ea", "rui@a.test", to, b"x", 1, MessageClass.NORMAL, NOW, origin)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("origin", list(Origin))
+async def test_only_a_mail_whose_id_is_its_own_and_whose_record_is_fresh_is_not_looked_up(
+    origin: Origin, fresh: bool
+) -> None:
+    known: Any = Known()
+    await delivering(known)(mail(origin), fresh=fresh)
     unknown = fresh and origin in {Origin.SMTP, Origin.SUBMISSION}
     assert known.asked == (["attempt", "begin"] if unknown else ["seen", "report"])
+
+
+async def test_a_mail_that_is_handed_in_twice_at_once_is_looked_up_the_second_time() -> None:
+    known: Any = Known()
+    deliver = delivering(known)
+    for _ in range(2):
+        await deliver(mail(Origin.SMTP), fresh=True)
+    assert known.asked == ["attempt", "begin", "seen", "report"]

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from mail_routing.domain import internet_message_id, sameness
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
-from mail_routing.domain.sameness import begun_at, may_have_come_before
+from mail_routing.domain.sameness import Lately, begun_at, may_have_come_before
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ENVELOPE = ("ana@a.test", "", "", "")
@@ -81,3 +81,11 @@ def test_what_was_written_a_while_ago_may_have_come_before(ago: int, before: boo
 
 def test_an_id_of_another_form_is_of_the_time_when_the_mail_came() -> None:
     assert not may_have_come_before(mail("m"))
+
+
+def test_the_first_of_too_many_ids_are_forgotten() -> None:
+    lately = Lately()
+    for number in range(20_000):
+        lately.add(str(number))
+    assert "19999" in lately
+    assert "0" not in lately

@@ -18,7 +18,7 @@ from mail_routing.domain.delivery import SHARD_RECIPIENTS, Delivery, Plan, Shard
 from mail_routing.domain.destinations import Resolved
 from mail_routing.domain.message import Message
 from mail_routing.domain.route import Destination, Route, Sender
-from mail_routing.domain.sameness import may_have_come_before
+from mail_routing.domain.sameness import Lately, may_have_come_before
 from mail_routing.domain.treatment import MODERATED, NONE, Treatment
 
 Part = tuple[Treatment, tuple[Delivery, ...]]
@@ -52,19 +52,21 @@ class Deliver:
         self._now = now
         self._new_id = new_id
         self._take_bounce = take_bounce
+        self._lately = Lately()
 
     async def __call__(self, message: Message, *, fresh: bool = False) -> None:
         """`fresh`: nobody has had its record before, so that the store need not be asked about a new mail by SMTP.
 
         The id of one that was submitted, or that we report with, may stand on the stream twice, and so may that of a
-        mail that its client has had for some time.
+        mail that its client has had for some time, or has handed in twice at once: that comes to the same process.
         """
         if not message.recipients or not message.size:
             raise errors.Invalid("an accepted mail without recipients or content", reason="EMPTY_MAIL")
         new = fresh and message.origin.unique and not may_have_come_before(message)
-        if not new and await self._deliveries.seen(message.message_id):
+        if (not new or message.message_id in self._lately) and await self._deliveries.seen(message.message_id):
             await self._deliveries.report(message.message_id)
             return
+        self._lately.add(message.message_id)
         reading = Reading(self._contents, message)
         await self._take_bounce(message, reading)
         sender = Sender(message.sender, message.origin.trusted, reports=not message.sender)

@@ -61,3 +61,20 @@ def begun_at(message: Message) -> datetime:
 def may_have_come_before(message: Message) -> bool:
     """Whether it was written so long before it came in that a client may have tried already."""
     return abs(message.accepted_at - begun_at(message)) > _FRESH
+
+
+class Lately:
+    """The ids of the last mails that were handled here, as many as a process has in so short a time."""
+
+    _MOST = 16_384
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._ids
+
+    def add(self, message_id: str) -> None:
+        self._ids[message_id] = None
+        if len(self._ids) > self._MOST:
+            del self._ids[next(iter(self._ids))]
