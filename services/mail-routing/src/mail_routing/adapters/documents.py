@@ -28,6 +28,8 @@ Document = dict[str, Any]
 
 DUE: Final = {MessageClass.NORMAL: "due", MessageClass.URGENT: "due_urgent", MessageClass.BULK: "due_bulk"}
 """The field that says when a mail of the class is tried again."""
+WITHOUT_CONTENT: Final = {"outbox": False, "content": False}
+"""The projection for whoever asks what became of a mail."""
 _FLAGS = ("held", "urged", "claimed")
 
 

@@ -13,8 +13,6 @@ from mail_routing.domain import queue
 from mail_routing.domain.delivery import Progress, Shard
 from mail_routing.domain.queue import Filter
 
-_SHOWN = {"outbox": False, "content": False}
-
 
 class StoredQueue:
     """`Queue` on the collection of the deliveries."""
@@ -28,12 +26,14 @@ class StoredQueue:
         query: documents.Document = {"queued": queue.key(scope, wanted)}
         if wanted.message_class:
             query["message.class"] = wanted.message_class.value
-        page = await self._collection.page(query, "queued_at", after, limit, projection=_SHOWN)
+        page = await self._collection.page(query, "queued_at", after, limit, projection=documents.WITHOUT_CONTENT)
         return [documents.shard(found) for found in page.documents], page.after
 
     async def entries(self, ids: Sequence[str]) -> list[Shard]:
         query = {"_id": {"$in": list(ids)}}
-        return [documents.shard(found) async for found in self._collection.find(query, projection=_SHOWN)]
+        return [
+            documents.shard(found) async for found in self._collection.find(query, projection=documents.WITHOUT_CONTENT)
+        ]
 
     async def act(self, act: Act, changes: Sequence[Progress]) -> int:
         done = await self._collection.bulk(
