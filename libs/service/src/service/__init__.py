@@ -16,6 +16,7 @@ A service's main.py is its wiring::
 
 from service.addresses import CannotStart, binding, host_and_port
 from service.app import App
+from service.housekeeping import Chore, Housekeeping
 from service.lifecycle import Component, Stage
 from service.process import run
 from service.settings import Address, Settings, WrongSettings
@@ -24,7 +25,9 @@ __all__ = [
     "Address",
     "App",
     "CannotStart",
+    "Chore",
     "Component",
+    "Housekeeping",
     "Settings",
     "Stage",
     "WrongSettings",

@@ -48,7 +48,6 @@ from document.domain.quota import UNLIMITED
 from document.entrypoints import changes, keys, searching, transfer
 from document.entrypoints.acting import Acting
 from document.entrypoints.grpc import SERVICE, DocumentApi
-from document.entrypoints.housekeeping import Chore, Housekeeping
 from document.entrypoints.http import HttpApi
 from document.entrypoints.indexing import Indexing
 from document.settings import Settings
@@ -132,13 +131,13 @@ def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Co
     rests = timedelta(seconds=settings.purge_rests_seconds)
     referred = Referred(nodes, parts.texts)
     chores = [
-        Chore("links that end", _OFTEN, TellEnding(nodes, links)),
-        Chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests)),
-        Chore("upload expiry", 60.0, resumable.expire),
-        Chore("collection", often, lambda at: content.collect(referred, at - grace)),
-        Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
+        service.Chore("links that end", _OFTEN, TellEnding(nodes, links)),
+        service.Chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests)),
+        service.Chore("upload expiry", 60.0, resumable.expire),
+        service.Chore("collection", often, lambda at: content.collect(referred, at - grace)),
+        service.Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
     ]
-    app.add(Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
+    app.add(service.Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
 
 
 def _links_url(settings: Settings) -> str:

@@ -60,7 +60,6 @@ from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc, grpc_moderation, grpc_queue
-from mail_routing.entrypoints.collecting import Collecting
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
@@ -200,8 +199,8 @@ def build(app: service.App[Settings]) -> None:
             )
             resume = Resume(deliveries, attempt, after_moderation, next_hop, now=now, jitter=jitter)
             app.add(resume, "retry", service.Stage.CONSUMER)
-            collection = collecting(settings, contents, StoredContentUsers(deliveries.collection))
-            app.add(collection, "collection of content", service.Stage.CONSUMER)
+            chore = collection(settings, contents, StoredContentUsers(deliveries.collection))
+            app.add(service.Housekeeping([chore], now), "housekeeping", service.Stage.CONSUMER)
 
 
 def moderation(
@@ -228,12 +227,12 @@ def next_hops(settings: Settings) -> NextHops:
     )
 
 
-def collecting(settings: Settings, contents: BlobContents, users: StoredContentUsers) -> Collecting:
+def collection(settings: Settings, contents: BlobContents, users: StoredContentUsers) -> service.Chore:
     after = timedelta(seconds=settings.collect_after_seconds)
     unrecorded_after = timedelta(seconds=settings.collect_unrecorded_after_seconds)
     collect = CollectContents(contents, users, after=after, unrecorded_after=unrecorded_after)
     often = min(_COLLECT_EVERY_SECONDS, settings.collect_after_seconds)
-    return Collecting(collect, now, every_seconds=often)
+    return service.Chore("collection of content", often, collect)
 
 
 def smtp_client(settings: Settings) -> SmtpClient:
