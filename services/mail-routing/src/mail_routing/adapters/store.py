@@ -1,6 +1,6 @@
 """The store of shards: one document each, written in groups, with the facts that follow in its outbox."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
 import errors
@@ -86,10 +86,9 @@ class StoredDeliveries:
             async for found in self.collection.find(query, limit=limit, projection=shown)
         ]
 
-    async def postpone(self, lane: MessageClass, until: Mapping[str, datetime], now: datetime) -> None:
+    async def postpone(self, lane: MessageClass, ids: Sequence[str], until: datetime, now: datetime) -> None:
         field = documents.DUE[lane]
-        changes = [Change(one, {"$set": {field: due}}, {field: {"$lte": now}}) for one, due in until.items()]
-        await self.collection.bulk(changes)
+        await self.collection.update_all(ids, {"$set": {field: until}}, where={field: {"$lte": now}})
 
     async def claim(self, lane: MessageClass, shard_id: str, now: datetime, until: datetime) -> Shard | None:
         field = documents.DUE[lane]

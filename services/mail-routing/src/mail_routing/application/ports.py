@@ -206,8 +206,8 @@ class Deliveries(Protocol):
         """Shards of the class whose time has come."""
         ...
 
-    async def postpone(self, lane: MessageClass, until: Mapping[str, datetime], now: datetime) -> None:
-        """Make these shards, given by id and not claimed since, due at another time."""
+    async def postpone(self, lane: MessageClass, ids: Sequence[str], until: datetime, now: datetime) -> None:
+        """Make these shards due at another time, those that were claimed since left as they are."""
 
     async def claim(self, lane: MessageClass, shard_id: str, now: datetime, until: datetime) -> Shard | None:
         """The shard, which is not due for others before `until`; None when another was faster."""
