@@ -83,6 +83,7 @@ def build(app: service.App[Settings]) -> None:
     documents, usages, epochs = app.collection("nodes", INDEXES), app.collection("usages"), app.collection("epochs")
     limits = {"space": settings.space_quota_bytes or UNLIMITED, "entity": settings.entity_quota_bytes or UNLIMITED}
     meter = Meter(UsageStore(usages, documents, limits), now)
+    app.add(meter, "meter")
     content, directory = app.blobs(), DirectoryOfView(app.feed().view)
     parts = Parts(
         documents=documents,

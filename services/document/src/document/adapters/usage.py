@@ -172,7 +172,7 @@ class MeteredNodes(NodeStore):
         except Conflict:
             await self._meter.settle([charge], made=[])
             raise
-        await self._meter.settle([charge], made=[charge])
+        self._meter.settle_soon(charge)
 
 
 def _usage(document: Document) -> Usage:
