@@ -51,6 +51,15 @@ IMPURE = (
 DOMAIN = [path for path in SOURCES if "/domain/" in path.as_posix() and "services" in path.parts]
 
 
+STORED = [path for path in SOURCES if "/adapters/" in path.as_posix() and "src" in path.parts]
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_is_stored_is_read_by_the_fields_that_are_known(path: Path) -> None:
+    """While a release is rolled out or back, the store holds fields of a later one: `store.known` passes over them."""
+    assert not re.findall(r"(?:(?<![.\w])[A-Z]\w*|\])\(\s*\*\*", path.read_text())
+
+
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_domain_neither_waits_nor_asks_for_time_chance_or_ids(path: Path) -> None:
     text = path.read_text()

@@ -10,7 +10,7 @@ from errors import Conflict
 from messaging import fact, new_id
 from rossio.document.v1 import document_pb2
 from rossio.governance.v1.audit_pb2 import ActionAudited
-from store import Collection
+from store import Collection, known
 
 from document.domain.key_acts import KeyAct, Receipt, Rotated, Shredded
 
@@ -45,7 +45,7 @@ class KeyActStore:
 
     async def receipt(self, act_id: str) -> Receipt | None:
         document = await self._acts.get(act_id)
-        return Receipt(**document["receipt"]) if document else None
+        return known(Receipt, document["receipt"]) if document else None
 
     async def add(self, key_act: KeyAct) -> Receipt:
         receipt = self._signer.receipt(_statement(key_act))

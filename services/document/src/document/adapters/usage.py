@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from errors import Conflict, NotFound
-from store import Collection, Document
+from store import Collection, Document, known
 
 from document.adapters import wire
 from document.adapters.store import NodeStore
@@ -176,7 +176,7 @@ class MeteredNodes(NodeStore):
 
 
 def _usage(document: Document) -> Usage:
-    pending = tuple(Charge(**charge) for charge in document["pending"])
+    pending = tuple(known(Charge, charge) for charge in document["pending"])
     return Usage(document["used"], document["limit"], pending)
 
 
