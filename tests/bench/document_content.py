@@ -37,7 +37,7 @@ from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import DocumentServiceStub
 
 CHUNK: Final = 256 << 10
-ROUNDS: Final = 7
+ROUNDS: Final = 11
 SIZES: Final = {"": 64 << 20, ", 256 MiB": 256 << 20, ", 4 MiB": 4 << 20}
 """What is added to the names of the rows, and the bytes of a file."""
 LARGE: Final = 5 << 30
