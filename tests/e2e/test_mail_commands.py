@@ -26,13 +26,13 @@ RULE = {
 }
 
 
-async def rossio(running: Running, token: str, *arguments: str) -> str:
+async def rossio(running: Running, token: str, *arguments: str, **settings: str) -> str:
     """What the command prints, when it succeeds."""
     endpoints = ",".join(f"{name}={address}" for name, address in running.stage.stack.endpoints.items())
     program = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("rossio"),
         *arguments,
-        env=os.environ | {"ROSSIO_ENDPOINTS": endpoints, "ROSSIO_TOKEN": token, "COLUMNS": "400"},
+        env=os.environ | {"ROSSIO_ENDPOINTS": endpoints, "ROSSIO_TOKEN": token, "COLUMNS": "400"} | settings,
         cwd=running.suite.folder.parent,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -153,7 +153,7 @@ async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells
     admin = running.suite.issuer.token(sender.person_id, entity="e10", roles=["mail.admin"])
     addresses = sender.addresses[0], recipient.addresses[0]
     box = Path(running.stage.stack.maildirs) / "e10" / recipient.person_id
-    box.parent.mkdir(exist_ok=True)
+    box.parent.mkdir(parents=True, exist_ok=True)
     box.touch()  # a mailbox that cannot be written
 
     async def mail(*arguments: str) -> str:
@@ -239,6 +239,20 @@ async def test_a_mail_is_traced_by_the_message_id_that_its_readers_see(running: 
             assert f"Message-ID: {wanted if wanted == given else f'<{named}>'}" in told
     stranger = running.suite.issuer.token(other.person_id, entity="e11")
     assert await traced(stranger, named) is None
+
+
+async def test_a_sender_who_writes_markup_is_traced_like_any_other(running: Running) -> None:
+    recipient = running.stage.cast.person("e12")
+    token = running.suite.issuer.token(recipient.person_id, entity="e12")
+    sender = '"[red]x[/nope]"@else.test'
+    addresses = sender, recipient.addresses[0]
+    await asyncio.to_thread(hand_over, running.stage.stack.smtp, *addresses, b"From: x\r\n\r\nhello\r\n")
+
+    async def traced() -> str:
+        """As on a terminal, where markup would count."""
+        return await rossio(running, token, "mail", "trace", "--recipient", addresses[1], FORCE_COLOR="1")
+
+    assert f"from <{sender}>" in await until("the mail is traced", traced)
 
 
 async def test_where_a_mail_would_go_is_told_step_by_step(running: Running) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Annotated, ParamSpec, TypeVar
@@ -13,7 +14,10 @@ from rich.table import Table
 P = ParamSpec("P")
 T = TypeVar("T")
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+# Nearly all that is printed was written by others: markup is for the few lines that say so.
+console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+_STEERING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 As = Annotated[str | None, typer.Option("--as", help="Who is asking: address or id of a person of the embedded stack.")]
 
 
@@ -30,18 +34,41 @@ def sync(command: Callable[P, Awaitable[T]]) -> Callable[P, T]:
     return run
 
 
+def shown(what: object, but: str = "") -> str:
+    r"""Text as a terminal may have it, whoever wrote it: a character that would steer the terminal, begin a line or
+    turn the direction of reading stands there as `\x1b`. Those in `but` stay.
+    """
+    text = str(what)
+    return text if text.isprintable() else "".join(each if each in but else _seen(each) for each in text)
+
+
+def _seen(character: str) -> str:
+    steers = character in _TURNING or unicodedata.category(character) in _STEERING
+    return character.encode("unicode_escape").decode() if steers else character
+
+
+def tell(what: str) -> None:
+    """Prints text of several lines that others wrote."""
+    print(shown(what.replace("\r\n", "\n"), but="\n\t"), flush=True)
+
+
+def line(*cells: object) -> None:
+    """Prints a row as programs read it."""
+    print("\t".join(map(shown, cells)), flush=True)
+
+
 def note(what: str) -> None:
     """Says what is for people and no part of the result, beside it."""
-    print(what, file=sys.stderr)
+    print(shown(what), file=sys.stderr)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Prints rows as a table on a terminal, and tab-separated elsewhere, so that programs can read it."""
     if not console.is_terminal:
         for row in rows:
-            print("\t".join(str(cell) for cell in row))
+            line(*row)
         return
     drawn = Table(*columns, box=None, header_style="bold")
     for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
+        drawn.add_row(*map(shown, row))
     console.print(drawn)

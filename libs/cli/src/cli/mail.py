@@ -14,7 +14,7 @@ from rossio.mail.v1 import events_pb2, service_pb2
 
 from cli import mail_access, mail_moderation, mail_queue, mail_rules
 from cli.client import connect
-from cli.command import As, console, note, sync, table
+from cli.command import As, console, note, shown, sync, table, tell
 
 app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
 app.add_typer(mail_queue.app, name="queue")
@@ -115,15 +115,16 @@ async def trace(
         request.message_id = message_id
     async with connect(caller) as client:
         async for found in client.mail.Trace(request):
-            console.print(f"[bold]{found.message_id}[/] from <{found.sender}> {found.accepted_at.ToJsonString()}")
+            came = f"{found.message_id} from <{found.sender}> {found.accepted_at.ToJsonString()}"
+            console.print(shown(came), style="bold")
             if found.internet_message_id:
-                console.print(f"  Message-ID: <{found.internet_message_id}>", markup=False)
+                tell(f"  Message-ID: <{shown(found.internet_message_id)}>")
             table(
                 ("at", "to", "by", "attempt", "state", "status", "reply"),
                 (row for outcome in found.outcomes for row in _attempts(outcome)),
             )
             for decision in found.decisions:
-                console.print(f"  rule {decision.name!r} ({decision.scope or 'ministry'}): {decision.actions}")
+                tell(shown(f"  rule {decision.name!r} ({decision.scope or 'ministry'}): {decision.actions}"))
 
 
 def _attempts(outcome: events_pb2.Outcome) -> Iterator[tuple[object, ...]]:
