@@ -234,7 +234,10 @@ BULK = 400
 
 
 async def test_urgent_mail_passes_a_bulk_that_waits(mail: Mail, caller: As) -> None:
-    """Hundreds of bulk mails are accepted first; the urgent one is there before most of them, by another class."""
+    """Hundreds of bulk mails are accepted first; the urgent one is there before most of them, by another class.
+
+    With 126,683 it is timed by `make bench-mail` (tests/bench/mail_urgent.py).
+    """
     service = caller("notification", kind="service")
     bulk, urgent = marker(), marker()
 
