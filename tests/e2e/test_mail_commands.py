@@ -166,7 +166,9 @@ async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells
     for number in range(3):
         content = f"From: <{addresses[0]}>\r\nSubject: waits\r\n\r\n{number}\r\n".encode()
         await asyncio.to_thread(hand_over, running.stage.stack.smtp, *addresses, content)
-    held, dropped, tried = (line.split()[0] for line in await until("three wait", waiting))
+    lines = await until("three wait", waiting)
+    assert all(line.split("\t")[8:] == [f"<{addresses[0]}>", line.split("\t")[9], addresses[1]] for line in lines)
+    held, dropped, tried = (line.split()[0] for line in lines)
     reason = ("--reason", "says the test")
     for action, one in (("hold", held), ("drop", dropped)):
         assert (await mail("queue", action, *reason, one)).split()[-2:] == ["1", "0"]
@@ -263,6 +265,13 @@ async def test_where_a_mail_would_go_is_told_step_by_step(running: Running) -> N
     assert "is the list" in told
     assert "holds" in told
     assert "\tmailbox\te03/" in told
+    outside = await rossio(running, token, "mail", "resolve", "x@else.test", "--sender", "y@else.test")
+    assert "Relaying is not allowed" in outside
+    forged = await rossio(running, token, "mail", "resolve", group, "--sender", person.addresses[0], "--outside")
+    assert "is not believed" in forged
+    assert len(told.splitlines()) < len(
+        (await rossio(running, token, "mail", "resolve", group, "--limit", "1000")).splitlines()
+    )
 
 
 async def test_a_person_lets_another_send_in_their_name_and_ends_it(running: Running) -> None:

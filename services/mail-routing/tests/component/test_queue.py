@@ -102,6 +102,7 @@ async def test_what_waits_is_listed_to_its_entity_page_by_page_and_to_nobody_els
     assert [entry.queue_id for entry in shown] == [entry.queue_id for entry in mine]
     assert (shown[0].sender, shown[0].waiting, list(shown[0].sites)) == (address(ANA), 1, [DEAD])
     assert shown[0].status.startswith("4.4.")
+    assert (list(shown[0].recipients), shown[0].size > 0) == (["x0@dead.test"], True)
     everything = {entry.queue_id for entry in await entries(queue("root", "mr-c", "mail.admin", "ministry.admin"))}
     assert {entry.queue_id for entry in (*mine, other)} <= everything
     with pytest.raises(Exception, match="PERMISSION_DENIED"):
