@@ -20,12 +20,12 @@ WAYS = {
 }
 
 
-def on_terminal(*command: str) -> str:
+def on_terminal(*command: str, columns: int = 300) -> str:
     """What the command writes to the terminal that it runs on."""
     ours, theirs = pty.openpty()
     told = b""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment()
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment(columns)
     ) as program:
         os.close(theirs)
         with suppress(OSError):  # so Linux says that nobody writes to it any more
@@ -36,8 +36,8 @@ def on_terminal(*command: str) -> str:
     return told.decode()
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"COLUMNS": "300", "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+def environment(columns: int = 300) -> dict[str, str]:
+    return os.environ | {"COLUMNS": str(columns), "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
 
 
 def script(way: str) -> str:
@@ -50,6 +50,15 @@ def test_on_a_terminal_it_stands_as_it_was_written(way: str) -> None:
     assert SEEN in told
     assert not {"\x9b", "\x07", "\u202e"} & set(told)
     assert "\x1b]" not in told
+
+
+def test_on_a_narrow_terminal_no_cell_is_cut() -> None:
+    cells = "a" * 50, "[b]" * 20, FOREIGN
+    rows = f"from cli.command import table\ntable(('id', 'name', 'other'), [{cells!r}] * 2)"
+    told = on_terminal(sys.executable, "-c", rows, columns=80)
+    assert told.count("a" * 50) == told.count("[b]" * 20) == told.count(SEEN) == 2
+    wide = on_terminal(sys.executable, "-c", rows)
+    assert len(wide.splitlines()) == 3
 
 
 @pytest.mark.parametrize("way", ["a table", "a row"])
