@@ -138,6 +138,28 @@ async def test_a_closed_port_defers_and_is_left_alone_for_a_while() -> None:
         assert not smtp.away(hop, MessageClass.URGENT)
 
 
+async def test_one_mail_alone_finds_out_whether_a_site_is_back() -> None:
+    knocked: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    listener = await asyncio.start_server(lambda _, writer: knocked.put_nowait(writer), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    hop = f"127.0.0.1:{port}"
+    listener.close()
+    await listener.wait_closed()
+    async with client(patience=Patience(away=60.0)) as smtp:
+        await send(smtp, hop, message(), ["b@y.test"])
+        smtp.urge(hop, MessageClass.NORMAL)
+        listener = await asyncio.start_server(lambda _, writer: knocked.put_nowait(writer), "127.0.0.1", port)
+        first = asyncio.create_task(send(smtp, hop, message(), ["b@y.test"]))
+        knocking = await knocked.get()  # and is not answered
+        for _ in range(5):
+            results = await send(smtp, hop, message(), ["b@y.test"])
+            assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.5")
+        assert knocked.empty()
+        knocking.close()
+        assert (await first)["b@y.test"].status == "4.4.1"
+        listener.close()
+
+
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -238,6 +260,32 @@ async def told_nobody(progress: Progress, content: bytes) -> tuple[()]:
 
 async def content() -> bytes:
     return CONTENT
+
+
+async def test_after_data_that_are_not_wanted_now_the_connection_begins_anew() -> None:
+    replies = {
+        b"MAIL": b"250 ok",
+        b"RCPT": b"250 ok",
+        b"DATA": b"451 4.3.0 later",
+        b"RSET": b"250 ok",
+        b"EHLO": b"250 x",
+    }
+
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_mail = False
+        writer.write(b"220 x\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            nested = verb == b"MAIL" and open_mail
+            open_mail = verb != b"RSET" and (open_mail or verb == b"MAIL")
+            writer.write((b"503 5.5.1 nested" if nested else replies.get(verb, b"221 bye")) + b"\r\n")
+
+    async with scripted(busy) as hop, client() as smtp:
+        for _ in range(2):
+            results = await send(smtp, hop, message("a@x.test"), ["b@y.test"])
+            assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.3.0")
+        (site,) = smtp._sites.values()
+        assert [link.mails for link in site.idle] == [2]
 
 
 async def test_an_idle_connection_that_was_closed_is_replaced() -> None:
