@@ -51,7 +51,10 @@ async def send(
 def compose(sender: str, to: list[str], subject: str, body: str) -> bytes:
     """A plain message with CRLF line ends."""
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, ", ".join(to), subject
+    try:
+        message["From"], message["To"], message["Subject"] = sender, ", ".join(to), subject
+    except ValueError as error:  # a line end, with which a field would bring others along
+        raise Invalid(f"no mail can be made of that: {error}") from None
     message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain=sender.rpartition("@")[2])
     message.set_content(body)
     return with_crlf(message.as_bytes())

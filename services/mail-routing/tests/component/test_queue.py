@@ -169,9 +169,13 @@ async def test_what_is_dropped_is_gone_and_said_so(mail: Mail, boss: Any, caller
     ]
 
 
-@pytest.mark.parametrize("reported_to", [address(ANA), "no-reply@mr-a.test"])
+@pytest.mark.parametrize(
+    ("reported_to", "returned"),
+    [(address(ANA), b""), ("no-reply@mr-a.test", b""), (address(ANA), b"a line of the mail\r\n" * 100_000)],
+    ids=["to the sender", "to a service", "with the whole mail"],
+)
 async def test_a_report_of_the_next_hop_turns_a_delivery_into_a_bounce(
-    mail: Mail, caller: As, reported_to: str
+    mail: Mail, caller: As, reported_to: str, returned: bytes
 ) -> None:
     """A report is read whoever it is for; the address that services send from takes nothing else."""
     mark = marker()
@@ -184,7 +188,7 @@ async def test_a_report_of_the_next_hop_turns_a_delivery_into_a_bounce(
         b"From: MAILER-DAEMON@sink.test\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n"
         b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; sink.test\r\n\r\n"
         b"Final-Recipient: rfc822; gone@sink.test\r\nAction: failed\r\nStatus: 5.2.1\r\n"
-        b"\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n" + received + b"\r\n\r\n--b--\r\n"
+        b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n" + received + b"\r\n\r\n" + returned + b"--b--\r\n"
     )
     await asyncio.to_thread(mail.send, "", [reported_to], report)
     message_id = received.split(b" id ")[1].split()[0].decode()
