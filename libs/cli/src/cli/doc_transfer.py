@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client
-from cli.command import console, note
+from cli.command import console, note, shown
 
 CHUNK: Final = 256 * 1024
 _TRIES: Final = 10
@@ -58,7 +58,7 @@ async def upload(client: Client, file: Path, folder: str) -> document_pb2.Node:
     standing = (await client.transfer.CreateUpload(begin)).upload
     tries = _Tries()
     with progress() as bars:
-        task = bars.add_task(file.name, total=header.size)
+        task = bars.add_task(shown(file.name), total=header.size)
         while not standing.HasField("node"):
             try:
                 parts = _parts(standing, file, bars, task)
@@ -114,7 +114,7 @@ async def receive(
     sha256, described, tries, whole = hashlib.sha256(), document_pb2.Node(), _Tries(), False
     try:
         with partial.open("wb") as out, progress() as bars:
-            task = bars.add_task(file.name, total=None)
+            task = bars.add_task(shown(file.name), total=None)
             while not whole:
                 try:
                     async for part in parts(described.version.number, out.tell()):
@@ -140,5 +140,5 @@ async def receive(
 
 def progress() -> Progress:
     """Bars on a terminal, nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

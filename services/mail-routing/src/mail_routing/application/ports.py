@@ -133,9 +133,12 @@ class NextHop(Protocol):
         """Leave the hop alone no longer."""
 
     async def send(
-        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
+        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes, *, patient: bool = False
     ) -> Mapping[Destination, Result]:
-        """A result for each destination; trouble on the way is a deferral, never an exception."""
+        """A result for each destination; trouble on the way is a deferral, never an exception.
+
+        `patient`: the hop may take minutes to take the content, and to answer.
+        """
         ...
 
 
