@@ -1,5 +1,6 @@
 """Health, kill points and audit records."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 import telemetry
-from telemetry import capture, health, names
+from telemetry import background, capture, health, names
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,29 @@ def test_an_action_has_three_words(name):
 def test_a_naive_time_is_refused():
     with pytest.raises(ValueError, match="aware"):
         audit(at=NOW.replace(tzinfo=None))
+
+
+async def test_a_loop_that_dies_is_logged_and_the_process_is_not_ready(capsys):
+    async def loop():
+        raise ZeroDivisionError
+
+    died = background.keep("watch", loop())
+    await asyncio.wait([died])
+    assert not health.ready()
+    assert "watch" in capsys.readouterr().err
+
+
+async def test_a_loop_that_its_owner_ends_is_gone_and_well():
+    ended = []
+
+    async def loop():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    watch = background.keep("watch", loop())
+    await asyncio.sleep(0)
+    await background.end(watch, None)
+    assert ended == [True]
+    assert health.ready()
