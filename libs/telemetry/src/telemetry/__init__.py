@@ -5,7 +5,7 @@
     log = telemetry.logger(__name__)
     consumed = telemetry.names.CONSUMED.bind(stream="news.post.v1", group="notification", outcome="done")
 
-    with telemetry.observe("news.publish", attributes={telemetry.semconv.POST_ID: post_id}) as span:
+    with telemetry.observe("news.publish", attributes={telemetry.semconv.ENTITY: entity_id}) as span:
         consumed.inc()
         log.info("post published", post_id=post_id)
 

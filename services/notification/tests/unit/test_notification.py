@@ -43,7 +43,6 @@ STEPS = {
     "delivered": lambda n, at: n.ended(Channel.SMS, Status.DELIVERED, at),
     "failed": lambda n, at: n.ended(Channel.SMS, Status.FAILED, at, "undelivered"),
     "expired": lambda n, at: n.expired(at),
-    "read": lambda n, _: n.marked_read(),
 }
 
 

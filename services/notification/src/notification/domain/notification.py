@@ -267,9 +267,6 @@ class Notification:
                 changed = changed._without(each.channel)  # noqa: SLF001 - of the same class
         return changed
 
-    def marked_read(self) -> Self:
-        return replace(self, read=True)
-
     def _changed(self, channel: Channel, change: Callable[[Dispatch], Dispatch]) -> Self:
         dispatches = tuple(change(each) if each.channel is channel else each for each in self.dispatches)
         return self if dispatches == self.dispatches else replace(self, dispatches=dispatches)
