@@ -1,24 +1,22 @@
 """governance as a program on a real Kafka and store, and audit records as the other services publish them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import messaging
 import pytest
-import rpc
 import store
 import telemetry
 from cli.audit_chain import ChainVerifier
-from devstack.issuer import Issuer
 from devstack.services import ServiceProgram
 from messaging import Producer
 from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.governance.v1.service_pb2 import ListAuditRecordsRequest
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from store import OutboxRecord
+from testkit.plugin import Dial
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -77,17 +75,13 @@ As = Callable[..., Auditor]
 
 
 @pytest.fixture
-async def auditor(issuer: Issuer) -> AsyncIterator[As]:
+def auditor(dial: Dial) -> As:
     """`auditor(program, role, entity_id)`."""
-    async with AsyncExitStack() as channels:
 
-        def speak(program: ServiceProgram, role: str = "ministry.admin", entity: str = "e00") -> Auditor:
-            token = issuer.token("p-auditor", entity=entity, roles=[role] if role else [])
-            channel = rpc.channel(program.grpc, token=lambda: token)
-            channels.push_async_callback(channel.close)
-            return Auditor(GovernanceServiceStub(channel))
+    def speak(program: ServiceProgram, role: str = "ministry.admin", entity: str = "e00") -> Auditor:
+        return Auditor(GovernanceServiceStub(dial(program, "p-auditor", entity=entity, roles=[role] if role else [])))
 
-        yield speak
+    return speak
 
 
 @pytest.fixture
