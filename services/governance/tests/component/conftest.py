@@ -8,7 +8,6 @@ from uuid import uuid4
 import messaging
 import pytest
 import store
-import telemetry
 from cli.audit_chain import ChainVerifier
 from devstack.services import ServiceProgram
 from messaging import Producer
@@ -42,8 +41,7 @@ def audit() -> Audit:
     def build(entity_id: str, audit_id: str = "", action: str = "document.node.share", **said: Any) -> OutboxRecord:
         audit_id = audit_id or messaging.new_id()
         fields = {"actor": "p-1", "actor_entity_id": entity_id, "resource": "n-1", "details": {"b": "2", "a": "1"}}
-        record = telemetry.audit.action(action, id=audit_id, at=AT, entity_id=entity_id, **{**fields, **said})
-        return messaging.fact(record, id=audit_id, at=AT)
+        return messaging.audited(action, id=audit_id, at=AT, entity_id=entity_id, **{**fields, **said})
 
     return build
 
