@@ -22,8 +22,6 @@ def notification() -> Notification:
         entity_id="e01",
         person_id="",
         requested_by="ana",
-        titles={},
-        subject_id="",
         at=AT,
         expires_at=AT + timedelta(hours=1),
         kept_until=AT + timedelta(days=1),

@@ -80,14 +80,14 @@ class Notification:
     lane: Lane
     entity_id: str
     person_id: str
-    requested_by: str
-    titles: Mapping[str, str]
-    subject_id: str
     at: datetime
     # Until when messages not yet handed over are still worth sending, and when all of it may go.
     expires_at: datetime
     kept_until: datetime
     dispatches: tuple[Dispatch, ...]
+    requested_by: str = ""
+    subject_id: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
     read: bool = False
     # Its time has passed: nothing more is waited for, though a late receipt is still believed.
     closed: bool = False
