@@ -8,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/pyproject.toml"))
-LIBS = sorted(path.parent for path in (ROOT / "libs").glob("*/pyproject.toml"))
 TRACKED = [
     ROOT / name
     for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(

@@ -11,8 +11,8 @@ import telemetry
 from errors import Invalid, Transient
 from store import Collection, Database, Lease, OutboxRecord
 from telemetry import names
+from telemetry.background import keep
 
-from messaging.background import keep
 from messaging.identity import new_id
 from messaging.producer import Producer
 

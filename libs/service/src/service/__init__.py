@@ -16,7 +16,7 @@ A service's main.py is its wiring::
 
 from service.addresses import CannotStart, binding, host_and_port
 from service.app import App
-from service.housekeeping import Chore, Housekeeping
+from service.clock import now
 from service.lifecycle import Component, Stage
 from service.process import run
 from service.settings import Address, Settings, WrongSettings
@@ -25,13 +25,12 @@ __all__ = [
     "Address",
     "App",
     "CannotStart",
-    "Chore",
     "Component",
-    "Housekeeping",
     "Settings",
     "Stage",
     "WrongSettings",
     "binding",
     "host_and_port",
+    "now",
     "run",
 ]

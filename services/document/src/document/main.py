@@ -3,7 +3,7 @@
 import math
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import messaging
@@ -17,6 +17,7 @@ from rossio.document.v1.service_pb2_grpc import (
     add_SearchServiceServicer_to_server,
     add_TransferServiceServicer_to_server,
 )
+from service import now
 from store import Collection
 
 from document.adapters import texts as text_store
@@ -55,12 +56,6 @@ from document.settings import Settings
 _OFTEN: Final = 5.0
 ROLES = ("api", "search")
 """Files for those who ask; and the index with what is found in it, of which each process has its own."""
-
-
-def now() -> datetime:
-    """The time in whole milliseconds, as the store keeps it: what is answered is what is read later."""
-    time = datetime.now(UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +126,11 @@ def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Co
     often = min(3600.0, settings.collect_after_seconds)
     rests = timedelta(seconds=settings.purge_rests_seconds)
     referred = Referred(nodes, parts.texts)
-    chores = [
-        service.Chore("links that end", _OFTEN, TellEnding(nodes, links)),
-        service.Chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests)),
-        service.Chore("upload expiry", 60.0, resumable.expire),
-        service.Chore("collection", often, lambda at: content.collect(referred, at - grace)),
-        service.Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
-    ]
-    app.add(service.Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
+    app.chore("links that end", _OFTEN, TellEnding(nodes, links))
+    app.chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests))
+    app.chore("upload expiry", 60.0, resumable.expire)
+    app.chore("collection", often, lambda at: content.collect(referred, at - grace))
+    app.chore("end of rotations", often, lambda at: content.finish_rotations(at - grace))
 
 
 def _links_url(settings: Settings) -> str:

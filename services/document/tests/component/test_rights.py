@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from typing import Any
 
 import grpc
-import messaging
 import pytest
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as pb
+from testkit.streams import publish
 
 pytestmark = pytest.mark.usefixtures("ministry")
 READER, EDITOR, MANAGER = document_pb2.ROLE_READER, document_pb2.ROLE_EDITOR, document_pb2.ROLE_MANAGER
@@ -160,13 +159,10 @@ async def test_a_change_of_a_group_holds_within_moments(start_service: Any, call
     changed = directory_pb2.Group(
         group_id=group_id, entity_id="doc-b", members=[directory_pb2.Member(person_id="doc-eva")]
     )
-    producer = messaging.Producer(messaging.Kafka(streams))
-    await producer.start()
 
-    async def publish(version: int) -> None:
+    async def put(version: int) -> None:
         changed.version = version
-        fact = messaging.fact(events_pb2.GroupChanged(group=changed), id=messaging.new_id(), at=datetime.now(UTC))
-        await producer.publish([fact])
+        await publish(streams, [events_pb2.GroupChanged(group=changed)])
 
     async def until(*, reads: bool) -> None:
         async with asyncio.timeout(60):
@@ -175,17 +171,14 @@ async def test_a_change_of_a_group_holds_within_moments(start_service: Any, call
                     return
                 await asyncio.sleep(0.05)
 
-    try:
-        await publish(1)
-        async with asyncio.timeout(60):
-            while not await may(give(ana, space_id, group_id=group_id)):
-                await asyncio.sleep(0.05)
-        await until(reads=True)
-        del changed.members[:]
-        await publish(2)
-        await until(reads=False)
-    finally:
-        await producer.stop()
+    await put(1)
+    async with asyncio.timeout(60):
+        while not await may(give(ana, space_id, group_id=group_id)):
+            await asyncio.sleep(0.05)
+    await until(reads=True)
+    del changed.members[:]
+    await put(2)
+    await until(reads=False)
     with refused("NOT_FOUND"):
         await eva.names(space_id)
 

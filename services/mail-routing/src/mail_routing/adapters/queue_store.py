@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import messaging
-import telemetry
 from store import Change, Collection, OutboxRecord
 
 from mail_routing.adapters import documents
@@ -51,9 +50,8 @@ class StoredQueue:
 
 
 def _audited(act: Act, shard: Shard) -> OutboxRecord:
-    record = telemetry.audit.action(
+    return messaging.audited(
         f"mail.queue.{act.action.value}",
-        id=messaging.new_id(),
         at=act.at,
         entity_id=queue.owner(shard) or act.entity_id,
         actor=act.actor,
@@ -61,4 +59,3 @@ def _audited(act: Act, shard: Shard) -> OutboxRecord:
         resource=shard.id,
         details={"reason": act.reason},
     )
-    return messaging.fact(record, id=record.audit_id, at=act.at)

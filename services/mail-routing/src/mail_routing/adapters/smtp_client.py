@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from telemetry.background import end, keep
+
 from mail_routing.adapters.hops import Connector, Hops, Security, Server, required
 from mail_routing.adapters.mx import NoWay
 from mail_routing.adapters.smtp_link import HopTrouble, Link, OurselvesFound, Transaction
@@ -103,11 +105,10 @@ class SmtpClient:
 
     async def start(self) -> None:
         """Connections are opened as they are needed."""
-        self._sweeper = asyncio.create_task(self._sweep_often())
+        self._sweeper = keep("SMTP connections", self._sweep_often())
 
     async def stop(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        await end(self._sweeper)
         links = [link for site in self._sites.values() for link in site.idle]
         for link in links:
             link.close()

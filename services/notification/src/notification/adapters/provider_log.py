@@ -33,7 +33,7 @@ class StoredProviderLog:
         """Counts for the minute of `at`."""
         self._counted[provider, at.replace(second=0, microsecond=0), what] += 1
 
-    async def flush(self, _at: datetime | None = None) -> None:
+    async def flush(self) -> None:
         counted, self._counted = self._counted, Counter()
         await self._minutes.bulk(
             [
