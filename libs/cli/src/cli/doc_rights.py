@@ -14,7 +14,7 @@ from rossio.document.v1 import document_pb2, service_pb2
 from cli.client import Client, connect
 from cli.command import As, sync, table
 from cli.doc_transfer import receive
-from cli.doc_tree import when
+from cli.doc_tree import pages, when
 
 app = typer.Typer(no_args_is_help=True)
 Person = Annotated[str, typer.Option(help="An id or address.")]
@@ -67,7 +67,7 @@ async def grants(node: str, caller: As = None) -> None:
     """Lists the grants and denials on a file or folder and above it."""
     request = service_pb2.ListGrantsRequest(node_id=node, page_size=1000)
     async with connect(caller) as client:
-        found = (await client.document.ListGrants(request)).grants
+        found = [grant async for page in pages(client.document.ListGrants, request) for grant in page.grants]
     rows = ((g.grant_id, g.node_id, _name(g.grantee), f"{'not ' * g.deny}{_word(g.role)}") for g in found)
     table(("grant", "on", "for", "role"), rows)
 
@@ -119,7 +119,8 @@ async def link(
 async def links(node: str, caller: As = None) -> None:
     """Lists the links to a file."""
     async with connect(caller) as client:
-        found = (await client.document.ListLinks(service_pb2.ListLinksRequest(node_id=node, page_size=1000))).links
+        listed = pages(client.document.ListLinks, service_pb2.ListLinksRequest(node_id=node, page_size=1000))
+        found = [link async for page in listed for link in page.links]
     rows = (
         (li.link_id, when(li.expires_at), f"{li.used}/{li.max_uses or '-'}", li.password, li.revoked) for li in found
     )

@@ -81,8 +81,8 @@ async def restore(node: str, name: Name = "", caller: As = None) -> None:
 async def trash(space: str, caller: As = None) -> None:
     """Lists what lies in the trash of a space."""
     async with connect(caller) as client:
-        pages = _pages(client.document.ListTrash, service_pb2.ListTrashRequest(space_id=space, page_size=1000))
-        nodes = [node async for page in pages for node in page.nodes]
+        listed = pages(client.document.ListTrash, service_pb2.ListTrashRequest(space_id=space, page_size=1000))
+        nodes = [node async for page in listed for node in page.nodes]
     table(("node", "since", "name"), ((n.node_id, when(n.updated_at), n.name) for n in nodes))
 
 
@@ -91,8 +91,8 @@ async def trash(space: str, caller: As = None) -> None:
 async def versions(node: str, caller: As = None) -> None:
     """Lists the versions of a file, newest first."""
     async with connect(caller) as client:
-        pages = _pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
-        found = [version async for page in pages for version in page.versions]
+        listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
+        found = [version async for page in listed for version in page.versions]
     rows = ((v.number, v.size, when(v.created_at), v.author_id, "frozen" if v.frozen else "", v.sha256) for v in found)
     table(("version", "size", "at", "author", "", "sha256"), rows)
 
@@ -143,7 +143,7 @@ def when(timestamp: Any) -> str:
     return str(timestamp.ToDatetime(UTC).isoformat(timespec="seconds"))
 
 
-async def _pages(method: Any, request: Any) -> AsyncIterator[Any]:
+async def pages(method: Any, request: Any) -> AsyncIterator[Any]:
     """All pages of a list."""
     while True:
         page = await method(request)

@@ -1,15 +1,11 @@
-"""The change feed, and the program that lives on it."""
+"""The change feed; the program that lives on it is tested in test_sync.py."""
 
 import asyncio
 import base64
-import hashlib
-import os
 import struct
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +21,6 @@ from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import ChangeServiceStub
 
 pytestmark = pytest.mark.usefixtures("ministry")
-TEXT = b"Acta.\n" * 100_000
 
 
 class Feed:
@@ -241,45 +236,3 @@ async def test_a_feed_tells_anew_what_a_group_has_given_or_taken(
                 assert expected <= set(await told.told())
                 token = told.token
     await producer.stop()
-
-
-async def test_sync_keeps_a_folder_as_the_space_is(start_service: Any, caller: Any, issuer: Issuer, tmp_path: Path):
-    """As an operator runs it, again and again: what came, changed, moved and went; what it did not bring stays."""
-    program = start_service("document")
-    ana = caller(program, "doc-ana")
-    space_id = await ana.space("Casa")
-    folder = await ana.folder(space_id, "Relatórios")
-    file = await ana.put(TEXT, parent_id=folder.node_id, name="Acta.txt")
-    other = await ana.put(b"", parent_id=space_id, name="vazio")
-    copy = tmp_path / "copy"
-
-    async def synced() -> dict[str, bytes]:
-        environment = {
-            **os.environ,
-            "ROSSIO_ENDPOINTS": f"document={program.grpc}",
-            "ROSSIO_TOKEN": issuer.token("doc-rui", entity="doc-a"),
-        }
-        command = [sys.executable, "-m", "cli.main", "doc", "sync", "--once", space_id, str(copy)]
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
-        _, said = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        found = [path for path in copy.rglob("*") if path.is_file() and not path.name.startswith(".rossio")]
-        return {str(path.relative_to(copy)): path.read_bytes() for path in found}
-
-    assert await synced() == {"Relatórios/Acta.txt": TEXT, "vazio": b""}
-    (copy / "meu.txt").write_bytes(b"mine")
-    await ana.put(TEXT + b"more", node_id=file.node_id)
-    await ana.trash(other.node_id)
-    await ana.do("Rename", node_id=folder.node_id, name="Arquivo")
-    inner = await ana.folder(folder.node_id, "2026")
-    await ana.put(b"new", parent_id=inner.node_id, name="b")
-    assert await synced() == {"Arquivo/Acta.txt": TEXT + b"more", "Arquivo/2026/b": b"new", "meu.txt": b"mine"}
-    (copy / "Arquivo" / "Acta.txt").write_bytes(b"spoilt")
-    await ana.trash(inner.node_id)
-    after = await synced()
-    assert hashlib.sha256(after.pop("Arquivo/Acta.txt")).digest() == hashlib.sha256(TEXT + b"more").digest()
-    assert after == {"meu.txt": b"mine"}
-    await ana.trash(folder.node_id)
-    assert await synced() == {"meu.txt": b"mine"}
-    await ana.do("Restore", node_id=folder.node_id)
-    assert await synced() == {"Arquivo/Acta.txt": TEXT + b"more", "meu.txt": b"mine"}

@@ -98,6 +98,13 @@ def test_what_arrives_is_nowhere_yet_and_what_is_purged_no_longer():
     assert reason(refused) == "NOT_TRASHED"
 
 
+def test_a_name_from_before_a_rule_stays_wherever_the_node_goes():
+    old = replace(FILE, name="acta: 3.")
+    assert moved((*TO_FOLDER, old), act(5), TO_NEW, "").name == old.name
+    assert copied((*TO_FOLDER, old), act(5), TO_NEW, "").name == old.name
+    assert restored(trashed(old, act(5)), act(6), "").name == old.name
+
+
 def test_what_was_trashed_is_restored_with_its_name_or_another():
     gone = trashed(FOLDER, act(5))
     assert restored(gone, act(6), "").place == FOLDER.place
