@@ -121,10 +121,8 @@ async def links(node: str, caller: As = None) -> None:
     async with connect(caller) as client:
         listed = pages(client.document.ListLinks, service_pb2.ListLinksRequest(node_id=node, page_size=1000))
         found = [link async for page in listed for link in page.links]
-    rows = (
-        (li.link_id, when(li.expires_at), f"{li.used}/{li.max_uses or '-'}", li.password, li.revoked) for li in found
-    )
-    table(("link", "until", "used", "password", "revoked"), rows)
+    rows = ((li.link_id, when(li.expires_at), f"{li.used}/{li.max_uses or '-'}", _how(li)) for li in found)
+    table(("link", "until", "used", ""), rows)
 
 
 @app.command()
@@ -183,6 +181,10 @@ async def recount(
         request = service_pb2.RecountUsageRequest(request_id=str(uuid4()), entity_id=entity, dry_run=dry_run)
         found = (await client.document.RecountUsage(request)).recounted
     table(("of", "counted", "held"), ((each.space_id or "entity", each.counted, each.held) for each in found))
+
+
+def _how(link: document_pb2.Link) -> str:
+    return ", ".join(word for word, holds in (("password", link.password), ("revoked", link.revoked)) if holds)
 
 
 def _password(*, confirm: bool = False) -> str:

@@ -83,9 +83,10 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     assert link.startswith(f"http://{program.addresses['HTTP_ADDRESS']}/links/")
     await ana("open", link, str(tmp_path / "fetched"), "--password")
     assert (tmp_path / "fetched").read_bytes() == b"Acta, emendada.\n"
-    link_id, _, used, *_ = (await ana("links", file)).split("\t")
-    assert used == "1/1"
+    link_id, _, *how = (await ana("links", file)).split("\t")
+    assert how == ["1/1", "password"]
     await ana("unlink", file, link_id)
+    assert (await ana("links", file)).endswith("\tpassword, revoked")
 
     assert await ana("quota", space) == "space\t34\t-\nentity\t34\t-"
     await ana("rm", new)

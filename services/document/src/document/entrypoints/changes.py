@@ -17,7 +17,6 @@ from rossio.document.v1 import service_pb2_grpc
 from document.adapters import wire
 from document.application.ports import Changes, Nodes
 from document.application.watch import CaughtUp, Since, Watching, watch
-from document.domain.permissions import GranteeKind
 from document.entrypoints.acting import Acting
 
 SERVICE = "rossio.document.v1.ChangeService"
@@ -50,7 +49,7 @@ class ChangeApi(service_pb2_grpc.ChangeServiceServicer):
                 yield answer
 
     def _groups(self, caller: rpc.Caller) -> bytes:
-        groups = self._acting.directory.groups_of(caller.subject) if caller.kind == GranteeKind.PERSON else ()
+        groups = self._acting.directory.groups_of(caller.subject) if caller.kind == "person" else ()
         return hashlib.blake2b("\0".join((caller.entity_id, *groups)).encode(), digest_size=_GROUPS).digest()
 
 
