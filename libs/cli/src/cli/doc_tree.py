@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from errors import Invalid
-from rossio.document.v1 import service_pb2
+from errors import Invalid, NotFound
+from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import connect
 from cli.command import As, sync, table
@@ -95,6 +95,37 @@ async def versions(node: str, caller: As = None) -> None:
         found = [version async for page in listed for version in page.versions]
     rows = ((v.number, v.size, when(v.created_at), v.author_id, "frozen" if v.frozen else "", v.sha256) for v in found)
     table(("version", "size", "at", "author", "", "sha256"), rows)
+
+
+@app.command()
+@sync
+async def diff(
+    node: str,
+    before: Annotated[int, typer.Argument(help="The number of a version.")],
+    after: Annotated[int, typer.Argument(help="That of another one; 0: the current one.")] = 0,
+    caller: As = None,
+) -> None:
+    """Lists what is said of two versions of a file and is not the same."""
+    async with connect(caller) as client:
+        listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
+        found = [version async for page in listed for version in page.versions]
+    by_number = {version.number: version for version in found} | {0: found[0]}
+    if not {before, after} <= set(by_number):
+        raise NotFound("the file has no such version")
+    one, other = _said(by_number[before]), _said(by_number[after])
+    table(("of", "before", "after"), ((what, one[what], other[what]) for what in one if one[what] != other[what]))
+
+
+def _said(version: document_pb2.Version) -> dict[str, object]:
+    return {
+        "number": version.number,
+        "size": version.size,
+        "type": version.media_type,
+        "at": when(version.created_at),
+        "author": version.author_id,
+        "sha256": version.sha256,
+        "frozen": version.frozen,
+    }
 
 
 @app.command()

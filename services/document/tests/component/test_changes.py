@@ -186,14 +186,14 @@ async def test_a_feed_tells_of_what_was_purged_long_after_it_was_removed(
 
 @pytest.mark.parametrize("away", [False, True])
 async def test_a_feed_tells_anew_what_a_group_has_given_or_taken(
-    start_service: Any, caller: Any, feed: Any, streams: str, away: bool
+    start_service: Any, caller: Any, feed: Any, streams: str, mongo: str, away: bool
 ):
-    """No node was written; whether the stream is open or goes on from a token."""
+    """No node was written, for longer than a feed looks back; whether the stream is open or goes on from a token."""
     program = start_service("document")
     ana = caller(program, "doc-ana")
     space_id, group_id = await ana.space("Casa"), uuid4().hex
     folder = await ana.folder(space_id, "pasta")
-    await ana.put(b"x", parent_id=folder.node_id, name="a")
+    file = await ana.put(b"x", parent_id=folder.node_id, name="a")
     producer = messaging.Producer(messaging.Kafka(streams))
     await producer.start()
 
@@ -219,6 +219,11 @@ async def test_a_feed_tells_anew_what_a_group_has_given_or_taken(
                 await denied()
                 break
             await asyncio.sleep(0.05)
+    database = store.connect(mongo, program.environment()["MONGODB_DATABASE"])
+    earlier = datetime.now(UTC) - timedelta(minutes=10)
+    for node_id in (space_id, folder.node_id, file.node_id):
+        await database.collection("nodes").update(node_id, {"$set": {"changed_at": earlier}})
+    await database.close()
     gone = f"-{folder.node_id}"
     async with feed(program, "doc-rui", space_id) as told:
         assert {"pasta", "a"} <= set(await told.told())

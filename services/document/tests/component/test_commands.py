@@ -64,6 +64,11 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     source.write_bytes(b"Acta, emendada.\n")
     assert await ana("put", str(source), file) == file
     assert [line.split("\t")[4] for line in (await ana("versions", file)).splitlines()] == ["", "", "frozen"]
+    differ = dict(line.split("\t", 1) for line in (await ana("diff", file, "1")).splitlines())
+    assert (differ["number"], differ["size"], differ["frozen"]) == ("1\t3", "6\t16", "True\tFalse")
+    assert "author" not in differ
+    same = dict(line.split("\t", 1) for line in (await ana("diff", file, "1", "2")).splitlines())
+    assert set(same) - {"at"} == {"number", "frozen"}
     (tmp_path / "folder").mkdir()
     await ana("get", file, str(tmp_path / "folder"))
     await ana("get", file, str(tmp_path / "first"), "--version", "1")
