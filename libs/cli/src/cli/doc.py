@@ -57,6 +57,16 @@ async def ls(node: Annotated[str, typer.Argument(help="A folder; none: the space
 
 @app.command()
 @sync
+async def shared(caller: As = None) -> None:
+    """Lists what others have shared with the caller in folders that the caller does not see."""
+    async with connect(caller) as client:
+        listed = pages(client.document.ListShared, service_pb2.ListSharedRequest(page_size=1000))
+        nodes = [n async for page in listed for n in page.nodes]
+    table(("node", "size", "name"), ((n.node_id, _size(n), n.name) for n in nodes))
+
+
+@app.command()
+@sync
 async def put(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     to: Annotated[str, typer.Argument(help="The folder that it goes into, or the file whose next version it is.")],

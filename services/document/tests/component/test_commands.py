@@ -81,6 +81,7 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     assert f"{grant}\t{new}\tgroup doc-ward\tnot editor" in await ana("grants", file)
     await ana("unshare", new, grant)
     await ana("label", new, "public")
+    assert await ana("shared") == "", "all that they see lies in their spaces"
     assert (await ana("why", file)).splitlines()[0] == "manager"
     assert (await ana("why", file, "--citizen", "c-joana")).splitlines() == ["nothing"]
 
