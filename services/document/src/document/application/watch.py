@@ -78,22 +78,22 @@ async def watch(
 
     A folder that comes into sight is told by itself: what lies in it is the caller's to list.
     """
-    told, behind, fresh = dict[str, int](), True, watching.now()
+    told, behind, fresh = dict[str, int](), True, watching.now()  # told: what the next look comes upon again
     since.check(fresh)
     at, groups = since.at, since.groups
     while True:
         subject, now = watching.subject(), watching.now()
         before, groups = groups, watching.groups()
         if before not in {None, groups}:
-            at = BEGINNING
-            told.clear()
+            at, told = BEGINNING, {}
         await open_node(nodes, subject, space_id)
-        after = None
+        after, recent = None, dict[str, int]()
         while True:
             page = await changes.changed(space_id, at, after, _BATCH)
             for stamp, node in page.changed:
+                if stamp >= now - LATE:
+                    recent[node.node_id] = node.revision
                 if told.get(node.node_id, 0) < node.revision:
-                    told[node.node_id] = node.revision
                     seen = await _seen(nodes, subject, node)
                     if seen is not None:
                         behind = True
@@ -101,7 +101,7 @@ async def watch(
             after = page.after
             if after is None:
                 break
-        at = max(at, now - LATE)
+        at, told = max(at, now - LATE), recent
         if behind or now - fresh > _FRESH:
             behind, fresh = False, now
             yield CaughtUp(Since(at, groups))
