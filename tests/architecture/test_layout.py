@@ -75,6 +75,22 @@ def test_a_file_can_be_held_in_the_head(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 450
 
 
+TESTED = "\n".join(path.read_text() for path in SOURCES if "tests" in path.parts)
+POINTS = {
+    name
+    for path in SOURCES
+    if "src" in path.parts
+    for name in re.findall(r'points\.reached\(f?"([^"]+)"\)', path.read_text())
+}
+
+
+@pytest.mark.parametrize("name", sorted(POINTS))
+def test_every_point_at_which_a_process_may_die_is_one_at_which_a_test_kills_it(name: str) -> None:
+    above, _, word = name.rpartition(".")
+    whole = f'"{name}"' in TESTED or f'"{name}:' in TESTED
+    assert whole or (f'f"{above}.{{' in TESTED and f'"{word}"' in TESTED)
+
+
 def test_no_file_names_an_index_or_a_machine() -> None:
     hosts = re.compile(
         r"pypi\.org|pythonhosted|proxy\.golang|registry\.npmjs|repo1?\.maven|deb\.debian|/root/|/home/[a-z]"

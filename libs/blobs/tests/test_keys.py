@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from blobs import Blobs, FileVault, GivenMasters, LocalBlobs, MasterFile, WrappedKeyring
+from blobs.vault import DESTROYED
 from errors import Conflict, NotFound, Transient
 
 
@@ -100,6 +101,19 @@ async def test_a_scope_that_was_shredded_is_gone_and_the_others_are_not(bench: A
             async with opened.resume(draft):
                 pass
     assert (await only_new_and(bench).shred("e01")).scope == "e01"
+
+
+async def test_keys_of_a_shredded_scope_that_come_back_from_a_backup_open_nothing(bench: Any, blobs: Blobs) -> None:
+    """Content and wrapped keys lie there as before; the master key that had wrapped them was destroyed."""
+    gone = await blobs.put("e01", pieces(b"content"))
+    backup = await bench.vault.load("e01")
+    await (await bench.open([b"n" * 32, b"m" * 32])).shred("e01")
+    assert await bench.vault.replace("e01", DESTROYED, backup)
+    restored = await bench.open([b"n" * 32])
+    for act in (read(restored, gone.ref), restored.put("e01", pieces(b"new")), restored.derived_key("e01", "index")):
+        with pytest.raises(Transient) as refused:
+            await act
+        assert refused.value.reason == "MASTER_KEY_UNKNOWN"
 
 
 def only_new_and(bench: Any) -> Blobs:

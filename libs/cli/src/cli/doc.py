@@ -6,12 +6,13 @@ from uuid import uuid4
 
 import typer
 from errors import Invalid
-from rossio.document.v1 import service_pb2
+from rossio.document.v1 import document_pb2, service_pb2
 
 from cli import doc_keys, doc_search, doc_sync
 from cli.client import connect
 from cli.command import As, sync, table
 from cli.doc_transfer import download, upload
+from cli.doc_tree import pages
 
 app = typer.Typer(no_args_is_help=True, help="Store, fetch, list and share files.")
 
@@ -45,34 +46,54 @@ async def ls(node: Annotated[str, typer.Argument(help="A folder; none: the space
     """Lists the caller's spaces, or a folder."""
     async with connect(caller) as client:
         if not node:
-            spaces = await client.document.ListSpaces(service_pb2.ListSpacesRequest(page_size=1000))
-            table(("space", "entity", "name"), ((s.space_id, s.entity_id, s.name) for s in spaces.spaces))
+            spaces = pages(client.document.ListSpaces, service_pb2.ListSpacesRequest(page_size=1000))
+            rows = [(s.space_id, s.entity_id, s.name) async for page in spaces for s in page.spaces]
+            table(("space", "entity", "name"), rows)
             return
-        listed = await client.document.ListFolder(service_pb2.ListFolderRequest(node_id=node, page_size=1000))
-    table(("node", "size", "name"), ((n.node_id, n.version.size, n.name) for n in listed.nodes))
+        listed = pages(client.document.ListFolder, service_pb2.ListFolderRequest(node_id=node, page_size=1000))
+        nodes = [n async for page in listed for n in page.nodes]
+    table(("node", "size", "name"), ((n.node_id, _size(n), n.name) for n in nodes))
+
+
+@app.command()
+@sync
+async def shared(caller: As = None) -> None:
+    """Lists what others have shared with the caller in folders that the caller does not see."""
+    async with connect(caller) as client:
+        listed = pages(client.document.ListShared, service_pb2.ListSharedRequest(page_size=1000))
+        nodes = [n async for page in listed for n in page.nodes]
+    table(("node", "size", "name"), ((n.node_id, _size(n), n.name) for n in nodes))
 
 
 @app.command()
 @sync
 async def put(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    folder: Annotated[str, typer.Argument(help="The folder that it goes into.")],
+    to: Annotated[str, typer.Argument(help="The folder that it goes into, or the file whose next version it is.")],
     caller: As = None,
 ) -> None:
-    """Stores a file and prints its node id."""
+    """Stores a file, or the next version of one, and prints its node id."""
     async with connect(caller) as client:
-        print((await upload(client, file, folder)).node_id)
+        node = (await client.document.GetNode(service_pb2.GetNodeRequest(node_id=to))).node
+        print((await upload(client, file, node)).node_id)
 
 
 @app.command()
 @sync
 async def get(
     node: str,
-    file: Annotated[Path, typer.Argument(help="Where to; must not exist.")],
+    file: Annotated[Path, typer.Argument(help="Where to: a folder, or a file that must not exist.")],
+    version: Annotated[int, typer.Option(help="Its number; 0: the current one.")] = 0,
     caller: As = None,
 ) -> None:
     """Fetches a file; it is only there when its hash is right."""
-    if file.exists():
-        raise Invalid(f"{file} is there already")
     async with connect(caller) as client:
-        await download(client, node, file)
+        if file.is_dir():
+            file /= Path((await client.document.GetNode(service_pb2.GetNodeRequest(node_id=node))).node.name).name
+        if file.exists():
+            raise Invalid(f"{file} is there already")
+        await download(client, node, file, version=version)
+
+
+def _size(node: document_pb2.Node) -> int | str:
+    return "-" if node.kind == document_pb2.NODE_KIND_FOLDER else node.version.size

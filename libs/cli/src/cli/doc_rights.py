@@ -14,7 +14,7 @@ from rossio.document.v1 import document_pb2, service_pb2
 from cli.client import Client, connect
 from cli.command import As, sync, table
 from cli.doc_transfer import receive
-from cli.doc_tree import when
+from cli.doc_tree import pages, when
 
 app = typer.Typer(no_args_is_help=True)
 Person = Annotated[str, typer.Option(help="An id or address.")]
@@ -67,7 +67,7 @@ async def grants(node: str, caller: As = None) -> None:
     """Lists the grants and denials on a file or folder and above it."""
     request = service_pb2.ListGrantsRequest(node_id=node, page_size=1000)
     async with connect(caller) as client:
-        found = (await client.document.ListGrants(request)).grants
+        found = [grant async for page in pages(client.document.ListGrants, request) for grant in page.grants]
     rows = ((g.grant_id, g.node_id, _name(g.grantee), f"{'not ' * g.deny}{_word(g.role)}") for g in found)
     table(("grant", "on", "for", "role"), rows)
 
@@ -119,11 +119,10 @@ async def link(
 async def links(node: str, caller: As = None) -> None:
     """Lists the links to a file."""
     async with connect(caller) as client:
-        found = (await client.document.ListLinks(service_pb2.ListLinksRequest(node_id=node, page_size=1000))).links
-    rows = (
-        (li.link_id, when(li.expires_at), f"{li.used}/{li.max_uses or '-'}", li.password, li.revoked) for li in found
-    )
-    table(("link", "until", "used", "password", "revoked"), rows)
+        listed = pages(client.document.ListLinks, service_pb2.ListLinksRequest(node_id=node, page_size=1000))
+        found = [link async for page in listed for link in page.links]
+    rows = ((li.link_id, when(li.expires_at), f"{li.used}/{li.max_uses or '-'}", _how(li)) for li in found)
+    table(("link", "until", "used", ""), rows)
 
 
 @app.command()
@@ -182,6 +181,10 @@ async def recount(
         request = service_pb2.RecountUsageRequest(request_id=str(uuid4()), entity_id=entity, dry_run=dry_run)
         found = (await client.document.RecountUsage(request)).recounted
     table(("of", "counted", "held"), ((each.space_id or "entity", each.counted, each.held) for each in found))
+
+
+def _how(link: document_pb2.Link) -> str:
+    return ", ".join(word for word, holds in (("password", link.password), ("revoked", link.revoked)) if holds)
 
 
 def _password(*, confirm: bool = False) -> str:

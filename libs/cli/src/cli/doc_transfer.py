@@ -19,7 +19,7 @@ from cli.command import console, note, shown
 CHUNK: Final = 256 * 1024
 _TRIES: Final = 10
 _LONGEST_WAIT_SECONDS: Final = 10.0
-_WORTH_ANOTHER_TRY: Final = frozenset(
+WORTH_ANOTHER_TRY: Final = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED}
 )
 """What a connection that breaks in the middle of a stream may look like."""
@@ -37,19 +37,18 @@ class _Tries:
         if stands > self._stood:
             self._left, self._stood = _TRIES, stands
         self._left -= 1
-        if error.code() not in _WORTH_ANOTHER_TRY or self._left < 0:
+        if error.code() not in WORTH_ANOTHER_TRY or self._left < 0:
             raise error
         note(f"broken off at {stands} bytes; going on")
         await asyncio.sleep(min(0.1 * 2 ** (_TRIES - self._left), _LONGEST_WAIT_SECONDS))
 
 
-async def upload(client: Client, file: Path, folder: str) -> document_pb2.Node:
-    """Streams a file into a folder, with its hash for the server to check."""
+async def upload(client: Client, file: Path, to: document_pb2.Node) -> document_pb2.Node:
+    """Streams a file into a folder, or as the next version of a file, with its hash for the server to check."""
     with file.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     header = service_pb2.UploadHeader(
-        parent_id=folder,
-        name=file.name,
+        **_target(to, file.name),
         size=file.stat().st_size,
         sha256=sha256,
         media_type=mimetypes.guess_type(file.name)[0] or "application/octet-stream",
@@ -67,6 +66,12 @@ async def upload(client: Client, file: Path, folder: str) -> document_pb2.Node:
                 await tries.broken(error, standing.offset)
                 standing = await _look(client, standing, tries)
     return standing.node
+
+
+def _target(to: document_pb2.Node, name: str) -> dict[str, str]:
+    if to.kind == document_pb2.NODE_KIND_FILE:
+        return {"node_id": to.node_id, "etag": to.etag}
+    return {"parent_id": to.node_id, "name": name}
 
 
 async def _look(client: Client, standing: document_pb2.Upload, tries: _Tries) -> document_pb2.Upload:
@@ -91,17 +96,18 @@ async def _parts(
             bars.advance(task, len(chunk))
 
 
-async def download(client: Client, node: str, file: Path) -> document_pb2.Node:
-    """Streams a file to disk."""
+async def download(client: Client, node: str, file: Path, *, version: int = 0, title: str = "") -> document_pb2.Node:
+    """Streams a version of a file, 0 for the current one, to disk; bars show its name there, or the `title`."""
 
-    def parts(version: int, offset: int) -> AsyncIterable[Any]:
-        return client.document.Download(service_pb2.DownloadRequest(node_id=node, version=version, offset=offset))
+    def parts(current: int, offset: int) -> AsyncIterable[Any]:
+        request = service_pb2.DownloadRequest(node_id=node, version=current or version, offset=offset)
+        return client.document.Download(request)
 
-    return await receive(parts, file)
+    return await receive(parts, file, title=title)
 
 
 async def receive(
-    parts: Callable[[int, int], AsyncIterable[Any]], file: Path, *, goes_on: bool = True
+    parts: Callable[[int, int], AsyncIterable[Any]], file: Path, *, goes_on: bool = True, title: str = ""
 ) -> document_pb2.Node:
     """Writes what comes, the node first, to disk; it gets its name only when its hash is right.
 
@@ -114,7 +120,7 @@ async def receive(
     sha256, described, tries, whole = hashlib.sha256(), document_pb2.Node(), _Tries(), False
     try:
         with partial.open("wb") as out, progress() as bars:
-            task = bars.add_task(shown(file.name), total=None)
+            task = bars.add_task(shown(title or file.name), total=None)
             while not whole:
                 try:
                     async for part in parts(described.version.number, out.tell()):

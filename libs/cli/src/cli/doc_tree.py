@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from errors import Invalid
-from rossio.document.v1 import service_pb2
+from errors import Invalid, NotFound
+from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import connect
 from cli.command import As, sync, table
@@ -81,8 +81,8 @@ async def restore(node: str, name: Name = "", caller: As = None) -> None:
 async def trash(space: str, caller: As = None) -> None:
     """Lists what lies in the trash of a space."""
     async with connect(caller) as client:
-        pages = _pages(client.document.ListTrash, service_pb2.ListTrashRequest(space_id=space, page_size=1000))
-        nodes = [node async for page in pages for node in page.nodes]
+        listed = pages(client.document.ListTrash, service_pb2.ListTrashRequest(space_id=space, page_size=1000))
+        nodes = [node async for page in listed for node in page.nodes]
     table(("node", "since", "name"), ((n.node_id, when(n.updated_at), n.name) for n in nodes))
 
 
@@ -91,10 +91,41 @@ async def trash(space: str, caller: As = None) -> None:
 async def versions(node: str, caller: As = None) -> None:
     """Lists the versions of a file, newest first."""
     async with connect(caller) as client:
-        pages = _pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
-        found = [version async for page in pages for version in page.versions]
+        listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
+        found = [version async for page in listed for version in page.versions]
     rows = ((v.number, v.size, when(v.created_at), v.author_id, "frozen" if v.frozen else "", v.sha256) for v in found)
     table(("version", "size", "at", "author", "", "sha256"), rows)
+
+
+@app.command()
+@sync
+async def diff(
+    node: str,
+    before: Annotated[int, typer.Argument(help="The number of a version.")],
+    after: Annotated[int, typer.Argument(help="That of another one; 0: the current one.")] = 0,
+    caller: As = None,
+) -> None:
+    """Lists what is said of two versions of a file and is not the same."""
+    async with connect(caller) as client:
+        listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
+        found = [version async for page in listed for version in page.versions]
+    by_number = {version.number: version for version in found} | {0: found[0]}
+    if not {before, after} <= set(by_number):
+        raise NotFound("the file has no such version")
+    one, other = _said(by_number[before]), _said(by_number[after])
+    table(("of", "before", "after"), ((what, one[what], other[what]) for what in one if one[what] != other[what]))
+
+
+def _said(version: document_pb2.Version) -> dict[str, object]:
+    return {
+        "number": version.number,
+        "size": version.size,
+        "type": version.media_type,
+        "at": when(version.created_at),
+        "author": version.author_id,
+        "sha256": version.sha256,
+        "frozen": version.frozen,
+    }
 
 
 @app.command()
@@ -143,7 +174,7 @@ def when(timestamp: Any) -> str:
     return str(timestamp.ToDatetime(UTC).isoformat(timespec="seconds"))
 
 
-async def _pages(method: Any, request: Any) -> AsyncIterator[Any]:
+async def pages(method: Any, request: Any) -> AsyncIterator[Any]:
     """All pages of a list."""
     while True:
         page = await method(request)

@@ -128,6 +128,8 @@ async def _invite(stack: Stack) -> None:
     for command in (
         f"news feed --as {someone}",
         f"mail resolve {cast.nested_list('e03').addresses[0]} --as {someone}",
+        f"doc put README.md $(.venv/bin/rossio doc space Actas --as {someone}) --as {someone}",
+        f"doc search rossio --as {someone}",
         f"news publish Olá README.md --audience 'entity = \"e01\"' --as {editor}",
         f"audit verify --as {cast.auditor.addresses[0]}",
         f"mail password create laptop --as {someone}",

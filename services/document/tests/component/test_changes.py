@@ -1,23 +1,26 @@
-"""The change feed, and the program that lives on it."""
+"""The change feed; the program that lives on it is tested in test_sync.py."""
 
 import asyncio
-import hashlib
-import os
-import sys
+import base64
+import struct
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import grpc
+import messaging
 import pytest
 import rpc
+import store
 from devstack.issuer import Issuer
+from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import ChangeServiceStub
 
 pytestmark = pytest.mark.usefixtures("ministry")
-TEXT = b"Acta.\n" * 100_000
 
 
 class Feed:
@@ -115,43 +118,126 @@ async def test_a_feed_tells_only_what_the_caller_sees_as_it_is_now(
             await told.told()
 
 
-async def test_sync_keeps_a_folder_as_the_space_is(start_service: Any, caller: Any, issuer: Issuer, tmp_path: Path):
-    """As an operator runs it, again and again: what came, changed, moved and went; what it did not bring stays."""
+async def test_a_feed_tells_those_who_saw_it_of_what_was_moved_out_of_their_sight(
+    start_service: Any, caller: Any, feed: Any
+):
+    """Live and afterwards; and nobody of what moves where they never looked."""
     program = start_service("document")
     ana = caller(program, "doc-ana")
     space_id = await ana.space("Casa")
-    folder = await ana.folder(space_id, "Relatórios")
-    file = await ana.put(TEXT, parent_id=folder.node_id, name="Acta.txt")
-    other = await ana.put(b"", parent_id=space_id, name="vazio")
-    copy = tmp_path / "copy"
+    hidden = await ana.folder(space_id, "segredo")
+    deeper = await ana.folder(hidden.node_id, "fundo")
+    file = await ana.put(b"x", parent_id=space_id, name="a")
+    inside = await ana.put(b"x", parent_id=hidden.node_id, name="dentro")
+    await ana.do(
+        "Share", node_id=hidden.node_id, grantee={"entity_id": "doc-a"}, role=document_pb2.ROLE_READER, deny=True
+    )
+    async with feed(program, "doc-rui", space_id) as told:
+        assert "a" in await told.told()
+        token = told.token
+        await ana.do("Move", node_id=inside.node_id, parent_id=deeper.node_id)
+        await ana.do("Move", node_id=file.node_id, parent_id=hidden.node_id)
+        assert await told.told() == [f"-{file.node_id}"]
+        await ana.do("Move", node_id=file.node_id, parent_id=deeper.node_id)
+        assert await told.told() == [f"-{file.node_id}"]
+    async with feed(program, "doc-rui", space_id, token) as told:
+        seen = await told.told()
+    assert f"-{file.node_id}" in seen
+    assert f"-{inside.node_id}" not in seen
 
-    async def synced() -> dict[str, bytes]:
-        environment = {
-            **os.environ,
-            "ROSSIO_ENDPOINTS": f"document={program.grpc}",
-            "ROSSIO_TOKEN": issuer.token("doc-rui", entity="doc-a"),
-        }
-        command = [sys.executable, "-m", "cli.main", "doc", "sync", "--once", space_id, str(copy)]
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
-        _, said = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        found = [path for path in copy.rglob("*") if path.is_file() and not path.name.startswith(".rossio")]
-        return {str(path.relative_to(copy)): path.read_bytes() for path in found}
 
-    assert await synced() == {"Relatórios/Acta.txt": TEXT, "vazio": b""}
-    (copy / "meu.txt").write_bytes(b"mine")
-    await ana.put(TEXT + b"more", node_id=file.node_id)
-    await ana.trash(other.node_id)
-    await ana.do("Rename", node_id=folder.node_id, name="Arquivo")
-    inner = await ana.folder(folder.node_id, "2026")
-    await ana.put(b"new", parent_id=inner.node_id, name="b")
-    assert await synced() == {"Arquivo/Acta.txt": TEXT + b"more", "Arquivo/2026/b": b"new", "meu.txt": b"mine"}
-    (copy / "Arquivo" / "Acta.txt").write_bytes(b"spoilt")
-    await ana.trash(inner.node_id)
-    after = await synced()
-    assert hashlib.sha256(after.pop("Arquivo/Acta.txt")).digest() == hashlib.sha256(TEXT + b"more").digest()
-    assert after == {"meu.txt": b"mine"}
+async def test_a_feed_tells_of_what_was_purged_long_after_it_was_removed(
+    start_service: Any, caller: Any, feed: Any, refused: Any, mongo: str
+):
+    """Who was away from before it was trashed; and who was away for longer than that is known begins anew."""
+    program = start_service("document", PURGE_RESTS_SECONDS="0")
+    ana = caller(program, "doc-ana")
+    space_id = await ana.space("Casa")
+    folder = await ana.folder(space_id, "pasta")
+    mine = await ana.put(b"x", parent_id=space_id, name="a")
+    async with feed(program, "doc-rui", space_id) as told:
+        await told.told()
+        token = told.token
+    await ana.do("Move", node_id=mine.node_id, parent_id=folder.node_id)
     await ana.trash(folder.node_id)
-    assert await synced() == {"meu.txt": b"mine"}
-    await ana.do("Restore", node_id=folder.node_id)
-    assert await synced() == {"Arquivo/Acta.txt": TEXT + b"more", "meu.txt": b"mine"}
+    await ana.do("Purge", node_id=folder.node_id)
+    database = store.connect(mongo, program.environment()["MONGODB_DATABASE"])
+    nodes = database.collection("nodes")
+    async with asyncio.timeout(60):
+        while not all([(await nodes.get(each.node_id) or {}).get("swept") for each in (folder, mine)]):
+            await asyncio.sleep(0.1)
+    async with feed(program, "doc-rui", space_id, token) as told:
+        assert {f"-{folder.node_id}", f"-{mine.node_id}"} <= set(await told.told())
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    for each in (folder, mine):
+        left = await nodes.get(each.node_id)
+        assert left is not None
+        assert (left["name"], left["versions"], left["grants"]) == ("", [], [])
+        await nodes.update(each.node_id, {"$set": {"key": f"~{long_ago:%Y%m%d%H%M%S}.{each.node_id}"}})
+    async with asyncio.timeout(60):
+        while [await nodes.get(each.node_id) for each in (folder, mine)] != [None, None]:
+            await asyncio.sleep(0.1)
+    await database.close()
+    old = base64.urlsafe_b64encode(struct.pack(">Bq8s", 2, round(long_ago.timestamp() * 1000), b"")).decode()
+    with refused("INVALID_ARGUMENT", "RESUME_TOKEN_EXPIRED"):
+        async with feed(program, "doc-rui", space_id, old) as told:
+            await told.told()
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_feed_tells_anew_what_a_group_has_given_or_taken(
+    start_service: Any, caller: Any, feed: Any, streams: str, mongo: str, away: bool
+):
+    """No node was written, for longer than a feed looks back; whether the stream is open or goes on from a token."""
+    program = start_service("document")
+    ana = caller(program, "doc-ana")
+    space_id, group_id = await ana.space("Casa"), uuid4().hex
+    folder = await ana.folder(space_id, "pasta")
+    file = await ana.put(b"x", parent_id=folder.node_id, name="a")
+    producer = messaging.Producer(messaging.Kafka(streams))
+    await producer.start()
+
+    async def published(version: int, *people: str) -> None:
+        group = directory_pb2.Group(group_id=group_id, entity_id="doc-a", version=version)
+        group.members.extend(directory_pb2.Member(person_id=person) for person in people)
+        change = events_pb2.GroupChanged(group=group)
+        await producer.publish([messaging.fact(change, id=messaging.new_id(), at=datetime.now(UTC))])
+
+    async def denied() -> None:
+        grantee = document_pb2.Grantee(group_id=group_id)
+        await ana.do("Share", node_id=folder.node_id, grantee=grantee, role=document_pb2.ROLE_READER, deny=True)
+
+    async def rui_sees(expected: bool) -> None:
+        async with asyncio.timeout(60):
+            while ("pasta" in await caller(program, "doc-rui").names(space_id)) is not expected:
+                await asyncio.sleep(0.05)
+
+    await published(1)
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(grpc.aio.AioRpcError):  # until the group is known here
+                await denied()
+                break
+            await asyncio.sleep(0.05)
+    database = store.connect(mongo, program.environment()["MONGODB_DATABASE"])
+    earlier = datetime.now(UTC) - timedelta(minutes=10)
+    for node_id in (space_id, folder.node_id, file.node_id):
+        await database.collection("nodes").update(node_id, {"$set": {"changed_at": earlier}})
+    await database.close()
+    gone = f"-{folder.node_id}"
+    async with feed(program, "doc-rui", space_id) as told:
+        assert {"pasta", "a"} <= set(await told.told())
+        if not away:
+            await published(2, "doc-rui")
+            assert gone in await told.told()
+            await published(3)
+            assert {"pasta", "a"} <= set(await told.told())
+        token = told.token
+    if away:
+        for version, people, expected in ((2, ["doc-rui"], {gone}), (3, [], {"pasta", "a"})):
+            await published(version, *people)
+            await rui_sees(expected != {gone})
+            async with feed(program, "doc-rui", space_id, token) as told:
+                assert expected <= set(await told.told())
+                token = told.token
+    await producer.stop()

@@ -57,9 +57,23 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     copy = await ana("cp", new, old, "--name", "copy")
     assert [line.split("\t")[2] for line in (await ana("ls", copy)).splitlines()] == ["Acta 2.txt"]
 
+    assert (await ana("ls", space)).splitlines() == [f"{new}\t-\tnew", f"{old}\t-\told"]
+
     await ana("version", file, "1", "freeze")
     await ana("version", file, "1", "restore")
-    assert [line.split("\t")[4] for line in (await ana("versions", file)).splitlines()] == ["", "frozen"]
+    source.write_bytes(b"Acta, emendada.\n")
+    assert await ana("put", str(source), file) == file
+    assert [line.split("\t")[4] for line in (await ana("versions", file)).splitlines()] == ["", "", "frozen"]
+    differ = dict(line.split("\t", 1) for line in (await ana("diff", file, "1")).splitlines())
+    assert (differ["number"], differ["size"], differ["frozen"]) == ("1\t3", "6\t16", "True\tFalse")
+    assert "author" not in differ
+    same = dict(line.split("\t", 1) for line in (await ana("diff", file, "1", "2")).splitlines())
+    assert set(same) - {"at"} == {"number", "frozen"}
+    (tmp_path / "folder").mkdir()
+    await ana("get", file, str(tmp_path / "folder"))
+    await ana("get", file, str(tmp_path / "first"), "--version", "1")
+    assert (tmp_path / "folder" / "Acta 2.txt").read_bytes() == b"Acta, emendada.\n"
+    assert (tmp_path / "first").read_bytes() == b"Acta.\n"
     assert "T" in await ana("lock", file, "--seconds", "60")
     await ana("unlock", file)
 
@@ -67,24 +81,36 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     assert f"{grant}\t{new}\tgroup doc-ward\tnot editor" in await ana("grants", file)
     await ana("unshare", new, grant)
     await ana("label", new, "public")
+    assert await ana("shared") == "", "all that they see lies in their spaces"
     assert (await ana("why", file)).splitlines()[0] == "manager"
     assert (await ana("why", file, "--citizen", "c-joana")).splitlines() == ["nothing"]
 
     link = await ana("link", file, "--uses", "1", "--password")
     assert link.startswith(f"http://{program.addresses['HTTP_ADDRESS']}/links/")
     await ana("open", link, str(tmp_path / "fetched"), "--password")
-    assert (tmp_path / "fetched").read_bytes() == b"Acta.\n"
-    link_id, _, used, *_ = (await ana("links", file)).split("\t")
-    assert used == "1/1"
+    assert (tmp_path / "fetched").read_bytes() == b"Acta, emendada.\n"
+    link_id, _, *how = (await ana("links", file)).split("\t")
+    assert how == ["1/1", "password"]
     await ana("unlink", file, link_id)
+    assert (await ana("links", file)).endswith("\tpassword, revoked")
 
-    assert await ana("quota", space) == "space\t18\t-\nentity\t18\t-"
+    assert await ana("quota", space) == "space\t34\t-\nentity\t34\t-"
     await ana("rm", new)
     assert new in await ana("trash", space)
     await ana("restore", new, "--name", "new again")
     await ana("rm", new)
     await ana("rm", new, "--purge")
     assert await ana("trash", space) == ""
+
+
+async def test_a_list_is_whole_however_long_it_is(start_service: Any, caller: Any, rossio: Any):
+    program = start_service("document", ROLES="api")
+    ana = caller(program, "doc-ana")
+    space = await ana.space("Muitos")
+    for begin in range(0, 1001, 77):
+        await asyncio.gather(*(ana.folder(space, f"{n:04}") for n in range(begin, min(begin + 77, 1001))))
+    lines = (await rossio(program, "doc-ana", "ls", space)).splitlines()
+    assert [line.split("\t")[2] for line in lines] == [f"{n:04}" for n in range(1001)]
 
 
 async def test_a_file_goes_up_and_comes_down_through_the_death_of_the_service_while_bars_are_shown(

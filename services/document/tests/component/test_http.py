@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import os
 import subprocess
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from tusclient.client import TusClient
 
 pytestmark = pytest.mark.usefixtures("ministry")
 WHOLE = hashlib.shake_256(b"http").digest(3_000_017)
+EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "curl" / "files.sh"
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
@@ -141,6 +143,38 @@ async def test_curl_gets_ranges_goes_on_and_asks_whether_it_changed(
     assert half.read_bytes() == WHOLE
     body, headers, status = await asyncio.to_thread(curl, "-I")
     assert (status, body, headers["content-length"]) == (200, b"", str(len(WHOLE)))
+
+
+async def test_the_example_for_curl_stores_goes_on_and_fetches_a_range(
+    start_service: Any, caller: Any, token: str, tmp_path: Path
+):
+    """docs/examples/curl/files.sh; a server that is away ends it, and the same command goes on."""
+    program = start_service("document")
+    ana = caller(program, "doc-ana")
+    space_id = await ana.space()
+    (tmp_path / "Relatório.bin").write_bytes(WHOLE)
+    said = {"ROSSIO_FILES": url(program, ""), "ROSSIO_TOKEN": token, "PARENT": space_id, "PATH": os.environ["PATH"]}
+
+    def run(part: int) -> subprocess.CompletedProcess[bytes]:
+        command = [str(EXAMPLE), str(tmp_path / "Relatório.bin")]
+        return subprocess.run(command, env=said | {"PART": str(part)}, capture_output=True, check=False, timeout=60)
+
+    running = asyncio.create_task(asyncio.to_thread(run, 10_000))
+    async with asyncio.timeout(60):
+        while not (tmp_path / "Relatório.bin.upload.part").exists():
+            await asyncio.sleep(0.01)
+    program.kill()
+    assert (await running).returncode != 0
+    program.start()
+    done = await asyncio.to_thread(run, 1_000_000)
+    node_id, _, first = done.stdout.partition(b"\n")
+    assert (done.returncode, first) == (0, WHOLE[:10]), done.stderr
+    ana = caller(program, "doc-ana")
+    assert await ana.get(node_id.decode()) == WHOLE
+    assert await ana.names(space_id) == ["Relatório.bin"]
+    again = await asyncio.to_thread(run, 1_000_000)
+    assert again.returncode != 0
+    assert b"ALREADY_EXISTS" in again.stderr
 
 
 async def test_tus_says_what_it_can_and_what_is_wrong(start_service: Any, caller: Any, web: Any, issuer: Issuer):

@@ -1,6 +1,8 @@
 """Denials, labels, services and citizens, why, and what the directory changes."""
 
 import asyncio
+import statistics
+import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -151,7 +153,10 @@ async def test_why_tells_each_reason_to_those_who_may_know_it(start_service: Any
     assert list((await ana.do("Why", node_id=file.node_id, about=unknown)).reasons) == []
 
 
-async def test_a_change_of_a_group_holds_within_moments(start_service: Any, caller: Any, refused: Any, streams: str):
+async def test_a_change_of_a_group_holds_within_five_seconds(
+    start_service: Any, caller: Any, refused: Any, streams: str
+):
+    """Of several changes most: this machine may stand still for once."""
     program = start_service("document")
     ana, eva = caller(program, "doc-ana"), caller(program, "doc-eva")
     space_id = await ana.space()
@@ -176,9 +181,15 @@ async def test_a_change_of_a_group_holds_within_moments(start_service: Any, call
         while not await may(give(ana, space_id, group_id=group_id)):
             await asyncio.sleep(0.05)
     await until(reads=True)
-    del changed.members[:]
-    await put(2)
-    await until(reads=False)
+    took = list[float]()
+    for version in range(2, 9):
+        del changed.members[:]
+        changed.members.extend([directory_pb2.Member(person_id="doc-eva")] if version % 2 else [])
+        await put(version)
+        published = time.monotonic()
+        await until(reads=bool(version % 2))
+        took.append(time.monotonic() - published)
+    assert statistics.median(took) < 5
     with refused("NOT_FOUND"):
         await eva.names(space_id)
 

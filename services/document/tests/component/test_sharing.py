@@ -182,3 +182,35 @@ async def test_a_grantee_has_one_role_on_a_node(start_service: Any, caller: Any)
     for role in (document_pb2.ROLE_READER, document_pb2.ROLE_MANAGER, document_pb2.ROLE_EDITOR):
         await ana.share(space_id, role, person_id="doc-eva")
         assert (await eva.stub.GetNode(pb.GetNodeRequest(node_id=space_id))).role == role
+
+
+async def shared(person: Any) -> list[str]:
+    """The names of what was shared with somebody, in pages of one."""
+    found, token = list[str](), ""
+    while True:
+        page = await person.do("ListShared", page_size=1, page_token=token)
+        found += [node.name for node in page.nodes]
+        token = page.next_page_token
+        if not token:
+            return sorted(found)
+
+
+async def test_what_was_shared_is_found_by_those_who_see_nothing_around_it(start_service: Any, caller: Any):
+    program = start_service("document")
+    ana, rui, nuno = (caller(program, person) for person in ("doc-ana", "doc-rui", "doc-nuno"))
+    joana = caller(program, "c-joana", "citizen")
+    space_id = await ana.space()
+    folder = await ana.folder(space_id, "pasta")
+    below = await ana.put(b"x", parent_id=folder.node_id, name="abaixo")
+    alone = await ana.put(b"x", parent_id=space_id, name="só")
+    await ana.share(folder.node_id, group_id="doc-wards")
+    await ana.share(below.node_id, person_id="doc-nuno")
+    await ana.share(alone.node_id, person_id="doc-nuno")
+    await ana.share(alone.node_id, citizen_id="c-joana")
+    await ana.share(alone.node_id, person_id="doc-rui")
+    assert await shared(nuno) == ["pasta", "só"], "what is below is found there"
+    assert await shared(joana) == ["só"]
+    assert await shared(rui) == await shared(ana) == [], "they come upon it in the space"
+    await ana.do("SetLabel", node_id=folder.node_id, label=document_pb2.LABEL_CONFIDENTIAL)
+    await ana.trash(alone.node_id)
+    assert await shared(nuno) == await shared(joana) == []

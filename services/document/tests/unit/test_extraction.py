@@ -1,10 +1,12 @@
 """Taking text out of files that mean harm, and what the process may do that does it."""
 
 import asyncio
+import copy
 import io
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -98,6 +100,30 @@ async def test_a_page_tree_without_end_ends():
     assert outcome in {Outcome.NO_TEXT, Outcome.BROKEN, Outcome.CRASHED}
     circle = pdf("<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 9 /Kids [2 0 R 2 0 R] >>")
     assert (await taken(circle)).outcome in {Outcome.NO_TEXT, Outcome.BROKEN}
+
+
+async def test_a_page_that_unpacks_to_more_than_there_is_memory_ends():
+    packing = zlib.compressobj()
+    bomb = b"".join([*(packing.compress(b"0 0 m " * MIB) for _ in range(100)), packing.flush()]).hex()
+    page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R >>"
+    content = f"<< /Filter [/ASCIIHexDecode /FlateDecode] /Length {len(bomb)} >>\nstream\n{bomb}\nendstream"
+    pages = "<< /Type /Pages /Count 1 /Kids [3 0 R] >>"
+    outcome = (await taken(pdf("<< /Type /Catalog /Pages 2 0 R >>", pages, page, content), cpu_seconds=10)).outcome
+    assert outcome in {Outcome.NO_TEXT, Outcome.BROKEN, Outcome.MEMORY, Outcome.CRASHED, Outcome.TIMEOUT}
+
+
+async def test_parts_that_lie_over_each_other_end_it():
+    """Many names of a directory for one and the same compressed part (Fifield, 2019)."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/header1.xml", b"<d>" + b" " * MIB + b"</d>")
+        kernel = archive.infolist()[-1]
+        for number in range(2, 3_000):
+            twin = copy.copy(kernel)
+            twin.filename = f"word/header{number}.xml"
+            archive.filelist.append(twin)
+    assert (await taken(made.getvalue())).outcome in {Outcome.BOMB, Outcome.BROKEN}
 
 
 async def test_more_text_than_is_wanted_is_cut():

@@ -9,7 +9,7 @@ from document.domain import quota, versions
 from document.domain.content import Stored
 from document.domain.node import Act, Node
 from document.domain.permissions import GranteeKind, Label, Subject
-from document.domain.tree import copied, copy_id, emptied, moved, purged, renamed, restored, trashed
+from document.domain.tree import copied, copy_id, moved, purged, renamed, restored, swept, trashed
 from errors import Conflict, Invalid, NotAllowed, RossioError
 
 ANA, RUI = (Subject(GranteeKind.PERSON, person, "e01") for person in ("p-ana", "p-rui"))
@@ -89,10 +89,20 @@ def test_what_arrives_is_nowhere_yet_and_what_is_purged_no_longer():
     assert replace(FOLDER, arriving=True).place == (nodes.ARRIVING, FOLDER.node_id)
     gone = purged(trashed(FILE, act(5)), act(6))
     assert gone.place == (nodes.PURGED, FILE.node_id)
-    assert (quota.size_of(gone), quota.size_of(emptied(gone)), emptied(gone).revision) == (10, 0, gone.revision + 1)
+    left = swept(gone, act(7).at)
+    assert (quota.size_of(gone), quota.size_of(left), left.revision, left.name) == (10, 0, gone.revision + 1, "")
+    assert nodes.swept_by(act(7).at) < left.place[1] < nodes.swept_by(act(8).at)
+    assert gone.place[1] < nodes.SWEPT < nodes.swept_by(act(6).at), "what is only purged is not among them"
     with pytest.raises(Conflict) as refused:
         purged(FILE, act(6))
     assert reason(refused) == "NOT_TRASHED"
+
+
+def test_a_name_from_before_a_rule_stays_wherever_the_node_goes():
+    old = replace(FILE, name="acta: 3.")
+    assert moved((*TO_FOLDER, old), act(5), TO_NEW, "").name == old.name
+    assert copied((*TO_FOLDER, old), act(5), TO_NEW, "").name == old.name
+    assert restored(trashed(old, act(5)), act(6), "").name == old.name
 
 
 def test_what_was_trashed_is_restored_with_its_name_or_another():

@@ -29,7 +29,7 @@ async def document(stage: Stage) -> Shown:
             service_pb2.CreateSpaceRequest(request_id=str(uuid4()), name=f"Protocolos {uuid4().hex[:6]}")
         )
     ).space
-    node = await upload(writing, file, space.space_id)
+    node = await upload(writing, file, document_pb2.Node(node_id=space.space_id))
     await writing.document.Share(
         service_pb2.ShareRequest(
             request_id=str(uuid4()),

@@ -14,7 +14,18 @@ from store import Collection, Document, Index, Insert, known
 from document.adapters import wire
 from document.application.ports import ChangedPage, NodePage, Position, Stamped
 from document.domain.deeds import Deed
-from document.domain.node import ARRIVING, MAX_DEPTH, PURGED, Kind, Lock, Node, Version, trash_of
+from document.domain.node import (
+    ARRIVING,
+    MAX_DEPTH,
+    PURGED,
+    SWEPT,
+    Kind,
+    Lock,
+    Node,
+    Version,
+    swept_by,
+    trash_of,
+)
 from document.domain.permissions import Grant, Grantee, GranteeKind, Label, Role
 
 INDEXES = (
@@ -66,7 +77,8 @@ class NodeStore:
         """One look-up a level, of the ids of its folders; their files are not looked at."""
         levels, ids = 0, [node_id]
         while levels <= HOPS:
-            below = self._nodes.find({"folder_in": {"$in": ids}}, projection={"_id": True})
+            query = {"folder_in": {"$in": ids}, "swept": {"$ne": True}}
+            below = self._nodes.find(query, projection={"_id": True})
             ids = [document["_id"] async for document in below]
             if not ids:
                 break
@@ -80,9 +92,13 @@ class NodeStore:
     async def discarded(self, purged: datetime, begun: datetime, limit: int) -> Sequence[Node]:
         found = list[Node]()
         for shelf, before in ((PURGED, purged), (ARRIVING, begun)):
-            query = {"shelf": shelf, "updated_at": {"$lt": before}}
+            query = {"shelf": shelf, "key": {"$lt": SWEPT}, "updated_at": {"$lt": before}}
             found += [node_of(each) async for each in self._nodes.find(query, limit=limit, projection=LISTED)]
         return found
+
+    async def swept(self, before: datetime, limit: int) -> Sequence[Node]:
+        query = {"shelf": PURGED, "key": {"$gte": SWEPT, "$lt": swept_by(before)}}
+        return [node_of(each) async for each in self._nodes.find(query, limit=limit, projection=LISTED)]
 
     async def inside(self, folder: Node, but: Sequence[str], limit: int) -> Sequence[Node]:
         found = list[Node]()
@@ -161,6 +177,8 @@ def _document(node: Node) -> Document:
         "trashed_at": node.trashed_at,
         "arriving": node.arriving,
         "purged": node.purged,
+        "swept": node.swept,
+        "left": list(node.left),
         "grants": [
             {
                 "id": grant.grant_id,
@@ -207,6 +225,8 @@ def node_of(document: Document) -> Node:
         trashed_at=document["trashed_at"],
         arriving=document.get("arriving", False),
         purged=document.get("purged", False),
+        swept=document.get("swept", False),
+        left=tuple(document.get("left", ())),
         grants=tuple(
             Grant(
                 grant["id"],

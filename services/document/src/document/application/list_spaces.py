@@ -15,10 +15,7 @@ async def list_spaces(nodes: Nodes, directory: Directory, subject: Subject, afte
     Looks at the nodes that were granted to the caller, to their entity or to a group of theirs, and
     takes the space of the first one in it that they can in fact read.
     """
-    grantees = [subject.grantee]
-    if subject.kind is GranteeKind.PERSON:
-        grantees.append(Grantee(GranteeKind.ENTITY, subject.entity_id))
-        grantees += (Grantee(GranteeKind.GROUP, group_id) for group_id in directory.groups_of(subject.id))
+    grantees = granted_as(directory, subject)
     tops = list[Node]()
     position = (after, _BEHIND_ALL) if after else None
     while True:
@@ -34,3 +31,11 @@ async def list_spaces(nodes: Nodes, directory: Directory, subject: Subject, afte
         if page.after is None:
             return NodePage(tops, None)
         position = page.after
+
+
+def granted_as(directory: Directory, subject: Subject) -> list[Grantee]:
+    """As whom something may be granted to somebody."""
+    if subject.kind is not GranteeKind.PERSON:
+        return [subject.grantee]
+    groups = (Grantee(GranteeKind.GROUP, group_id) for group_id in directory.groups_of(subject.id))
+    return [subject.grantee, Grantee(GranteeKind.ENTITY, subject.entity_id), *groups]

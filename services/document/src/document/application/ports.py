@@ -70,11 +70,15 @@ class Nodes(Protocol):
         ...
 
     async def purged(self, act_id: str, node_id: str) -> bool:
-        """Whether this act purged the node, which is not removed yet."""
+        """Whether this act purged the node, of which something is left yet."""
         ...
 
     async def discarded(self, purged: datetime, begun: datetime, limit: int) -> Sequence[Node]:
         """Nodes that were purged before one time, and copies begun before another that are not whole."""
+        ...
+
+    async def swept(self, before: datetime, limit: int) -> Sequence[Node]:
+        """What is left of nodes that were swept before this time."""
         ...
 
     async def inside(self, folder: Node, but: Sequence[str], limit: int) -> Sequence[Node]:

@@ -13,11 +13,13 @@ from document.application.ports import Nodes
 from document.domain.deeds import Deed, Verb
 from document.domain.node import Act, Kind, Node
 from document.domain.permissions import Role
-from document.domain.tree import emptied, purged
+from document.domain.tree import purged, swept
 
 _BATCH: Final = 200
 _ARRIVES_WITHIN: Final = timedelta(days=1)
 """A copy that is not whole by then was given up."""
+REMEMBERED: Final = timedelta(days=30)
+"""How long it is known of what was purged that it was there, so that programs with a copy of it are told."""
 
 
 async def purge(nodes: Nodes, act: Act, node_id: str) -> None:
@@ -38,39 +40,40 @@ async def purge(nodes: Nodes, act: Act, node_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Removes purged nodes and all below them, and copies that were never whole, with what they hold.
+    """Empties purged nodes and all below them, and copies that were never whole, and removes them in the end.
 
     What is purged rests for a while first, so that whoever was on the way to a node below has ended.
-    A node is emptied, which is booked, then removed; so a sweep may end anywhere, and the next goes on.
+    A node is emptied by one write, which is booked; so a sweep may end anywhere, and the next goes on.
     """
 
     nodes: Nodes
     rests: timedelta
 
     async def __call__(self, now: datetime) -> int:
-        """How many nodes are gone of those that were to go, with all below them."""
+        """How many nodes were emptied of those that were to go, with all below them."""
+        for node in await self.nodes.swept(now - REMEMBERED, _BATCH):
+            await self.nodes.remove(node)
         roots = await self.nodes.discarded(now - self.rests, now - _ARRIVES_WITHIN, _BATCH)
-        return sum([await self._remove(root) for root in roots])
+        return sum([await self._empty(root, now) for root in roots])
 
-    async def _remove(self, node: Node) -> bool:
-        """Whether the node and all below it is gone; what has facts to publish yet, or was just changed, stays."""
+    async def _empty(self, node: Node, now: datetime) -> bool:
+        """Whether the node and all below it is emptied; what was just changed stays as it is."""
         stay = list[str]()
         while node.kind is Kind.FOLDER and (below := await self.nodes.inside(node, stay, _BATCH)):
-            stay += [child.node_id for child in below if not await self._remove(child)]
+            stay += [child.node_id for child in below if not await self._empty(child, now)]
         if stay:
             return False
-        return await self._remove_one(node.node_id)
+        return await self._empty_one(node.node_id, now)
 
-    async def _remove_one(self, node_id: str) -> bool:
+    async def _empty_one(self, node_id: str, now: datetime) -> bool:
         node = await self.nodes.whole(node_id)
-        if node is None:
+        if node is None or node.swept:
             return True
         try:
-            if node.versions:
-                await self.nodes.change(node, emptied(node), None)
-                points.reached("document.purge.emptied")
+            await self.nodes.change(node, swept(node, now), None)
+            points.reached("document.purge.emptied")
         except Conflict as conflict:
             if conflict.reason != "STALE":
                 raise
             return False
-        return await self.nodes.remove(node)
+        return True

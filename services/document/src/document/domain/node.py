@@ -22,8 +22,12 @@ MAX_GRANTS = 200
 MAX_VERSIONS = 10_000
 ARRIVING, PURGED = "arriving", "purged"
 """Where nodes hang that nobody sees, see `Node.place`."""
+SWEPT = "~"
+"""Where the keys of what was swept begin."""
 RECEIPTS = 32
 """How many of its latest changes a node remembers, to know a repeated request."""
+LEFT = 16
+"""How many of the folders that it was moved out of a node remembers, to tell those who saw it there."""
 
 
 class Kind(StrEnum):
@@ -61,7 +65,8 @@ class Node:
     a personal space. `versions` has the oldest first. `receipts` are the ids of the requests that
     made its latest changes. `revision` counts the changes. `label` is its own; the one in force may
     come from above. What is `arriving` is not there yet for anybody, what is `purged` no
-    longer, nor is anything below it.
+    longer, nor is anything below it; when it is `swept`, too, nothing is left of it but that it was there.
+    `left` are the folders that it was moved out of.
     `charge` is that of its last write that changed how much it holds, see `quota.Charge`.
     """
 
@@ -77,6 +82,8 @@ class Node:
     trashed_at: datetime | None = None
     arriving: bool = False
     purged: bool = False
+    swept: bool = False
+    left: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     label: Label = Label.NONE
     lock: Lock | None = None
@@ -103,7 +110,10 @@ class Node:
 
         In a folder that is the folded name. Names of spaces may repeat, so that nobody learns of a
         space that they cannot see; what lies in the trash keeps nobody from using its name.
+        What is swept lies behind all else that is purged, by time.
         """
+        if self.swept:
+            return PURGED, f"{swept_by(self.updated_at)}.{self.node_id}"
         if self.purged:
             return PURGED, self.node_id
         if self.arriving:
@@ -127,6 +137,11 @@ class Act:
     subject: Subject
     at: datetime
     etag: str = ""
+
+
+def swept_by(at: datetime) -> str:
+    """Where the keys of what was swept by then end, see `Node.place`; beyond all ids."""
+    return f"{SWEPT}{at:%Y%m%d%H%M%S}"
 
 
 def trash_of(space_id: str) -> str:

@@ -5,12 +5,13 @@ Each is one change of one node, however much lies below it.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from hashlib import blake2b
 
 from errors import Conflict, Invalid
 
 from document.domain import names
-from document.domain.node import Act, Kind, Node, changed, check_holds, version_of, written
+from document.domain.node import LEFT, Act, Kind, Node, changed, check_holds, version_of, written
 from document.domain.permissions import Label, label_of
 
 
@@ -41,7 +42,8 @@ def moved(path: Sequence[Node], act: Act, to: Sequence[Node], name: str) -> Node
         node,
         act,
         parent_id=folder.node_id,
-        name=names.normalise(name or node.name),
+        left=(*node.left, node.parent_id)[-LEFT:],
+        name=names.normalise(name) if name else node.name,
         label=_carried(path, to),
     )
 
@@ -55,7 +57,7 @@ def restored(node: Node, act: Act, name: str) -> Node:
     """The node back in its folder, under another name if one is said."""
     if not node.trashed:
         raise Conflict("it does not lie in the trash", reason="NOT_TRASHED")
-    return changed(node, act, trashed_at=None, name=names.normalise(name or node.name))
+    return changed(node, act, trashed_at=None, name=names.normalise(name) if name else node.name)
 
 
 def purged(node: Node, act: Act) -> Node:
@@ -65,9 +67,24 @@ def purged(node: Node, act: Act) -> Node:
     return changed(node, act, purged=True)
 
 
-def emptied(node: Node) -> Node:
-    """A purged node, or one below, without its content, so that it can be removed."""
-    return replace(node, versions=(), revision=node.revision + 1)
+def swept(node: Node, at: datetime) -> Node:
+    """What is left of a purged node, or one below, so that whoever has a copy can be told that it is gone."""
+    return Node(
+        node_id=node.node_id,
+        space_id=node.space_id,
+        parent_id=node.parent_id,
+        entity_id=node.entity_id,
+        kind=node.kind,
+        name="",
+        created_at=node.created_at,
+        updated_at=at,
+        purged=True,
+        swept=True,
+        left=node.left,
+        receipts=node.receipts,
+        charge=node.charge,
+        revision=node.revision + 1,
+    )
 
 
 def copied(path: Sequence[Node], act: Act, to: Sequence[Node], name: str) -> Node:
@@ -86,7 +103,7 @@ def copied(path: Sequence[Node], act: Act, to: Sequence[Node], name: str) -> Nod
         parent_id=folder.node_id,
         entity_id=folder.entity_id,
         kind=source.kind,
-        name=names.normalise(name or source.name),
+        name=names.normalise(name) if name else source.name,
         created_at=act.at,
         updated_at=act.at,
         label=_carried(path, to),

@@ -21,6 +21,7 @@ from document.application.download import download
 from document.application.links import CreateLink, Wanted, list_links, revoke_link
 from document.application.list_folder import list_folder
 from document.application.list_grants import list_grants
+from document.application.list_shared import list_shared
 from document.application.list_spaces import list_spaces
 from document.application.list_trash import list_trash
 from document.application.list_versions import list_versions
@@ -100,6 +101,12 @@ class DocumentApi(service_pb2_grpc.DocumentServiceServicer):
         page = await list_spaces(self._nodes, self._directory, self._subject(), str(after), rpc.page_size(request))
         token = rpc.page_token(request, page.nodes[-1].space_id) if page.after else ""
         return pb.ListSpacesResponse(spaces=map(wire.to_space, page.nodes), next_page_token=token)
+
+    async def ListShared(self, request: pb.ListSharedRequest, context: Any) -> pb.ListSharedResponse:
+        page = await list_shared(
+            self._nodes, self._directory, self._subject(), _position(request), rpc.page_size(request)
+        )
+        return pb.ListSharedResponse(nodes=map(wire.to_node, page.nodes), next_page_token=_token(request, page))
 
     async def CreateFolder(self, request: pb.CreateFolderRequest, context: Any) -> pb.CreateFolderResponse:
         folder = await create_folder(self._nodes, self._act(), request.parent_id, request.name)
@@ -286,11 +293,13 @@ def _limit(limit: int) -> int:
     return limit
 
 
-def _token(request: pb.ListFolderRequest | pb.ListTrashRequest, page: NodePage) -> str:
+def _token(request: pb.ListFolderRequest | pb.ListSharedRequest | pb.ListTrashRequest, page: NodePage) -> str:
     return rpc.page_token(request, *page.after) if page.after else ""
 
 
-def _position(request: pb.ListFolderRequest | pb.ListTrashRequest | pb.ListLinksRequest) -> Position | None:
+def _position(
+    request: pb.ListFolderRequest | pb.ListSharedRequest | pb.ListTrashRequest | pb.ListLinksRequest,
+) -> Position | None:
     token = rpc.read_page_token(request)
     return (str(token[0]), str(token[1])) if token else None
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import telemetry
-
 from notification.application.ports import Notifications
 
 
@@ -15,5 +13,4 @@ class ExpireMessages:
     async def __call__(self, at: datetime) -> None:
         """Closes all that has expired, which takes out what was sealed of it; repeated, it changes nothing more."""
         async for notification in self.notifications.expired(at):
-            telemetry.points.reached("notification.expiring")
             await self.notifications.change(notification.notification_id, lambda each: each.expired(at))
