@@ -168,6 +168,28 @@ async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, stream
     ]
 
 
+async def test_an_administrator_who_has_the_mail_too_sees_the_others_by_office(
+    mail: Mail, caller: As, streams: str
+) -> None:
+    mark = marker()
+    message_id = (await caller(EVA).Submit(request(address(EVA), [address(ANA), address(RUI)], mark))).message_id
+    await found(caller(EVA), message_id)
+    (own,) = await trace(caller(ANA), message_id=message_id)
+    assert [o.address for o in own.outcomes] == [address(ANA)]
+    assert await looks(streams, message_id) == []
+    (by_office,) = await trace(caller(ANA, roles=["mail.admin"]), message_id=message_id)
+    assert [o.address for o in by_office.outcomes] == [address(ANA), address(RUI)]
+    assert [a.actor for a in await looks(streams, message_id)] == [ANA]
+
+
+async def test_what_somebody_has_sent_since_hides_no_mail_that_they_had(mail: Mail, caller: As) -> None:
+    had = (await caller(RUI).Submit(request(address(RUI), [address(ANA)], marker()))).message_id
+    await found(caller(RUI), had)
+    sent = (await caller(ANA).Submit(request(address(ANA), [address(EVA)], marker()))).message_id
+    await found(caller(ANA), sent)
+    assert [t.message_id for t in await trace(caller(ANA), recipient=address(ANA), limit=1)] == [had]
+
+
 async def test_what_went_to_a_list_is_found_by_the_list(mail: Mail, caller: As) -> None:
     message_id = (await caller(ANA).Submit(request(address(ANA), ["mr-team@mr-a.test"], marker()))).message_id
     await found(caller(ANA), message_id)

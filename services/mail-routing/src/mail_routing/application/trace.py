@@ -63,7 +63,7 @@ class Trace:
             raise errors.Invalid("not a Message-ID", reason="MALFORMED_MESSAGE_ID")
         question = replace(question, internet_message_id=named)
         own = frozenset(self._people.addresses_of(caller.subject)) if caller.kind == "person" else frozenset()
-        found, audited = False, ""
+        found, audited = 0, ""
         limit = min(question.limit or _DEFAULT_LIMIT, _MOST)
         all_of = (
             *((self._parties.internet_message_id(named),) if named else ()),
@@ -72,7 +72,8 @@ class Trace:
         any_of = () if question.message_id else self._reach(caller, question, own)
         if not (question.message_id or all_of or any_of):
             return
-        shards = self._deliveries.trace(message_id=question.message_id, all_of=all_of, any_of=any_of, limit=limit)
+        # More than are wanted: an address takes part as sender or recipient, and the store does not say as which.
+        shards = self._deliveries.trace(message_id=question.message_id, all_of=all_of, any_of=any_of, limit=_MOST)
         async for shard in shards:
             visible, others = self._visible(caller, own, shard)
             if not visible or not _matches(question, shard):
@@ -80,8 +81,10 @@ class Trace:
             if others and audited != shard.message.message_id:
                 audited = shard.message.message_id
                 await self._audit(caller, audited)
-            found = True
+            found += 1
             yield replace(shard, deliveries=visible)
+            if found == limit:
+                return
         if (question.message_id or named) and not found:
             raise errors.NotFound("there is no such mail")
 
@@ -103,11 +106,11 @@ class Trace:
         mine = tuple(
             d for d in shard.deliveries if d.destination.person_id == caller.subject and caller.kind == "person"
         )
-        if mine or not caller.has(ADMIN):
+        if not caller.has(ADMIN):
             return mine, False
-        if caller.may_act_for(message.entity_id):
-            return shard.deliveries, True
-        return tuple(d for d in shard.deliveries if caller.may_act_for(d.destination.entity_id)), True
+        whole = caller.may_act_for(message.entity_id)
+        seen = tuple(d for d in shard.deliveries if whole or d in mine or caller.may_act_for(d.destination.entity_id))
+        return seen, seen != mine
 
 
 def _matches(question: Question, shard: Shard) -> bool:
