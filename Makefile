@@ -74,8 +74,8 @@ bench: .venv/.dev ## measures the mechanisms, into .bench/
 bench-document: .venv/.dev ## what document costs: decisions, the tree, search, and content beside nginx, into .bench/document.json
 	@$(VENV)/python -m tests.bench document_metadata document_content document_search --into document
 
-bench-mail: .venv/.dev tools ## mail-routing beside Postfix and with a backlog, on a real Kafka, into .bench/mail.json
-	@$(VENV)/python -m tests.bench mail_peer mail_backlog --into mail
+bench-mail: .venv/.dev tools ## mail-routing beside Postfix, with a backlog and a bulk, on a real Kafka, into .bench/mail.json
+	@$(VENV)/python -m tests.bench mail_peer mail_backlog mail_urgent --into mail
 
 bench-telemetry: .venv/.dev ## what telemetry costs an event, into .bench/telemetry.json
 	@$(VENV)/python -m tests.bench event --into telemetry

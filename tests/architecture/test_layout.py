@@ -8,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/pyproject.toml"))
-LIBS = sorted(path.parent for path in (ROOT / "libs").glob("*/pyproject.toml"))
 TRACKED = [
     ROOT / name
     for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
@@ -49,6 +48,15 @@ IMPURE = (
     r"|^(?:import|from) (?:rossio|motor|pymongo|grpc|aiokafka)"
 )
 DOMAIN = [path for path in SOURCES if "/domain/" in path.as_posix() and "services" in path.parts]
+
+
+STORED = [path for path in SOURCES if "/adapters/" in path.as_posix() and "src" in path.parts]
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_is_stored_is_read_by_the_fields_that_are_known(path: Path) -> None:
+    """While a release is rolled out or back, the store holds fields of a later one: `store.known` passes over them."""
+    assert not re.findall(r"(?:(?<![.\w])[A-Z]\w*|\])\(\s*\*\*", path.read_text())
 
 
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.relative_to(ROOT).as_posix())

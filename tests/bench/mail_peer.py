@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -27,12 +28,14 @@ from devstack.kafka import Kafka
 from devstack.mongo import Mongo
 from devstack.program import LOOPBACK, Program, free_port, listens
 from devstack.services import SERVICES, ServiceProgram, Surroundings
+from google.protobuf.message import Message
 from rossio.directory.v1 import directory_pb2, events_pb2
 
 Row = dict[str, Any]
 SESSIONS = 20
 ROUNDS = 3
 HALF_LOAD_SECONDS = 15.0
+EVERYBODY = "everybody@crowd.test"
 _TICK = os.sysconf("SC_CLK_TCK")
 _SBIN = f"{os.environ['PATH']}:/usr/sbin"
 
@@ -133,6 +136,8 @@ class Ours:
     folder: Path
     sink: int
     default_store: bool = False
+    crowd: int = 0
+    """People besides, all of them in the list everybody@crowd.test."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -141,7 +146,7 @@ class Ours:
         for server in (self.kafka, self.mongo):
             server.start()
             self.stack.callback(server.kill)
-        asyncio.run(_prepare(self.kafka.bootstrap))
+        asyncio.run(_prepare(self.kafka.bootstrap, self.crowd))
         surroundings = Surroundings(self.kafka.bootstrap, self.mongo.uri, Issuer(self.folder / "issuer"))
         (kind,) = (service for service in SERVICES if service.name == "mail-routing")
         told = {
@@ -172,19 +177,36 @@ class Ours:
         return self.worker.folder / "data" / "maildirs" / "e" / "p" / "new"
 
 
-async def _prepare(bootstrap: str) -> None:
+async def _prepare(bootstrap: str, crowd: int) -> None:
     await messaging.ensure_topics(bootstrap)
     producer = messaging.Producer(messaging.Kafka(bootstrap))
     await producer.start()
-    entity = directory_pb2.Entity(entity_id="e", name="e", domains=["ours.test"], version=1)
+    now = datetime.now(UTC)
+    changes = _directory(crowd)
+    while some := list(islice(changes, 1000)):
+        await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in some])
+    await producer.stop()
+
+
+def _directory(crowd: int) -> Iterator[Message]:
+    for entity_id, domain in (("e", "ours.test"), ("crowd", "crowd.test")):
+        entity = directory_pb2.Entity(entity_id=entity_id, name=entity_id, domains=[domain], version=1)
+        yield events_pb2.EntityChanged(entity=entity)
+    yield _person("p", 1, "e", "p@ours.test")
+    for number in range(crowd):
+        yield _person(f"c{number}", number + 2, "crowd", f"c{number}@crowd.test")
+    everybody = directory_pb2.Group(
+        group_id="everybody", entity_id="crowd", addresses=[EVERYBODY], expression='entity = "crowd"', version=1
+    )
+    yield events_pb2.GroupChanged(group=everybody)
+
+
+def _person(person_id: str, number: int, entity_id: str, address: str) -> Message:
     state = directory_pb2.PERSON_STATE_ACTIVE
     person = directory_pb2.Person(
-        person_id="p", number=1, entity_id="e", addresses=["p@ours.test"], state=state, version=1
+        person_id=person_id, number=number, entity_id=entity_id, addresses=[address], state=state, version=1
     )
-    changes = (events_pb2.EntityChanged(entity=entity), events_pb2.PersonChanged(person=person))
-    now = datetime.now(UTC)
-    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in changes])
-    await producer.stop()
+    return events_pb2.PersonChanged(person=person)
 
 
 @dataclass
@@ -208,9 +230,10 @@ def load(server: Server, shape: Shape, sink: int, folder: Path) -> Taken:
     return Taken(seconds, {part: after[part] - before[part] for part in after})
 
 
-def hand_in(server: Server, shape: Shape, to: str) -> None:
-    """Sends the shape's mails, and returns when all of them are taken."""
-    command = [_found("smtp-source"), "-s", str(SESSIONS), "-m", str(shape.mails), "-l", str(shape.octets)]
+def hand_in(server: Server, shape: Shape, to: str, file: Path | None = None) -> None:
+    """Sends the shape's mails, or that of the file so many times, and returns when all of them are taken."""
+    command = [_found("smtp-source"), "-s", str(SESSIONS), "-m", str(shape.mails)]
+    command += ["-F", str(file)] if file else ["-l", str(shape.octets)]
     command += ["-r", str(shape.recipients)] if shape.recipients > 1 else []
     command += ["-f", "p@ours.test", "-t", to, f"inet:{LOOPBACK}:{server.port}"]
     subprocess.run(command, check=True, capture_output=True)

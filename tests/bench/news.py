@@ -35,9 +35,9 @@ from news.domain.content import Content
 from news.domain.feed import Feed
 from news.domain.post import Live, Post, State
 from news.domain.text import Variant
-from news.entrypoints.clock import now
 from rossio.news.v1.events_pb2 import PostAcknowledged, PostPublished
 from rpc import Caller
+from service import now
 from testkit import ministry
 
 Row = dict[str, Any]

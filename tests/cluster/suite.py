@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from devstack import services
 from devstack.issuer import Issuer
 
 from tests.cluster.node import Cluster
@@ -19,7 +20,7 @@ CHART = next((ROOT / ".charts").glob("rossio-*.tgz"))
 VERSION = CHART.stem.removeprefix("rossio-")
 SUITE = ("rossio", CHART, "-f", ROOT / "charts" / "rossio" / "values-dev.yaml", "--set", f"dev.image.tag={VERSION}",
          "--set", "news.workload.replicas=2")  # fmt: skip
-SERVICES = ("directory", "mail-routing", "document", "news", "notification", "governance")
+SERVICES = tuple(service.name for service in services.SERVICES)
 PATIENT = ("--wait", "--timeout", "10m")
 # Everything that a release is made of; claims are kept on purpose.
 KINDS = "deploy,svc,sa,secret,cm,pdb,netpol,job,pod"

@@ -1,44 +1,33 @@
 """Deny by default: every method of every service, called by those who may not, refuses; made from the descriptors."""
 
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
 import grpc.aio
 import pytest
+import rossio
 import rpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from rossio.authz.v1 import authz_pb2
-from rossio.directory.v1 import service_pb2 as directory_pb2
-from rossio.document.v1 import service_pb2 as document_pb2
-from rossio.governance.v1 import dead_letters_pb2
-from rossio.governance.v1 import service_pb2 as governance_pb2
-from rossio.mail.v1 import moderation_pb2, queue_pb2
-from rossio.mail.v1 import service_pb2 as mail_pb2
-from rossio.news.v1 import service_pb2 as news_pb2
-from rossio.notification.v1 import service_pb2 as notification_pb2
 
 from tests.e2e.running import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
 
-FILES = (
-    ("directory", directory_pb2),
-    ("mail-routing", mail_pb2),
-    ("mail-routing", queue_pb2),
-    ("mail-routing", moderation_pb2),
-    ("document", document_pb2),
-    ("news", news_pb2),
-    ("notification", notification_pb2),
-    ("governance", governance_pb2),
-    ("governance", dead_letters_pb2),
-)
+SERVICES = [
+    described.full_name
+    for module in pkgutil.walk_packages(rossio.__path__, "rossio.")
+    if module.name.endswith("_pb2")
+    for described in importlib.import_module(module.name).DESCRIPTOR.services_by_name.values()
+]
 METHODS: list[tuple[str, MethodDescriptor, authz_pb2.Rule]] = [
-    (service, method, rule)
-    for service, file in FILES
-    for described in file.DESCRIPTOR.services_by_name.values()
-    for method, rule in rpc.methods(described.full_name)
+    ("mail-routing" if full_name.startswith("rossio.mail.") else full_name.split(".")[1], method, rule)
+    for full_name in SERVICES
+    for method, rule in rpc.methods(full_name)
     if rule is not None
 ]
 KINDS = {

@@ -26,13 +26,13 @@ RULE = {
 }
 
 
-async def rossio(running: Running, token: str, *arguments: str) -> str:
+async def rossio(running: Running, token: str, *arguments: str, **settings: str) -> str:
     """What the command prints, when it succeeds."""
     endpoints = ",".join(f"{name}={address}" for name, address in running.stage.stack.endpoints.items())
     program = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("rossio"),
         *arguments,
-        env=os.environ | {"ROSSIO_ENDPOINTS": endpoints, "ROSSIO_TOKEN": token, "COLUMNS": "400"},
+        env=os.environ | {"ROSSIO_ENDPOINTS": endpoints, "ROSSIO_TOKEN": token, "COLUMNS": "400"} | settings,
         cwd=running.suite.folder.parent,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -153,7 +153,7 @@ async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells
     admin = running.suite.issuer.token(sender.person_id, entity="e10", roles=["mail.admin"])
     addresses = sender.addresses[0], recipient.addresses[0]
     box = Path(running.stage.stack.maildirs) / "e10" / recipient.person_id
-    box.parent.mkdir(exist_ok=True)
+    box.parent.mkdir(parents=True, exist_ok=True)
     box.touch()  # a mailbox that cannot be written
 
     async def mail(*arguments: str) -> str:
@@ -166,7 +166,9 @@ async def test_what_waits_is_held_released_dropped_and_tried_and_its_trace_tells
     for number in range(3):
         content = f"From: <{addresses[0]}>\r\nSubject: waits\r\n\r\n{number}\r\n".encode()
         await asyncio.to_thread(hand_over, running.stage.stack.smtp, *addresses, content)
-    held, dropped, tried = (line.split()[0] for line in await until("three wait", waiting))
+    lines = await until("three wait", waiting)
+    assert all(line.split("\t")[8:] == [f"<{addresses[0]}>", line.split("\t")[9], addresses[1]] for line in lines)
+    held, dropped, tried = (line.split()[0] for line in lines)
     reason = ("--reason", "says the test")
     for action, one in (("hold", held), ("drop", dropped)):
         assert (await mail("queue", action, *reason, one)).split()[-2:] == ["1", "0"]
@@ -241,6 +243,20 @@ async def test_a_mail_is_traced_by_the_message_id_that_its_readers_see(running: 
     assert await traced(stranger, named) is None
 
 
+async def test_a_sender_who_writes_markup_is_traced_like_any_other(running: Running) -> None:
+    recipient = running.stage.cast.person("e12")
+    token = running.suite.issuer.token(recipient.person_id, entity="e12")
+    sender = '"[red]x[/nope]"@else.test'
+    addresses = sender, recipient.addresses[0]
+    await asyncio.to_thread(hand_over, running.stage.stack.smtp, *addresses, b"From: x\r\n\r\nhello\r\n")
+
+    async def traced() -> str:
+        """As on a terminal, where markup would count."""
+        return await rossio(running, token, "mail", "trace", "--recipient", addresses[1], FORCE_COLOR="1")
+
+    assert f"from <{sender}>" in await until("the mail is traced", traced)
+
+
 async def test_where_a_mail_would_go_is_told_step_by_step(running: Running) -> None:
     person = running.stage.cast.person("e03")
     token = running.suite.issuer.token(person.person_id, entity="e03")
@@ -249,6 +265,13 @@ async def test_where_a_mail_would_go_is_told_step_by_step(running: Running) -> N
     assert "is the list" in told
     assert "holds" in told
     assert "\tmailbox\te03/" in told
+    outside = await rossio(running, token, "mail", "resolve", "x@else.test", "--sender", "y@else.test")
+    assert "Relaying is not allowed" in outside
+    forged = await rossio(running, token, "mail", "resolve", group, "--sender", person.addresses[0], "--outside")
+    assert "is not believed" in forged
+    assert len(told.splitlines()) < len(
+        (await rossio(running, token, "mail", "resolve", group, "--limit", "1000")).splitlines()
+    )
 
 
 async def test_a_person_lets_another_send_in_their_name_and_ends_it(running: Running) -> None:

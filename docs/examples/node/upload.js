@@ -31,6 +31,7 @@ const upload = new tus.Upload(createReadStream(path), {
   metadata: { parent_id: PARENT, filename: basename(path), filetype: "application/octet-stream" },
   uploadSize: statSync(path).size,
   chunkSize: Number(PART),
+  uploadDataDuringCreation: true,
   httpStack: new Checked(),
   urlStorage: new tus.FileUrlStorage(MEMORY),
   removeFingerprintOnSuccess: true,

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,18 @@ async def test_a_put_that_fails_in_a_thread_leaves_nothing(
     with pytest.raises(Transient):
         await blobs.put("e01", pieces())
     assert list((tmp_path / "incoming").iterdir()) == list((tmp_path / "content").rglob("*")) == []
+
+
+async def test_content_that_comes_in_crumbs_takes_no_more_memory_than_its_size(blobs: Blobs) -> None:
+    async def crumbs() -> AsyncIterator[bytes]:
+        for at in range(0, 3 * CHUNK, 3):
+            yield WHOLE[at : at + 3]
+
+    tracemalloc.start()
+    try:
+        blob = await blobs.put("e01", crumbs())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert blob.sha256 == hashlib.sha256(WHOLE[: 3 * CHUNK]).hexdigest()
+    assert peak < 12 * CHUNK, "each crumb kept for itself takes five times as much"

@@ -24,6 +24,12 @@ def test_a_composed_mail_has_the_line_ends_and_the_text_that_it_was_given() -> N
     assert message.get_content().split() == ["ação", "fim"]
 
 
+@pytest.mark.parametrize("subject", ["a\nBcc: x@else.test", "a\r\nb"])
+def test_a_subject_brings_no_fields_along(subject: str) -> None:
+    with pytest.raises(Invalid, match="no mail can be made"):
+        compose("a@e01.example", ["b@e02.example"], subject, "")
+
+
 def test_line_ends_become_those_of_smtp_once() -> None:
     assert with_crlf(b"a\nb\r\nc") == with_crlf(with_crlf(b"a\nb\r\nc")) == b"a\r\nb\r\nc"
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,39 @@ async def test_what_another_process_wrote_is_found_by_looking(
         return not await things.pending(1)
 
     await until(cleared)
+
+
+async def test_a_write_has_no_other_collection_looked_at_and_keeps_none_from_its_turn(
+    things, database, relay_of, acknowledged, until, mongo, database_name, monkeypatch
+):
+    others = database.collection("others")
+    looks = []
+    pending = others.pending
+
+    async def looked(limit):
+        looks.append(limit)
+        return await pending(limit)
+
+    monkeypatch.setattr(others, "pending", looked)
+
+    async def cleared():
+        return not await things.pending(1)
+
+    await relay_of(things, others, poll=2)
+    began = time.monotonic()
+    for number in range(20):
+        await things.insert({"_id": number, "version": 0}, [acknowledged(f"a{number}", 1)])
+        await until(cleared)
+    assert len(looks) <= 2 + (time.monotonic() - began) / 2
+    elsewhere = store.connect(mongo, database_name)
+    await elsewhere.collection("others").insert({"_id": "b", "version": 0}, [acknowledged("b", 1)])
+    await elsewhere.close()
+
+    async def cleared_beside_writes():
+        await things.update(0, {"$set": {"mark": 1}}, facts=[acknowledged("a0", 2)])
+        return not await pending(1)
+
+    await until(cleared_beside_writes)
 
 
 async def test_of_two_relays_one_works_and_the_other_takes_over(kafka, stream, things, relay_of, acknowledged, until):

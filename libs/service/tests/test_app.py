@@ -2,7 +2,7 @@
 
 import base64
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ def app(settings: service.Settings) -> service.App[service.Settings]:
 
 
 @pytest.fixture(autouse=True)
-def registry() -> None:
+def registry() -> Iterator[None]:
+    yield
     telemetry.health.forget("service")
 
 

@@ -59,3 +59,13 @@ async def test_an_ordered_bulk_does_nothing_after_what_was_refused(posts: Collec
     result = await posts.bulk([Insert({"_id": n}) for n in range(6)], ordered=True)
     assert (result.inserted, result.refused) == (3, (3,))
     assert await posts.get(4) is None
+
+
+async def test_the_same_change_of_many_leaves_those_whose_condition_does_not_hold(posts: Collection) -> None:
+    await posts.bulk([Insert({"_id": number, "due": number}) for number in range(1200)])
+    ids = [*range(1100), 5000]
+    assert await posts.update_all(ids, {"$set": {"due": -1}}, where={"due": {"$gte": 100}}) == 1000
+    found = {each["_id"]: (each["due"], each["version"]) async for each in posts.find({})}
+    changed = set(range(100, 1100))
+    assert found == {each: (-1, 2) if each in changed else (each, 1) for each in range(1200)}
+    assert await posts.update_all([], {"$set": {"due": 0}}, where={}) == 0

@@ -1,14 +1,14 @@
-"""Health, kill points and audit records."""
+"""Health, loops and kill points."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 
 import pytest
 import telemetry
-from telemetry import capture, health, names
+from telemetry import background, capture, health, names
 
 
 @pytest.fixture(autouse=True)
@@ -62,36 +62,27 @@ def test_a_kill_point_kills_at_its_nth_passing(at, passed):
     assert done.returncode == (0 if passed == 5 else -signal.SIGKILL)
 
 
-NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+async def test_a_loop_that_dies_is_logged_and_the_process_is_not_ready(capsys):
+    async def loop():
+        raise ZeroDivisionError
+
+    died = background.keep("watch", loop())
+    await asyncio.wait([died])
+    assert not health.ready()
+    assert "watch" in capsys.readouterr().err
 
 
-def audit(name="document.node.share", at=NOW):
-    return telemetry.audit.action(
-        name,
-        id="a1",
-        at=at,
-        entity_id="e01",
-        actor="p7",
-        actor_entity_id="e02",
-        resource="n9",
-        details={"role": "reader"},
-    )
+async def test_a_loop_that_its_owner_ends_is_gone_and_well():
+    ended = []
 
+    async def loop():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
 
-def test_an_audit_record_says_who_did_what_to_what():
-    record = audit()
-    assert record.DESCRIPTOR.full_name == "rossio.governance.v1.ActionAudited"
-    assert (record.audit_id, record.entity_id, record.actor, record.actor_entity_id) == ("a1", "e01", "p7", "e02")
-    assert (record.action, record.resource, dict(record.details)) == ("document.node.share", "n9", {"role": "reader"})
-    assert record.at.ToDatetime(UTC) == NOW
-
-
-@pytest.mark.parametrize("name", ["share", "document.share", "Document.node.share", "a.b.c.d", "document.node.", ""])
-def test_an_action_has_three_words(name):
-    with pytest.raises(ValueError, match="an action is"):
-        audit(name)
-
-
-def test_a_naive_time_is_refused():
-    with pytest.raises(ValueError, match="aware"):
-        audit(at=NOW.replace(tzinfo=None))
+    watch = background.keep("watch", loop())
+    await asyncio.sleep(0)
+    await background.end(watch, None)
+    assert ended == [True]
+    assert health.ready()

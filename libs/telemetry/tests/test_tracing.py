@@ -113,7 +113,7 @@ def test_an_error_is_its_kind_and_never_its_message():
 def test_only_declared_attributes_are_exported_and_never_an_address():
     with spans() as seen, telemetry.span("here", attributes={semconv.ENTITY: "e01", "user.name": "canaria"}) as span:
         span.set(semconv.COUNT, 3)
-        span.set(semconv.NODE_ID, "maria@example.pt")
+        span.set(semconv.SIZE, "maria@example.pt")
         span.set("mail.subject", "canaria")
     assert seen[0].attributes == {semconv.ENTITY: "e01", semconv.COUNT: 3}
 

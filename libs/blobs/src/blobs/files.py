@@ -4,28 +4,22 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from errors import Transient
+
+from blobs import system
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SYNC_FILE_RANGE_WRITE: Final = 2
 _FALLOC_FL_KEEP_SIZE: Final = 1
 
 
-def _from_the_system(name: str, *arguments: type[Any]) -> Callable[..., Any] | None:
-    """A function of the C library, where there is one of that name."""
-    function = getattr(ctypes.CDLL(None), name, None)
-    if function is not None:
-        function.argtypes = arguments
-    return function
-
-
-_sync_file_range = _from_the_system("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-_fallocate = _from_the_system("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_sync_file_range = system.function("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_fallocate = system.function("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
 
 def write_once(path: Path, content: bytes) -> None:

@@ -4,6 +4,8 @@ import ctypes
 from collections.abc import Mapping
 from typing import Final
 
+from blobs import system
+
 _M_TRIM_THRESHOLD: Final = -1
 _M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
@@ -33,7 +35,7 @@ def share_pools() -> None:
 
 def _set(options: Mapping[int, int]) -> None:
     """mallopt(3); nothing where the C library is not glibc."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = system.function("mallopt", ctypes.c_int, ctypes.c_int)
     if mallopt is not None:
         for option, value in options.items():
             mallopt(option, value)

@@ -305,7 +305,7 @@ class Writing:
             await asyncio.shield(self._batch)
             self._batch = None
 
-    async def _write(self, due: bytearray) -> None:
+    async def _write(self, due: memoryview) -> None:
         hashing = asyncio.create_task(asyncio.to_thread(self._intake.hash, due))
         try:
             await self.draft.write(self._intake.seal(due))

@@ -41,6 +41,8 @@ _HEADER: Final = struct.Struct(f">4sI{_WRAPPED}sQ32s{NONCE + TAG}s")
 HEADER: Final = _HEADER.size
 _PLACE: Final = struct.Struct(">BQ")
 _INNER, _LAST, _TAIL = 0, 1, 2
+_PIECES: Final = 1024
+"""So many of them are made one: each costs memory, however small it is."""
 
 Sealed = bytes | bytearray
 
@@ -128,15 +130,16 @@ class Sealer:
 class Intake:
     """Takes content in pieces of any size and gives it back as sealed chunks.
 
-    Taking a piece is quick; hashing and sealing are not, and let other threads run. What `due` gave is
-    hashed, and sealed, in order, one after the other, while further pieces may be taken: two threads may do
+    Taking a piece is quick, and copies it once; hashing and sealing are not, and let other threads run. What `due`
+    gave is hashed, and sealed, in order, one after the other, while further pieces may be taken: two threads may do
     the two at once.
     """
 
     def __init__(self, sealer: Sealer, keys: ScopeKeys) -> None:
         self._sealer = sealer
         self._address = keys.address
-        self._waiting = bytearray()
+        self._pieces: list[bytes] = []
+        self._waits = 0
         self.count = 0
         self.size = 0
         self._sha256 = hashlib.sha256()
@@ -145,47 +148,52 @@ class Intake:
         """The same state, which goes on by itself."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._waiting, twin._sha256 = self._waiting[:], self._sha256.copy()
+        twin._pieces, twin._sha256 = self._pieces[:], self._sha256.copy()
         return twin
 
     def take(self, piece: bytes) -> int:
         """How many bytes wait to be sealed now."""
         self.size += len(piece)
-        self._waiting += piece
-        return len(self._waiting)
+        self._waits += len(piece)
+        self._pieces.append(piece)
+        if len(self._pieces) == _PIECES:
+            self._pieces = [self._waiting()]
+        return self._waits
 
-    def due(self) -> bytearray:
+    def due(self) -> memoryview:
         """The full chunks among what waits; the rest stays, since the last chunk is sealed as such."""
-        full = max(0, len(self._waiting) - 1) // CHUNK * CHUNK
-        due, self._waiting = self._waiting, self._waiting[full:]
-        del due[full:]
-        return due
+        full = max(0, self._waits - 1) // CHUNK * CHUNK
+        waiting = memoryview(self._waiting())
+        self._pieces, self._waits = [bytes(waiting[full:])], self._waits - full
+        return waiting[:full]
 
-    def hash(self, due: bytearray) -> None:
+    def hash(self, due: memoryview) -> None:
         self._sha256.update(due)
 
-    def seal(self, due: bytearray) -> Iterator[Sealed]:
-        content = memoryview(due)
-        for at in range(0, len(content), CHUNK):
-            yield self._sealer.seal(self.count, content[at : at + CHUNK])
+    def seal(self, due: memoryview) -> Iterator[Sealed]:
+        for at in range(0, len(due), CHUNK):
+            yield self._sealer.seal(self.count, due[at : at + CHUNK])
             self.count += 1
 
     def again(self, chunks: int, content: bytes) -> None:
         """Takes what an earlier intake of the same content has sealed already: one more chunk, or its tail."""
-        self.size += len(content)
-        self.count += chunks
         if chunks:
+            self.size += len(content)
+            self.count += chunks
             self._sha256.update(content)
         else:
-            self._waiting += content
+            self.take(content)
 
     def tail(self) -> Sealed:
         """What waits when nothing is due, sealed so that an upload can go on from it."""
-        return self._sealer.seal(self.count, bytes(self._waiting), tail=True)
+        return self._sealer.seal(self.count, self._waiting(), tail=True)
 
     def finish(self) -> Sealed:
         """The last chunk, which is all that waits when nothing is due."""
-        return self._sealer.seal(self.count, bytes(self._waiting), last=True)
+        return self._sealer.seal(self.count, self._waiting(), last=True)
+
+    def _waiting(self) -> bytes:
+        return b"".join(self._pieces)
 
     @property
     def name(self) -> str:
@@ -195,7 +203,7 @@ class Intake:
     @property
     def sha256(self) -> bytes:
         whole = self._sha256.copy()
-        whole.update(self._waiting)
+        whole.update(self._waiting())
         return whole.digest()
 
     def header(self, draft: Header) -> Header:

@@ -8,7 +8,7 @@ from rossio.governance.v1 import audit_pb2, service_pb2
 
 from cli.audit_chain import ChainVerifier
 from cli.client import Client, connect
-from cli.command import As, note, sync, table
+from cli.command import As, line, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Verify and read the audit records.")
 
@@ -35,8 +35,7 @@ async def list_(entity: Annotated[str, typer.Argument()], caller: As = None) -> 
         async for page in client.governance.ListAuditRecords(request):
             for record in page.records:
                 action = audit_pb2.ActionAudited.FromString(record.record)
-                line = (record.sequence, action.at.ToJsonString(), action.actor, action.action, action.resource)
-                print("\t".join(str(cell) for cell in line))
+                line(record.sequence, action.at.ToJsonString(), action.actor, action.action, action.resource)
 
 
 async def chains(client: Client) -> list[service_pb2.Chain]:

@@ -49,9 +49,7 @@ async def start(
             await asyncio.sleep(1)
             look = bulk_pb2.GetBulkRequest(job_id=answer.job.job_id)
             answer.job.CopyFrom((await client.bulk.GetBulk(look)).job)
-            console.print(
-                f"{answer.job.taken} of {answer.job.total} taken in, {answer.job.failed} failed", markup=False
-            )
+            console.print(f"{answer.job.taken} of {answer.job.total} taken in, {answer.job.failed} failed")
 
 
 @app.command()

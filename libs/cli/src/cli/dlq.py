@@ -16,7 +16,7 @@ from devstack import stack_file
 from errors import Transient
 from messaging import Kafka, from_environment
 
-from cli.command import console, sync, table
+from cli.command import console, sync, table, tell
 from cli.dead_letters import Letters, OnKafka, through_governance
 
 app = typer.Typer(no_args_is_help=True, help="List, show, redrive or drop dead letters.")
@@ -44,7 +44,7 @@ async def show(stream: Stream, service: Service, number: int) -> None:
     async with _letters() as letters:
         told, event = await letters.show(stream, service, number)
     table(("of", "is"), list(told))
-    console.print(json.dumps(event, indent=2, ensure_ascii=False), markup=False)
+    tell(json.dumps(event, indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -125,7 +125,7 @@ class Copy:
             fetched = self._aside / node_id
             fetched.unlink(missing_ok=True)
             try:
-                await download(client, node_id, fetched, shown=place)
+                await download(client, node_id, fetched, title=place)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.NOT_FOUND:
                     raise

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli.client import Client
-from cli.command import console, note
+from cli.command import console, note, shown
 
 CHUNK: Final = 256 * 1024
 _TRIES: Final = 10
@@ -57,7 +57,7 @@ async def upload(client: Client, file: Path, to: document_pb2.Node) -> document_
     standing = (await client.transfer.CreateUpload(begin)).upload
     tries = _Tries()
     with progress() as bars:
-        task = bars.add_task(file.name, total=header.size)
+        task = bars.add_task(shown(file.name), total=header.size)
         while not standing.HasField("node"):
             try:
                 parts = _parts(standing, file, bars, task)
@@ -96,18 +96,18 @@ async def _parts(
             bars.advance(task, len(chunk))
 
 
-async def download(client: Client, node: str, file: Path, *, version: int = 0, shown: str = "") -> document_pb2.Node:
-    """Streams a version of a file, 0 for the current one, to disk; bars show its name there, or what is `shown`."""
+async def download(client: Client, node: str, file: Path, *, version: int = 0, title: str = "") -> document_pb2.Node:
+    """Streams a version of a file, 0 for the current one, to disk; bars show its name there, or the `title`."""
 
     def parts(current: int, offset: int) -> AsyncIterable[Any]:
         request = service_pb2.DownloadRequest(node_id=node, version=current or version, offset=offset)
         return client.document.Download(request)
 
-    return await receive(parts, file, shown=shown)
+    return await receive(parts, file, title=title)
 
 
 async def receive(
-    parts: Callable[[int, int], AsyncIterable[Any]], file: Path, *, goes_on: bool = True, shown: str = ""
+    parts: Callable[[int, int], AsyncIterable[Any]], file: Path, *, goes_on: bool = True, title: str = ""
 ) -> document_pb2.Node:
     """Writes what comes, the node first, to disk; it gets its name only when its hash is right.
 
@@ -120,7 +120,7 @@ async def receive(
     sha256, described, tries, whole = hashlib.sha256(), document_pb2.Node(), _Tries(), False
     try:
         with partial.open("wb") as out, progress() as bars:
-            task = bars.add_task(shown or file.name, total=None)
+            task = bars.add_task(shown(title or file.name), total=None)
             while not whole:
                 try:
                     async for part in parts(described.version.number, out.tell()):
@@ -146,5 +146,5 @@ async def receive(
 
 def progress() -> Progress:
     """Bars on a terminal, nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -14,7 +14,7 @@ from rossio.mail.v1 import events_pb2, service_pb2
 
 from cli import mail_access, mail_moderation, mail_queue, mail_rules
 from cli.client import connect
-from cli.command import As, console, note, sync, table
+from cli.command import As, console, note, shown, sync, table, tell
 
 app = typer.Typer(no_args_is_help=True, help="Send a mail, ask where one would go, see where one went.")
 app.add_typer(mail_queue.app, name="queue")
@@ -51,7 +51,10 @@ async def send(
 def compose(sender: str, to: list[str], subject: str, body: str) -> bytes:
     """A plain message with CRLF line ends."""
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, ", ".join(to), subject
+    try:
+        message["From"], message["To"], message["Subject"] = sender, ", ".join(to), subject
+    except ValueError as error:  # a line end, with which a field would bring others along
+        raise Invalid(f"no mail can be made of that: {error}") from None
     message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain=sender.rpartition("@")[2])
     message.set_content(body)
     return with_crlf(message.as_bytes())
@@ -67,6 +70,14 @@ def with_crlf(content: bytes) -> bytes:
 async def resolve(
     recipient: Annotated[str, typer.Argument(help="The address that a mail would be sent to.")],
     sender: Annotated[str, typer.Option(help="The address that it would come from.")] = "",
+    outside: Annotated[
+        bool,
+        typer.Option(
+            "--outside",
+            help="It comes from a server that is not trusted, as from senders of other domains in any case.",
+        ),
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, max=1000, help="Shows so many destinations.")] = 20,
     file: Annotated[
         Path | None,
         typer.Option(help="The mail (RFC 5322), for rules that look into it.", exists=True, dir_okay=False),
@@ -79,14 +90,15 @@ async def resolve(
 ) -> None:
     """Explains where a mail would go and why, step by step, transport rules among them for mail administrators."""
     content = with_crlf(file.read_bytes()) if file else b""
-    request = service_pb2.ResolveRequest(sender=sender, recipient=recipient, content=content)
+    request = service_pb2.ResolveRequest(sender=sender, recipient=recipient, content=content, outside=outside)
     if rule:
         request.draft.CopyFrom(mail_rules.read_rule(rule))
     async with connect(caller) as client:
         answer = await client.mail.Resolve(request)
     table(("step", "of", "result"), ((step.kind, step.subject, step.result) for step in answer.steps))
-    table(("to", "by", "target"), ((to.address, to.kind, to.target) for to in answer.destinations[:20]))
-    note(f"{answer.destination_count} destination(s)")
+    table(("to", "by", "target"), ((to.address, to.kind, to.target) for to in answer.destinations[:limit]))
+    left = answer.destination_count - min(limit, len(answer.destinations))
+    note(f"{answer.destination_count} destination(s)" + (f", {left} of them not shown" if left else ""))
 
 
 @app.command()
@@ -102,10 +114,10 @@ async def trace(
     ] = "",
     sender: Annotated[str, typer.Option()] = "",
     recipient: Annotated[str, typer.Option(help="Of a person, or of a list that it was sent to.")] = "",
-    limit: Annotated[int, typer.Option()] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many mails.")] = 20,
     caller: As = None,
 ) -> None:
-    """Shows what became of mails, newest first."""
+    """Shows what became of mails, newest first, each attempt at each recipient."""
     if not (message_id or sender or recipient):
         raise Invalid("say which mail: --message-id, --sender or --recipient")
     request = service_pb2.TraceRequest(sender=sender, recipient=recipient, limit=limit)
@@ -115,27 +127,29 @@ async def trace(
         request.message_id = message_id
     async with connect(caller) as client:
         async for found in client.mail.Trace(request):
-            console.print(f"[bold]{found.message_id}[/] from <{found.sender}> {found.accepted_at.ToJsonString()}")
+            came = f"{found.message_id} from <{found.sender}> {found.accepted_at.ToJsonString()}"
+            console.print(shown(came), style="bold")
             if found.internet_message_id:
-                console.print(f"  Message-ID: <{found.internet_message_id}>", markup=False)
+                tell(f"  Message-ID: <{shown(found.internet_message_id)}>")
             table(
-                ("at", "to", "by", "attempt", "state", "status", "reply"),
+                ("at", "to", "by", "attempt", "state", "status", "reply", "written to"),
                 (row for outcome in found.outcomes for row in _attempts(outcome)),
             )
             for decision in found.decisions:
-                console.print(f"  rule {decision.name!r} ({decision.scope or 'ministry'}): {decision.actions}")
+                tell(shown(f"  rule {decision.name!r} ({decision.scope or 'ministry'}): {decision.actions}"))
 
 
 def _attempts(outcome: events_pb2.Outcome) -> Iterator[tuple[object, ...]]:
     """A line for each attempt that is known; one for what has had none yet."""
     if not outcome.history:
-        yield "-", outcome.address, "-", 0, _state(outcome.state), outcome.status, outcome.reply
+        yield "-", outcome.address, "-", 0, _state(outcome.state), outcome.status, outcome.reply, outcome.original
     number = outcome.attempts - sum(not each.decided_by for each in outcome.history)
     for attempt in outcome.history:
         number += not attempt.decided_by
         at, by = attempt.at.ToJsonString(), attempt.decided_by or attempt.target
         count = "-" if attempt.decided_by else max(number, 1)
-        yield at, outcome.address, by, count, _state(attempt.state), attempt.status, attempt.reply
+        said = _state(attempt.state), attempt.status, attempt.reply
+        yield at, outcome.address, by, count, *said, outcome.original
 
 
 def _state(state: events_pb2.DeliveryState.ValueType) -> str:

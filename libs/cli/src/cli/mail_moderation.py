@@ -8,7 +8,7 @@ import typer
 from rossio.mail.v1 import moderation_pb2
 
 from cli.client import connect
-from cli.command import As, note, sync, table
+from cli.command import As, note, sync, table, tell
 
 app = typer.Typer(no_args_is_help=True, help="List, show, approve or reject mail that waits for moderators.")
 Id = Annotated[str, typer.Argument(help="As `list` and the notice show it.")]
@@ -40,11 +40,14 @@ def _row(mail: moderation_pb2.ModeratedMail) -> tuple[object, ...]:
 @app.command()
 @sync
 async def show(moderation_id: Id, caller: As = None) -> None:
-    """Prints the mail itself; each look is audited."""
+    """Prints the mail itself, to a program octet by octet; each look is audited."""
     async with connect(caller) as client:
         request = moderation_pb2.GetModeratedRequest(moderation_id=moderation_id)
         answer = await client.mail_moderation.GetModerated(request)
-    sys.stdout.buffer.write(answer.content)
+    if sys.stdout.isatty():
+        tell(answer.content.decode("utf-8", "replace"))
+    else:
+        sys.stdout.buffer.write(answer.content)
 
 
 @app.command()

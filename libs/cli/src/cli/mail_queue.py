@@ -34,7 +34,7 @@ async def list_(
             rows.append(_row(entry))
             if len(rows) >= limit:
                 break
-    table(("id", "since", "next", "class", "waiting", "attempts", "sites", "last"), rows)
+    table(("id", "since", "next", "class", "waiting", "attempts", "sites", "last", "from", "octets", "to"), rows)
     note(f"{len(rows)} shown")
 
 
@@ -86,6 +86,8 @@ async def _change(
             if not (answer.more and answer.changed):
                 break
     table(("changed", "unchanged"), [(changed, unchanged)])
+    if unchanged:
+        note("unchanged: in hand, gone, of another entity, or so already")
 
 
 def _filter(site: str, kind: str, *, held: bool) -> queue_pb2.QueueFilter:
@@ -104,4 +106,6 @@ def _row(entry: queue_pb2.QueueEntry) -> tuple[object, ...]:
     due = "held" if entry.held else entry.due_at.ToJsonString()
     sites = ", ".join(entry.sites[:3]) + (" ..." if len(entry.sites) > 3 else "")
     last = f"{entry.status} {entry.reply}"
-    return entry.queue_id, entry.accepted_at.ToJsonString(), due, kind, entry.waiting, entry.attempts, sites, last
+    to = ", ".join(entry.recipients) + (" ..." if entry.waiting > len(entry.recipients) else "")
+    waits = entry.queue_id, entry.accepted_at.ToJsonString(), due, kind, entry.waiting, entry.attempts, sites, last
+    return *waits, f"<{entry.sender}>", entry.size, to

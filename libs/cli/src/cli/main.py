@@ -9,6 +9,7 @@ import typer
 from errors import RossioError
 
 from cli import audit, directory, dlq, doc, doc_rights, doc_tree, installation, mail, news, notify, stack
+from cli.command import shown
 from cli.demo.stage import Unmet
 
 app = typer.Typer(
@@ -43,11 +44,11 @@ def main() -> None:
     try:
         app()
     except (RossioError, Unmet) as error:
-        sys.exit(f"rossio: {error}")
+        sys.exit(shown(f"rossio: {error}", but="\n"))
     except grpc.aio.AioRpcError as error:
-        sys.exit(f"rossio: {rpc.error_of(error)}")
+        sys.exit(shown(f"rossio: {rpc.error_of(error)}", but="\n"))
     except OSError as error:
-        sys.exit(f"rossio: {error.filename}: {error.strerror}" if error.filename else f"rossio: {error}")
+        sys.exit(shown(f"rossio: {error.filename}: {error.strerror}" if error.filename else f"rossio: {error}"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from rossio.news.v1 import service_pb2
 
 from cli import news_alerts, news_editing, news_proof, news_talk
 from cli.client import connect
-from cli.command import As, sync, table
+from cli.command import As, line, shown, sync, table, tell
 
 app = typer.Typer(no_args_is_help=True, help="Publish news, read the feed, acknowledge.")
 app.add_typer(news_editing.app)
@@ -40,7 +40,7 @@ async def watch(
     async with connect(caller) as client:
         async for event in client.news.WatchFeed(service_pb2.WatchFeedRequest(resume_token=resume)):
             post = event.item.post
-            print(event.resume_token, post.entity_id, post.variants[0].title, sep="\t", flush=True)
+            line(event.resume_token, post.entity_id, post.variants[0].title)
 
 
 @app.command()
@@ -50,7 +50,7 @@ async def read(post: str, caller: As = None) -> None:
     async with connect(caller) as client:
         found = (await client.news.GetPost(service_pb2.GetPostRequest(post_id=post))).post
         await client.news.MarkRead(service_pb2.MarkReadRequest(request_id=str(uuid4()), post_ids=[post]))
-    print(f"{found.variants[0].title}\n\n{found.variants[0].body}")
+    tell(f"{shown(found.variants[0].title)}\n\n{found.variants[0].body}")
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 from rossio.news.v1 import news_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, sync
+from cli.command import As, console, sync, tell
 from cli.news_editing import Audience, Confirm, Text, body_of, publish_request
 
 app = typer.Typer()
@@ -49,7 +49,7 @@ async def alert(
 async def cap(post: str, caller: As = None) -> None:
     """Prints an alert as a CAP 1.2 message."""
     async with connect(caller) as client:
-        print((await client.news.GetAlert(service_pb2.GetAlertRequest(post_id=post))).cap)
+        tell((await client.news.GetAlert(service_pb2.GetAlertRequest(post_id=post))).cap)
 
 
 @app.command("import")

@@ -12,7 +12,7 @@ from errors import Invalid
 from rossio.news.v1 import news_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, note, sync, table
+from cli.command import As, console, note, shown, sync, table, tell
 
 app = typer.Typer()
 
@@ -239,7 +239,7 @@ async def preview(audience: str, caller: As = None) -> None:
     """Counts who an audience expression holds."""
     async with connect(caller) as client:
         answer = await client.news.PreviewAudience(service_pb2.PreviewAudienceRequest(audience=audience))
-    console.print(f"{answer.size} people" + (f", among them {', '.join(answer.sample)}" if answer.sample else ""))
+    tell(shown(f"{answer.size} people" + (f", among them {', '.join(answer.sample)}" if answer.sample else "")))
     if answer.confirm:
         note("that is nobody or everybody: publishing asks for --confirm")
 

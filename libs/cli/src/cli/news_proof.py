@@ -9,7 +9,7 @@ from rossio.news.v1 import service_pb2
 
 from cli import roll as rolls
 from cli.client import connect
-from cli.command import As, console, note, sync, table
+from cli.command import As, note, sync, table, tell
 
 app = typer.Typer()
 
@@ -104,7 +104,7 @@ async def verify(
     else:
         trusted = await _public_keys(caller)
     found = rolls.verify(file, trusted)
-    console.print(
+    tell(
         f"holds: version {found.post['version']} of {found.post['post']}, "
         f"{found.post['acknowledged']} of {found.post['readers']} have acknowledged"
     )

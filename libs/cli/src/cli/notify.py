@@ -11,7 +11,7 @@ from rossio.notification.v1 import notification_pb2, service_pb2
 
 from cli import bulk, sending
 from cli.client import connect
-from cli.command import As, console, note, sync, table
+from cli.command import As, note, shown, sync, table, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,7 +47,7 @@ async def watch(caller: As = None) -> None:
             if event.HasField("reads"):
                 note(f"{event.reads.unread} unread")
                 continue
-            console.print(f"{event.item.at.ToJsonString()}  {_topic(event.item)}  {event.item.title}", markup=False)
+            tell(shown(f"{event.item.at.ToJsonString()}  {_topic(event.item)}  {event.item.title}"))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from rossio.notification.v1 import notification_pb2, service_pb2
 
 from cli.client import connect
-from cli.command import As, console, note, sync, table
+from cli.command import As, line, note, sync, table, tell
 
 app = typer.Typer()
 Values = Annotated[list[str] | None, typer.Option("--value", help="variable=value; may be repeated.")]
@@ -79,11 +79,11 @@ async def preview(
         )
         answer = await client.sending.PreviewTemplate(request)
     if html:
-        print(answer.html)
+        tell(answer.html)
         return
     for what, text in (("title", answer.title), ("mail", answer.mail), ("sms", answer.sms)):
         if text:
-            console.print(f"-- {what}\n{text}", markup=False)
+            tell(f"-- {what}\n{text}")
     report = answer.sms_report
     if answer.sms:
         note(
@@ -140,8 +140,7 @@ async def statuses(
     async with connect(caller) as client:
         async for change in client.sending.WatchStatuses(service_pb2.WatchStatusesRequest(after=after)):
             row = decision(change.status)
-            told = (change.cursor, change.notification_id, row[0], row[3], row[2], change.reference)
-            console.print("\t".join(map(str, told)), markup=False)
+            line(change.cursor, change.notification_id, row[0], row[3], row[2], change.reference)
 
 
 @app.command("policy")

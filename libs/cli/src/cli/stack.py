@@ -14,6 +14,7 @@ import typer
 from devstack.stack_file import Stack
 from devstack.suite import Suite, spans_file
 from errors import NotFound
+from rich.markup import escape
 from telemetry import capture
 from testkit import sms_provider
 from testkit.ministry import Ministry, write_csv
@@ -78,7 +79,6 @@ def _branch(span: capture.Exported, spans: list[capture.Exported], depth: int, b
     linked = " (linked)" if span.links else ""
     console.print(
         f"{after:9.1f} ms {took:8.1f} ms  {'  ' * depth}{span.service}: {span.name}{linked}",
-        markup=False,
         soft_wrap=True,
     )
     for child in spans:
@@ -90,7 +90,7 @@ def _suite() -> Suite:
     started = time.monotonic()
 
     def say(what: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/]  {what}")
+        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/]  {escape(what)}", markup=True)
 
     return Suite(FOLDER, say=say, beside=[sms_provider.beside(FOLDER)])
 
@@ -134,6 +134,6 @@ async def _invite(stack: Stack) -> None:
         f"audit verify --as {cast.auditor.addresses[0]}",
         f"mail password create laptop --as {someone}",
     ):
-        console.print(f"  .venv/bin/rossio {command}", markup=False, soft_wrap=True)
+        console.print(f"  .venv/bin/rossio {command}", soft_wrap=True)
     swaks = f"swaks --server {stack.submission} --tls --auth PLAIN --auth-user {someone} --from {someone} --to {editor}"
-    console.print(f"and with the password that the last one shows:\n  {swaks}", markup=False, soft_wrap=True)
+    console.print(f"and with the password that the last one shows:\n  {swaks}", soft_wrap=True)

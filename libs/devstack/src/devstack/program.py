@@ -5,6 +5,7 @@ system can see to that (`setpriv --pdeathsig`, Linux): the leash hangs on the th
 programs from a thread that lives as long as they shall.
 """
 
+import asyncio
 import contextlib
 import os
 import random
@@ -151,6 +152,20 @@ class Program(ABC):
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    async def killed(self, seconds: float = 90) -> None:
+        """Returns when the program has ended by SIGKILL, as it does at a kill point.
+
+        Raises:
+            Failed: it ended otherwise, or not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while self.exit_code is None:
+            if time.monotonic() > deadline:
+                raise self.failure(f"was not killed in {seconds:g} s")
+            await asyncio.sleep(_POLL_SECONDS)
+        if self.exit_code != -signal.SIGKILL:
+            raise self.failure(f"ended with code {self.exit_code}")
 
     def pause(self) -> None:
         """Stops the program's clock (SIGSTOP): it holds its connections and answers nothing."""

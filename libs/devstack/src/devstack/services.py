@@ -163,6 +163,12 @@ class ServiceProgram(Program):
             connection.close()
         return answer.status == http.HTTPStatus.OK
 
+    def restart(self, **settings: str) -> None:
+        """Kills it and starts it anew, with these settings beside its own."""
+        self.kill()
+        self.settings |= settings
+        self.start()
+
     def metric(self, name: str) -> float:
         """The value of a metric without labels, as /metrics shows it now; 0 when it is not there."""
         with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:

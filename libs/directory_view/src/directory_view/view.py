@@ -13,6 +13,7 @@ from directory_view.audience import parse
 from directory_view.expansion import Expansion, GroupParts
 from directory_view.hash_index import HashIndex
 from directory_view.memberships import Memberships
+from directory_view.units import Units
 
 Change = EntityChanged | UnitChanged | PersonChanged | GroupChanged
 
@@ -35,8 +36,7 @@ class View:
         self.version: int = 0
         self._entities: dict[str, bytes] = {}
         self._entity_of_domain: dict[str, str] = {}
-        self._units: dict[str, bytes] = {}
-        self._units_below: defaultdict[str, set[str]] = defaultdict(set)
+        self._units = Units()
         self._people: list[bytes | None] = []
         self._numbers = HashIndex()
         self._people_by_address = HashIndex()
@@ -108,8 +108,7 @@ class View:
         return person if works else None
 
     def unit(self, unit_id: str) -> Unit | None:
-        raw = self._units.get(unit_id)
-        return None if raw is None else Unit.FromString(raw)
+        return self._units.get(unit_id)
 
     def group(self, group_id: str) -> Group | None:
         raw = self._groups.get(group_id)
@@ -235,7 +234,8 @@ class View:
                 case GroupChanged(group=group):
                     self._put_group(group)
                 case UnitChanged(unit=unit):
-                    self._put_unit(unit)
+                    if self._units.put(unit):
+                        self._changed()
                 case EntityChanged(entity=entity):
                     self._put_entity(entity)
 
@@ -302,16 +302,6 @@ class View:
         self._memberships.put(group, held)
         self._changed()
 
-    def _put_unit(self, unit: Unit) -> None:
-        held = self.unit(unit.unit_id)
-        if held is not None:
-            if held.version >= unit.version:
-                return
-            self._units_below[held.parent_unit_id].discard(unit.unit_id)
-        self._units[unit.unit_id] = unit.SerializeToString()
-        self._units_below[unit.parent_unit_id].add(unit.unit_id)
-        self._changed()
-
     def _put_entity(self, entity: Entity) -> None:
         held = self.entity(entity.entity_id)
         if held is not None and held.version >= entity.version:
@@ -370,7 +360,7 @@ class View:
             number = self._number(value)
             return BitMap() if number is None else BitMap([number]) & self._everybody
         if attribute == "unit":
-            return BitMap.union(*(self._holders["unit"].get(unit, BitMap()) for unit in self._below(value)))
+            return BitMap.union(*(self._holders["unit"].get(unit, BitMap()) for unit in self._units.below(value)))
         return self._holders[attribute].get(value, BitMap())
 
     def _attributes(self, person: Person) -> Iterator[tuple[str, str]]:
@@ -382,28 +372,7 @@ class View:
             ("locale", person.locale or DEFAULT_LOCALE),
         )
         yield from (("role", role) for role in person.roles)
-        yield from (("unit", unit_id) for unit_id in self._above(person.unit_id))
-
-    def _above(self, unit_id: str) -> set[str]:
-        """The unit and all above it; a circle ends where it began."""
-        units: set[str] = set()
-        while unit_id not in units:
-            units.add(unit_id)
-            unit = self.unit(unit_id)
-            if unit is None or not unit.parent_unit_id:
-                break
-            unit_id = unit.parent_unit_id
-        return units
-
-    def _below(self, unit_id: str) -> set[str]:
-        """The unit and all below it."""
-        units = {unit_id}
-        waiting = [unit_id]
-        while waiting:
-            found = self._units_below.get(waiting.pop(), set()) - units
-            units |= found
-            waiting += found
-        return units
+        yield from (("unit", unit_id) for unit_id in self._units.above(person.unit_id))
 
     def _parts(self, group_id: str) -> GroupParts | None:
         """What the group is made of; an expression that this release cannot read means nobody."""

@@ -7,6 +7,7 @@ Kill points (`telemetry.points`) lie between any two effects: messaging.handled,
 messaging.dead_letter.written, messaging.relay.published, messaging.redrive.marked, messaging.redrive.published.
 """
 
+from messaging.audit import audited
 from messaging.catalogue import Catalogue, Stream, catalogue, event_class
 from messaging.dead_letters import DeadLetters
 from messaging.envelope import Delivery, caused_by, fact
@@ -39,6 +40,7 @@ __all__ = [
     "Stream",
     "Tls",
     "Told",
+    "audited",
     "catalogue",
     "caused_by",
     "ensure_topics",

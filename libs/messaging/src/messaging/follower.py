@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from errors import Invalid
 from telemetry import names
+from telemetry.background import end, keep
 
-from messaging.background import end, keep
 from messaging.catalogue import catalogue, event_class
 from messaging.envelope import Delivery, read, read_type
 from messaging.kafka import Kafka, close

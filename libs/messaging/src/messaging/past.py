@@ -7,16 +7,15 @@ from datetime import datetime
 import telemetry
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from errors import Invalid, Transient
+from errors import Invalid
 
 from messaging.catalogue import catalogue, event_class
 from messaging.envelope import Delivery, read, read_type
 from messaging.kafka import Kafka, close
-from messaging.reader import Reader, Record
+from messaging.reader import Reader
+from messaging.refusal import no_answer
 
 log = telemetry.logger(__name__)
-
-_MOST = 200
 
 
 async def published(
@@ -34,14 +33,16 @@ async def published(
     try:
         await client.start()
         starts = await _positions(client, since)
-        async with aclosing(_records(client, starts, until)) as found:
-            async for record in found:
-                try:
-                    yield read(record, event_class(read_type(record).decode()))
-                except (Invalid, UnicodeDecodeError) as error:
-                    log.warning("record passed over", exc=error, stream=record.topic, offset=record.offset)
+        reader = Reader(client, grouped=False, start=starts)
+        async with aclosing(reader.to_the_end(starts, until=until.timestamp() * 1000)) as found:
+            async for records in found:
+                for record in records:
+                    try:
+                        yield read(record, event_class(read_type(record).decode()))
+                    except (Invalid, UnicodeDecodeError) as error:
+                        log.warning("record passed over", exc=error, stream=record.topic, offset=record.offset)
     except KafkaError as error:
-        raise Transient("Kafka does not answer, or lacks a stream", reason="KAFKA_DOWN") from error
+        raise await no_answer(kafka, error, "Kafka does not answer, or lacks a stream") from error
     finally:
         await close(client)
 
@@ -54,24 +55,3 @@ async def _positions(client: AIOKafkaConsumer, since: datetime) -> dict[TopicPar
     for at, offset in starts.items():
         client.seek(at, offset)
     return starts
-
-
-async def _records(
-    client: AIOKafkaConsumer, starts: dict[TopicPartition, int], until: datetime
-) -> AsyncGenerator[Record, None]:
-    """What is there now of those partitions; one is done with its first record of `until` or later."""
-    reader = Reader(client, grouped=False, start=starts)
-    over = until.timestamp() * 1000
-    behind = set(starts)
-    while behind:
-        try:
-            polled = await reader.poll(behind, most=_MOST, timeout=0.2)
-        except UnicodeDecodeError:
-            continue
-        for at, records in polled.items():
-            for record in records:
-                if record.timestamp >= over:
-                    behind.discard(at)
-                    break
-                yield record
-        behind = await reader.behind(behind)

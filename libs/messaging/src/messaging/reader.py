@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
+from itertools import takewhile
+from math import inf
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -58,16 +60,24 @@ class Reader:
             self._returned[at] = records[-1].offset + 1
         return found
 
-    async def to_the_end(self) -> AsyncIterator[list[Record]]:
-        """All records from here to where the partitions now end."""
-        behind = set(self._client.assignment())
+    async def to_the_end(
+        self, partitions: Collection[TopicPartition] | None = None, *, until: float = inf
+    ) -> AsyncGenerator[list[Record], None]:
+        """All records from here to where these partitions, by default all of them, now end.
+
+        One has ended before that where a record is of the time `until` (milliseconds since 1970) or later.
+        """
+        behind = set(self._client.assignment() if partitions is None else partitions)
         while behind:
             try:
                 found = await self.poll(behind, most=1000, timeout=0.2)
             except UnicodeDecodeError:
                 continue
-            for records in found.values():
-                yield records
+            for at, records in found.items():
+                before = list(takewhile(lambda record: record.timestamp < until, records))
+                if len(before) < len(records):
+                    behind.discard(at)
+                yield before
             behind = await self.behind(behind)
 
     async def behind(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:

@@ -11,8 +11,8 @@ import telemetry
 from errors import Invalid, Transient
 from store import Collection, Database, Lease, OutboxRecord
 from telemetry import names
+from telemetry.background import keep
 
-from messaging.background import keep
 from messaging.identity import new_id
 from messaging.producer import Producer
 
@@ -27,9 +27,9 @@ _RENEW = 3.0
 class Relay:
     """Publishes the facts in the outboxes of some collections while it holds the lease.
 
-    It is woken by the writes of its own process, and looks each second for those of others. Facts of one document
-    are published in their order. One that is published and not yet cleared when the process dies is published
-    again, with the same id.
+    It is woken by the writes of its own process, to look at the collection that was written, and looks at all each
+    second for what others wrote. Facts of one document are published in their order. One that is published and not
+    yet cleared when the process dies is published again, with the same id.
     """
 
     def __init__(
@@ -50,11 +50,13 @@ class Relay:
         self._poll = poll
         self._limit = limit
         self._woken = asyncio.Event()
+        self._due: set[str] = set()
+        self._look_at = 0.0
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._oldest: dict[str, float] = {}
         for collection in collections:
-            collection.on_facts(self.wake)
+            collection.on_facts(partial(self._wake, collection.name))
             names.OUTBOX_OLDEST.bind(collection=collection.name).set_function(partial(self._waits, collection.name))
 
     @property
@@ -75,7 +77,7 @@ class Relay:
         if task is None:
             return
         self._stopping = True
-        self.wake()
+        self._woken.set()
         await task  # cancelled with this call when that is
         if self._lease.held:
             try:
@@ -83,25 +85,32 @@ class Relay:
             except Transient as error:
                 log.warning("lease not released: the next relay waits for its end", reason=error.reason)
 
-    def wake(self) -> None:
-        """Something was recorded, and need not wait for the next look."""
+    def _wake(self, collection: str) -> None:
+        """Something was recorded, and need not wait for the next look at all."""
+        self._due.add(collection)
         self._woken.set()
 
     async def _run(self) -> None:
         while True:
             self._woken.clear()
-            last = self._stopping
-            more = False
+            last, now = self._stopping, time.monotonic()
+            if last or now >= self._look_at:
+                self._look_at = now + self._poll
+                self._due.update(collection.name for collection in self._collections)
             try:
                 if await self._lead():
-                    more = await self._relay_all()
+                    await self._relay_due()
+                else:
+                    self._due.clear()
             except Transient as error:
                 log.warning("relay waits", reason=error.reason)
-                if not last:
-                    await asyncio.sleep(min(1.0, self._poll))
-            if last and not more:
-                return
-            if not more:
+                if last:
+                    return
+                self._look_at = 0.0
+                await asyncio.sleep(min(1.0, self._poll))
+            if not self._due:
+                if last:
+                    return
                 await self._look_later()
 
     def _waits(self, collection: str) -> float:
@@ -110,7 +119,7 @@ class Relay:
         return 0.0 if oldest is None else max(0.0, time.time() - oldest)
 
     async def _look_later(self) -> None:
-        timer = asyncio.get_running_loop().call_later(self._poll, self._woken.set)
+        timer = asyncio.get_running_loop().call_later(self._look_at - time.monotonic(), self._woken.set)
         await self._woken.wait()
         timer.cancel()
 
@@ -125,17 +134,19 @@ class Relay:
             names.RELAY_LEADER.bind(collection=collection.name).set(held)
         return held
 
-    async def _relay_all(self) -> bool:
-        """Whether there may be more."""
-        more = False
+    async def _relay_due(self) -> None:
+        """What may have more stays due."""
         for collection in self._collections:
+            if collection.name not in self._due:
+                continue
+            self._due.discard(collection.name)
             pending = await collection.pending(self._limit)
             if pending and self._lease.held:
                 self._oldest[collection.name] = min(facts[0].at for _, facts in pending).timestamp()
                 await self._relay(collection, pending)
-                more = more or len(pending) == self._limit
+                if len(pending) == self._limit:
+                    self._due.add(collection.name)
             self._oldest.pop(collection.name, None)
-        return more
 
     async def _relay(self, collection: Collection, pending: Pending) -> None:
         try:

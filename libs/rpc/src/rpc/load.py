@@ -1,11 +1,11 @@
 """The calls that a server has in hand, and the ending of those that do not end by themselves."""
 
 import asyncio
-import contextlib
 import time
 from typing import Any
 
 from errors import Exhausted, Transient
+from telemetry.background import end, keep
 
 from rpc.failures import OUT_OF_TIME, Failure, failure_of
 from rpc.identity import Call, Caller
@@ -35,13 +35,10 @@ class Load:
         return len(self._calls)
 
     async def start(self) -> None:
-        self._sweeper = asyncio.create_task(self._sweep(), name="rpc deadlines")
+        self._sweeper = keep("rpc deadlines", self._sweep())
 
     async def stop(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+        await end(self._sweeper)
 
     def begin(self, caller: Caller, method: str, ends_at: float | None) -> Call:
         """Notes that the current task works on a call.

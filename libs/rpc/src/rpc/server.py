@@ -82,8 +82,7 @@ class Server:
             )
         )
         known: Any = _Handlers()  # what generated code takes for a server
-        for name, handlers in self._handlers.items():
-            known.add_registered_method_handlers(name, handlers)
+        known.handlers |= self._handlers
         health_pb2_grpc.add_HealthServicer_to_server(health.Health(self._handlers, self._load), known)
         reflection.enable_server_reflection((*self._handlers, health.SERVICE, reflection.SERVICE_NAME), known)
         server.add_generic_rpc_handlers((_Methods(known.handlers),))

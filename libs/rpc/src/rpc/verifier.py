@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import json
 import time
 from collections import OrderedDict
@@ -13,6 +12,7 @@ from typing import Any
 
 import jwt
 from errors import Transient, Unauthenticated
+from telemetry.background import end, keep
 
 from rpc.identity import Caller
 from rpc.keys import KeySet
@@ -89,14 +89,10 @@ class Verifier:
     async def start(self) -> None:
         """Reads the keys, and again from time to time; that they cannot be read yet is no error."""
         await self._refresh()
-        self._task = asyncio.create_task(self._keep_fresh(), name="token keys")
+        self._task = keep("token keys", self._keep_fresh())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end(self._task)
 
     def trouble(self) -> str | None:
         """Says why no token can be verified, None when they can: a readiness check."""

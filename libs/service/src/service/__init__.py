@@ -16,6 +16,7 @@ A service's main.py is its wiring::
 
 from service.addresses import CannotStart, binding, host_and_port
 from service.app import App
+from service.clock import now
 from service.lifecycle import Component, Stage
 from service.process import run
 from service.settings import Address, Settings, WrongSettings
@@ -30,5 +31,6 @@ __all__ = [
     "WrongSettings",
     "binding",
     "host_and_port",
+    "now",
     "run",
 ]

@@ -16,6 +16,7 @@ from messaging import Consumer, Handler, Kafka, Patience, Producer, Relay, Sasl,
 from store import Collection, Database, Index
 
 from service.addresses import check_free
+from service.clock import Chore, Work
 from service.lifecycle import Component, Lifecycle, Stage
 from service.parts import Calls, Peer, Store
 from service.settings import AnySettings, WrongSettings
@@ -137,12 +138,20 @@ class App(Generic[AnySettings]):
 
     def blobs(self) -> "Blobs":
         """Content storage, where BLOBS says: in DATA_PATH or in the database."""
-        from service.content import Content, chosen  # noqa: PLC0415 - services without content do not pay for it
+        from service import content  # noqa: PLC0415 - services without content do not pay for it
 
-        blobs = chosen(self.settings, lambda: self.database)
+        blobs = content.chosen(self.settings, lambda: self.database)
+        content.tune_process()
         if self.settings.blobs == "gridfs":
             self._store.index_by(blobs.prepare)
-        return self.add(Content(blobs), "content").blobs
+        else:
+            self.add(content.Place(blobs), "content")
+        self.chore("content sweep", content.SWEEP_EVERY_SECONDS, lambda at: blobs.sweep(at - content.LONGEST_PUT))
+        return blobs
+
+    def chore(self, name: str, every_seconds: float, work: Work, *, first: bool = False) -> None:
+        """Has something done again after so many seconds; `first`: and once before anything is served."""
+        self.add(Chore(name, every_seconds, work, first=first), name, Stage.RESOURCE if first else Stage.CONSUMER)
 
     def consumer(self, stream: str, handlers: Mapping[type[Message], Handler], **options: Any) -> Consumer:
         """Settles a stream; `batch` and the further options are those of `messaging.Consumer`."""

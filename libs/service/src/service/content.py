@@ -1,12 +1,10 @@
-"""Content storage as a component. Imported only by services that have content."""
+"""Content storage where the settings say. Imported only by services that have content."""
 
-import asyncio
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-import telemetry
 from blobs import (
     Blobs,
     FileVault,
@@ -19,46 +17,34 @@ from blobs import (
     master_key,
     reuse_memory,
 )
-from errors import Invalid, Transient
+from errors import Invalid
 from store import Database
 
 from service.settings import Settings, WrongSettings
 
-log = telemetry.logger(__name__)
-
-_SWEEP_EVERY_SECONDS: Final = 3600.0
-_LONGEST_PUT: Final = timedelta(days=2)
+SWEEP_EVERY_SECONDS: Final = 3600.0
+LONGEST_PUT: Final = timedelta(days=2)
 _TURN_SECONDS: Final = 0.0005
 """How long a thread may keep the interpreter from one that comes back from hashing, sealing or writing."""
 
 
-class Content:
-    """Content storage: set up at the start, and swept of what processes that died left behind."""
+class Place:
+    """Where content lies, set up at the start."""
 
     def __init__(self, blobs: Blobs) -> None:
-        self.blobs = blobs
-        self._sweeping: asyncio.Task[None] | None = None
+        self._blobs = blobs
 
     async def start(self) -> None:
-        reuse_memory()
-        sys.setswitchinterval(_TURN_SECONDS)
-        await self.blobs.prepare()
-        self._sweeping = asyncio.create_task(self._keep_sweeping(), name="content sweep")
+        await self._blobs.prepare()
 
     async def stop(self) -> None:
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        """Nothing: what was put is there."""
 
-    async def _keep_sweeping(self) -> None:
-        while True:
-            try:
-                swept = await self.blobs.sweep(datetime.now(UTC) - _LONGEST_PUT)
-            except Transient as error:
-                log.warning("content could not be swept", reason=error.reason)
-            else:
-                if swept:
-                    log.info("content swept", count=swept)
-            await asyncio.sleep(_SWEEP_EVERY_SECONDS)
+
+def tune_process() -> None:
+    """Sets memory and threads of this process for streams of content."""
+    reuse_memory()
+    sys.setswitchinterval(_TURN_SECONDS)
 
 
 def chosen(settings: Settings, database: Callable[[], Database]) -> Blobs:

@@ -10,6 +10,7 @@ import telemetry
 from errors import Conflict, Transient
 from grpc import aio
 from store import Collection, Database, Index
+from telemetry.background import end, keep
 
 from service.addresses import CannotStart, binding
 
@@ -42,11 +43,10 @@ class Store:
         await self._create()
         await self.database.succeed(self._place)
         telemetry.health.check("store", lambda: self._trouble)
-        self._watch = asyncio.create_task(self._keep_looking(), name="store watch")
+        self._watch = keep("store watch", self._keep_looking())
 
     async def stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        await end(self._watch)
         await self.database.close()
 
     async def prepare(self, seconds: float) -> None:

@@ -20,7 +20,6 @@ class Web:
         self._setting = setting
         self._runner = web.AppRunner(
             application,
-            handle_signals=False,  # the life cycle heeds them
             access_log=None,
             shutdown_timeout=drain_seconds,
             read_bufsize=_READ_AHEAD,

@@ -6,6 +6,7 @@ from store.files import Files, StoredFile, Upload
 from store.lease import Lease
 from store.operations import BulkResult, Change, Delete, Document, Insert, Operation
 from store.outbox import OutboxRecord
+from store.records import known
 
 __all__ = [
     "ASCENDING",
@@ -27,4 +28,5 @@ __all__ = [
     "StoredFile",
     "Upload",
     "connect",
+    "known",
 ]

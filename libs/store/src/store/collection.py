@@ -179,6 +179,17 @@ class Collection:
                     return result.matched_count == 1 or result.upserted_id is not None
         return False
 
+    async def update_all(
+        self, ids: Sequence[Any], change: Mapping[str, Mapping[str, Any]], *, where: Mapping[str, Any]
+    ) -> int:
+        """The same change of many documents, each by itself and only when `where` holds; of how many.
+
+        One command, which stores sync once: for a thousand documents that costs a fraction of a bulk.
+        """
+        wanted = Change({"$in": list(ids)}, change, where)
+        with self._commands.run("update_all"):
+            return (await self._documents.update_many(wanted.filter(), wanted.update())).matched_count
+
     async def together(self, changes: Sequence[Change]) -> list[bool]:
         """Changes of different documents in one commit where that can be, which costs one sync of the journal.
 

@@ -1,18 +1,18 @@
-"""Traces, metrics, logs, health, audit records and kill points of a process.
+"""Traces, metrics, logs, health and kill points of a process.
 
 `start` once in the composition root; everywhere else::
 
     log = telemetry.logger(__name__)
     consumed = telemetry.names.CONSUMED.bind(stream="news.post.v1", group="notification", outcome="done")
 
-    with telemetry.observe("news.publish", attributes={telemetry.semconv.POST_ID: post_id}) as span:
+    with telemetry.observe("news.publish", attributes={telemetry.semconv.ENTITY: entity_id}) as span:
         consumed.inc()
         log.info("post published", post_id=post_id)
 
 No address, name, subject or id of a person goes into a span, a label or a log.
 """
 
-from telemetry import audit, health, names, points, semconv
+from telemetry import health, names, points, semconv
 from telemetry.logs import Logger, logger
 from telemetry.logs import set_level as set_log_level
 from telemetry.metrics import Count, Instrument, Level, Spread
@@ -32,7 +32,6 @@ __all__ = [
     "Spread",
     "Telemetry",
     "active",
-    "audit",
     "begin",
     "context_from",
     "current_traceparent",

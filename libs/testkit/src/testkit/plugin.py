@@ -11,12 +11,13 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
+import pytest_asyncio
 from devstack import kafka as real_kafka
 from devstack.issuer import Issuer
 from devstack.kafka import Kafka
@@ -25,6 +26,9 @@ from devstack.program import Program
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 
 from testkit.s3 import S3
+
+if TYPE_CHECKING:
+    from grpc import aio
 
 _P = TypeVar("_P", bound=Program)
 
@@ -146,6 +150,57 @@ def start_service(
     yield start
     for program in started:
         program.kill()
+
+
+class Dial(Protocol):
+    """A channel to a program, as somebody: `dial(program, "ana", entity="e01", roles=["news.editor"])`."""
+
+    def __call__(self, program: ServiceProgram, subject: str, **claims: Any) -> "aio.Channel": ...
+
+
+@asynccontextmanager
+async def dialling(issuer: Issuer) -> AsyncIterator[Dial]:
+    """Channels that are closed at the end; the claims are those of `Issuer.token`."""
+    import rpc  # noqa: PLC0415 - a run without calls need not load gRPC
+
+    async with AsyncExitStack() as channels:
+
+        def dial(program: ServiceProgram, subject: str, **claims: Any) -> "aio.Channel":
+            token = issuer.token(subject, **claims)
+            channel = rpc.channel(program.grpc, token=lambda: token)
+            channels.push_async_callback(channel.close)
+            return channel
+
+        yield dial
+
+
+@pytest_asyncio.fixture
+async def dial(issuer: Issuer) -> AsyncIterator[Dial]:
+    """Channels for one test."""
+    async with dialling(issuer) as made:
+        yield made
+
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture
+def refused() -> Refused:
+    """Asserts that what is inside ends with a status, and for a reason where one is given.
+
+    `with refused("NOT_FOUND", "NO_SUCH_NODE"): ...`
+    """
+    import rpc  # noqa: PLC0415 - as above
+    from grpc import aio  # noqa: PLC0415
+
+    @contextmanager
+    def expect(code: str, reason: str = "") -> Iterator[None]:
+        with pytest.raises(aio.AioRpcError) as refusal:
+            yield
+        assert refusal.value.code().name == code, refusal.value
+        assert reason in {"", rpc.error_of(refusal.value).reason}, refusal.value
+
+    return expect
 
 
 def _kafka(folder: Path) -> Kafka:

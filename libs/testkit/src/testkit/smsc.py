@@ -100,7 +100,7 @@ class Smsc:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = _Session(self, writer)
+        session = _Session(writer)
         try:
             while True:
                 head = await reader.readexactly(_HEADER.size)
@@ -241,8 +241,7 @@ class Smsc:
 class _Session:
     """One connection, and the receipts that wait for its answer."""
 
-    def __init__(self, centre: Smsc, writer: asyncio.StreamWriter) -> None:
-        self._centre = centre
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._sequence = 0
         self._answers: dict[int, asyncio.Future[int]] = {}

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import messaging
 import pytest
-import rpc
 import store
 from devstack.issuer import Issuer
 from devstack.services import SERVICES, ServiceProgram, Surroundings
@@ -20,6 +18,7 @@ from rossio.directory.v1 import service_pb2 as pb
 from rossio.directory.v1.service_pb2_grpc import DirectoryServiceStub
 from rossio.governance.v1.audit_pb2 import ActionAudited
 from testkit import ministry
+from testkit.plugin import Dial
 
 _VIEWED = tuple(f"directory.{kind}.v1" for kind in ("entity", "unit", "person", "group"))
 
@@ -133,17 +132,14 @@ As = Callable[..., Keeper]
 
 
 @pytest.fixture
-async def keeper(directory: ServiceProgram, issuer: Issuer) -> AsyncIterator[As]:
+def keeper(directory: ServiceProgram, dial: Dial) -> As:
     """`keeper(entity, *roles, subject=...)`; without an entity: a service of the ministry."""
-    async with AsyncExitStack() as channels:
 
-        def speak(entity: str = "", *roles: str, subject: str = "keeper") -> Keeper:
-            token = issuer.token(subject, kind="person" if entity else "service", entity=entity, roles=roles)
-            channel = rpc.channel(directory.grpc, token=lambda: token)
-            channels.push_async_callback(channel.close)
-            return Keeper(DirectoryServiceStub(channel))
+    def speak(entity: str = "", *roles: str, subject: str = "keeper") -> Keeper:
+        kind = "person" if entity else "service"
+        return Keeper(DirectoryServiceStub(dial(directory, subject, kind=kind, entity=entity, roles=roles)))
 
-        yield speak
+    return speak
 
 
 Documents = Callable[[], Awaitable[dict[str, store.Document]]]

@@ -215,14 +215,10 @@ async def test_who_am_i(running: ServiceProgram, keeper: Any) -> None:
 async def test_a_number_that_was_reserved_by_who_was_killed_is_given_once(
     running: ServiceProgram, keeper: Any, documents: Any
 ) -> None:
-    running.kill()
-    running.settings["ROSSIO_KILL_AT"] = "directory.put.numbered"
-    running.start()
+    running.restart(ROSSIO_KILL_AT="directory.put.numbered")
     admin = keeper("e1", "directory.admin")
     assert (await refusal(admin.put(newcomer(), "r-1"))).code() == StatusCode.UNAVAILABLE
-    running.kill()
-    running.settings["ROSSIO_KILL_AT"] = ""
-    running.start()
+    running.restart(ROSSIO_KILL_AT="")
     admin = keeper("e1", "directory.admin")  # The connection before sits in gRPC's back-off.
     assert (await admin.put(newcomer(), "r-1")).number == 5
     more = PEOPLE + b"p5,e1,,Zeca,Dias,zeca@um.example,nurse,\np6,e1,,Lia,Dias,lia@um.example,nurse,\n"

@@ -211,8 +211,7 @@ async def test_killed_between_any_two_effects_and_done_again_it_ends_as_if_it_ne
             directory.settings["ROSSIO_KILL_AT"] = point
             directory.launch()
             await until_killed(directory, keeper(), files, full=full)
-        directory.settings["ROSSIO_KILL_AT"] = ""
-        directory.start()
+        directory.restart(ROSSIO_KILL_AT="")
         assert (await keeper().import_(files, full=full)).applied
         now = await documents()
         assert now == stored(end)

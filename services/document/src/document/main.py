@@ -3,7 +3,7 @@
 import math
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import messaging
@@ -17,6 +17,7 @@ from rossio.document.v1.service_pb2_grpc import (
     add_SearchServiceServicer_to_server,
     add_TransferServiceServicer_to_server,
 )
+from service import now
 from store import Collection
 
 from document.adapters import texts as text_store
@@ -48,7 +49,6 @@ from document.domain.quota import UNLIMITED
 from document.entrypoints import changes, keys, searching, transfer
 from document.entrypoints.acting import Acting
 from document.entrypoints.grpc import SERVICE, DocumentApi
-from document.entrypoints.housekeeping import Chore, Housekeeping
 from document.entrypoints.http import HttpApi
 from document.entrypoints.indexing import Indexing
 from document.settings import Settings
@@ -56,12 +56,6 @@ from document.settings import Settings
 _OFTEN: Final = 5.0
 ROLES = ("api", "search")
 """Files for those who ask; and the index with what is found in it, of which each process has its own."""
-
-
-def now() -> datetime:
-    """The time in whole milliseconds, as the store keeps it: what is answered is what is read later."""
-    time = datetime.now(UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +78,7 @@ def build(app: service.App[Settings]) -> None:
     documents, usages, epochs = app.collection("nodes", INDEXES), app.collection("usages"), app.collection("epochs")
     limits = {"space": settings.space_quota_bytes or UNLIMITED, "entity": settings.entity_quota_bytes or UNLIMITED}
     meter = Meter(UsageStore(usages, documents, limits), now)
+    app.add(meter, "meter")
     content, directory = app.blobs(), DirectoryOfView(app.feed().view)
     parts = Parts(
         documents=documents,
@@ -131,14 +126,11 @@ def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Co
     often = min(3600.0, settings.collect_after_seconds)
     rests = timedelta(seconds=settings.purge_rests_seconds)
     referred = Referred(nodes, parts.texts)
-    chores = [
-        Chore("links that end", _OFTEN, TellEnding(nodes, links)),
-        Chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests)),
-        Chore("upload expiry", 60.0, resumable.expire),
-        Chore("collection", often, lambda at: content.collect(referred, at - grace)),
-        Chore("end of rotations", often, lambda at: content.finish_rotations(at - grace)),
-    ]
-    app.add(Housekeeping(chores, now), "housekeeping", service.Stage.CONSUMER)
+    app.chore("links that end", _OFTEN, TellEnding(nodes, links))
+    app.chore("sweep of what was purged", _OFTEN, Sweep(nodes, rests))
+    app.chore("upload expiry", 60.0, resumable.expire)
+    app.chore("collection", often, lambda at: content.collect(referred, at - grace))
+    app.chore("end of rotations", often, lambda at: content.finish_rotations(at - grace))
 
 
 def _links_url(settings: Settings) -> str:

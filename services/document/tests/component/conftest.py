@@ -4,24 +4,22 @@ import asyncio
 import hashlib
 import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import grpc
-import messaging
 import pytest
 import rpc
-from devstack.issuer import Issuer, Kind
+from devstack.issuer import Kind
 from devstack.services import ServiceProgram
 from google.protobuf.message import Message
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import DocumentServiceStub, SearchServiceStub
-from rossio.governance.v1.audit_pb2 import ActionAudited
+from testkit.plugin import Dial
+from testkit.streams import Told, publish
 
 CHUNK = 256 * 1024
 
@@ -50,11 +48,7 @@ def directory() -> Iterator[Message]:
 @pytest.fixture
 async def ministry(streams: str) -> None:
     """Two entities, two people in each, and a group nested in another, on the directory's streams."""
-    producer = messaging.Producer(messaging.Kafka(streams))
-    await producer.start()
-    now = datetime.now(UTC)
-    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in directory()])
-    await producer.stop()
+    await publish(streams, directory())
 
 
 class Person:
@@ -136,17 +130,14 @@ As = Callable[..., Person]
 
 
 @pytest.fixture
-async def caller(issuer: Issuer) -> AsyncIterator[As]:
+def caller(dial: Dial) -> As:
     """`caller(program, person_id)` is that person, speaking to the program; or a service or citizen, by `kind`."""
-    async with AsyncExitStack() as channels:
 
-        def speak(program: ServiceProgram, subject: str, kind: Kind = "person", roles: Sequence[str] = ()) -> Person:
-            token = issuer.token(subject, kind=kind, entity=PEOPLE.get(subject, ""), roles=roles)
-            channel = rpc.channel(program.grpc, token=lambda: token)
-            channels.push_async_callback(channel.close)
-            return Person(DocumentServiceStub(channel), SearchServiceStub(channel))
+    def speak(program: ServiceProgram, subject: str, kind: Kind = "person", roles: Sequence[str] = ()) -> Person:
+        channel = dial(program, subject, kind=kind, entity=PEOPLE.get(subject, ""), roles=roles)
+        return Person(DocumentServiceStub(channel), SearchServiceStub(channel))
 
-        yield speak
+    return speak
 
 
 @pytest.fixture(scope="session")
@@ -171,69 +162,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-Refused = Callable[..., AbstractContextManager[None]]
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """`with refused("NOT_FOUND", reason):` what is inside ends with that status and reason."""
-
-    @contextmanager
-    def expect(code: str, reason: str = "") -> Iterator[None]:
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            yield
-        assert refusal.value.code().name == code, refusal.value
-        assert reason in {"", rpc.error_of(refusal.value).reason}, refusal.value
-
-    return expect
-
-
-class Told:
-    """What the service has told others, on the streams, about one node."""
-
-    def __init__(self, streams: str) -> None:
-        self._streams = streams
-
-    async def about(self, node_id: str) -> list[Message]:
-        """The events and audit records of the node that are on the streams now, in the order of their ids."""
-        found: dict[str, Message] = {}
-
-        async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-            for delivery in deliveries:
-                about = getattr(delivery.message, "node_id", "") or getattr(delivery.message, "resource", "")
-                if about == node_id:
-                    assert delivery.id not in found or found[delivery.id] == delivery.message
-                    found[delivery.id] = delivery.message
-
-        follower = messaging.Follower(messaging.Kafka(self._streams), ["document.file.v1", "audit.v1"], take)
-        await follower.start()
-        await follower.caught_up()
-        await follower.stop()
-        return [found[event_id] for event_id in sorted(found)]
-
-    async def names_about(self, node_id: str, count: int) -> list[str]:
-        """What was told about the node, once there are `count` things: types of events, and audited actions."""
-        async with asyncio.timeout(60):
-            while len(told := await self.about(node_id)) < count:
-                await asyncio.sleep(0.1)
-        return [message.action if isinstance(message, ActionAudited) else type(message).__name__ for message in told]
-
-
 @pytest.fixture
 def told(streams: str) -> Told:
-    return Told(streams)
-
-
-@pytest.fixture
-def restart() -> Callable[..., None]:
-    """`restart(program, **settings)` kills the program and starts it anew with these settings beside its own."""
-
-    def again(program: ServiceProgram, **settings: str) -> None:
-        program.kill()
-        program.settings |= settings
-        program.start()
-
-    return again
+    return Told(streams, "document.file.v1", "node_id")
 
 
 @pytest.fixture
@@ -242,9 +173,6 @@ def until_killed() -> Callable[[ServiceProgram, Awaitable[Any]], Awaitable[None]
 
     async def die(program: ServiceProgram, call: Awaitable[Any]) -> None:
         await asyncio.gather(call, return_exceptions=True)
-        async with asyncio.timeout(60):
-            while program.exit_code is None:
-                await asyncio.sleep(0.05)
-        assert program.exit_code == -9
+        await program.killed()
 
     return die

@@ -187,7 +187,7 @@ async def test_tus_says_what_it_can_and_what_is_wrong(start_service: Any, caller
     space_id = await ana.space()
     async with web.options(url(program, "/uploads")) as answer:
         assert answer.status == 204
-        assert answer.headers["Tus-Extension"] == "creation,expiration,checksum,termination"
+        assert answer.headers["Tus-Extension"] == "creation,creation-with-upload,expiration,checksum,termination"
         assert answer.headers["Tus-Max-Size"] == "4000000"
         assert answer.headers["Tus-Checksum-Algorithm"].split(",")[0] == "sha1"
     at = await begun(web, program, space_id)
@@ -219,6 +219,77 @@ async def test_tus_says_what_it_can_and_what_is_wrong(start_service: Any, caller
     override = {**TUS, "X-HTTP-Method-Override": "DELETE"}
     assert await status_of(web.post(at, headers=override)) == 204
     assert await status_of(web.head(at, headers=TUS)) == 404
+
+
+async def test_content_comes_with_the_creation_whole_or_in_part(
+    start_service: Any, caller: Any, web: Any, told: Any, tmp_path: Path, token: str
+):
+    program = start_service("document")
+    ana = caller(program, "doc-ana")
+    space_id, uploads = await ana.space(), url(program, "/uploads")
+
+    def creation(name: str, size: int = len(WHOLE), **said: str) -> dict[str, str]:
+        target = metadata(parent_id=space_id, filename=name, **said)
+        return {**PATCH, "Upload-Length": str(size), "Upload-Metadata": target}
+
+    once = creation("whole.bin", request_id="once", sha256=hashlib.sha256(WHOLE).hexdigest())
+    listed = set[str]()
+    for _ in range(2):  # a client that never heard the answer
+        async with web.post(uploads, headers=once, data=BytesIO(WHOLE)) as answer:
+            assert (answer.status, answer.headers["Upload-Offset"]) == (201, str(len(WHOLE)))
+            listed.add(answer.headers["Rossio-Node-Id"])
+            assert await status_of(web.head(url(program, answer.headers["Location"]), headers=TUS)) == 404
+    (node_id,) = listed
+    assert await ana.get(node_id) == WHOLE
+    assert await told.names_about(node_id, 2) == ["FileStored", "document.file.store"]
+
+    async with web.post(uploads, headers=creation("part.bin"), data=BytesIO(WHOLE[:1_000_000])) as answer:
+        assert (answer.status, answer.headers["Upload-Offset"]) == (201, "1000000")
+        assert "Rossio-Node-Id" not in answer.headers
+        at = url(program, answer.headers["Location"])
+    async with web.patch(at, headers={**PATCH, "Upload-Offset": "1000000"}, data=BytesIO(WHOLE[1_000_000:])) as answer:
+        assert await ana.get(answer.headers["Rossio-Node-Id"]) == WHOLE
+
+    good = base64.b64encode(hashlib.sha1(WHOLE, usedforsecurity=False).digest()).decode()
+    refusals: list[tuple[int, dict[str, str], bytes]] = [
+        (409, creation("whole.bin"), WHOLE),
+        (460, {**creation("a.bin"), "Upload-Checksum": f"sha1 {base64.b64encode(bytes(20)).decode()}"}, WHOLE),
+        (400, creation("b.bin", size=1000), WHOLE),
+        (400, creation("c.bin", sha256="0" * 64), WHOLE),
+        (415, {**creation("d.bin"), "Content-Type": "application/pdf"}, WHOLE),
+    ]
+    for status, headers, content in refusals:
+        assert await status_of(web.post(uploads, headers=headers, data=BytesIO(content))) == status
+    checked = {**creation("e.bin"), "Upload-Checksum": f"sha1 {good}"}
+    assert await status_of(web.post(uploads, headers=checked, data=BytesIO(WHOLE))) == 201
+    assert await status_of(web.post(uploads, headers={**creation("f.bin", size=0)}, data=b"")) == 201
+
+    (tmp_path / "file").write_bytes(WHOLE)
+    options = [each for name, value in creation("curl.bin").items() for each in ("-H", f"{name}: {value}")]
+    command = ["curl", "-sf", *options, "-H", f"Authorization: Bearer {token}", "-T", "file", "-X", "POST", uploads]
+    await asyncio.to_thread(subprocess.run, command, check=True, cwd=tmp_path)
+    assert await ana.names(space_id) == ["curl.bin", "e.bin", "f.bin", "part.bin", "whole.bin"]
+
+
+async def test_of_a_creation_that_breaks_off_with_its_content_nothing_stays(start_service: Any, caller: Any, web: Any):
+    program = start_service("document")
+    space_id = await caller(program, "doc-ana").space()
+    target = metadata(parent_id=space_id, filename="a.bin")
+    headers = {**PATCH, "Upload-Length": str(len(WHOLE)), "Upload-Metadata": target, "Content-Length": str(len(WHOLE))}
+    incoming = program.folder / "data" / "blobs" / "incoming"
+
+    async def half() -> Any:
+        yield WHOLE[:2_000_000]
+        async with asyncio.timeout(60):
+            while not list(incoming.iterdir()):
+                await asyncio.sleep(0.05)
+        raise OSError("the client goes")
+
+    with pytest.raises((OSError, aiohttp.ClientError)):
+        await status_of(web.post(url(program, "/uploads"), headers=headers, data=half()))
+    async with asyncio.timeout(60):
+        while list(incoming.iterdir()):
+            await asyncio.sleep(0.05)
 
 
 async def test_what_has_come_when_a_client_breaks_off_stays(start_service: Any, caller: Any, web: Any):

@@ -146,12 +146,8 @@ async def test_all_is_found_whenever_the_process_dies(start_service: Any, caller
     program.settings |= {"ROSSIO_KILL_AT": point, "ROLES": ""}
     with suppress(Failed):
         program.start()
-    async with asyncio.timeout(60):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
-    assert program.exit_code == -9
-    program.settings |= {"ROSSIO_KILL_AT": ""}
-    program.start()
+    await program.killed()
+    program.restart(ROSSIO_KILL_AT="")
     ana = caller(program, "doc-ana")
     await ana.finds(names[::-1], "girassois")
     assert await ana.found("pasta") == ["pasta"]
@@ -212,17 +208,12 @@ async def test_a_rebuild_that_dies_leaves_the_old_index_and_is_made_again(start_
     space_id = await admin.space("Casa")
     await admin.put(b"girassol", parent_id=space_id, name="flor.txt")
     await admin.finds(["flor.txt"], "girassol")
-    program.kill()
-    program.settings |= {"ROSSIO_KILL_AT": "document.index.rebuilt"}
-    program.start()
+    program.restart(ROSSIO_KILL_AT="document.index.rebuilt")
     admin = caller(program, "doc-ana", roles=["document.admin"])
     await admin.searching.Reindex(pb.ReindexRequest(request_id=uuid4().hex, entity_id="doc-a"))
-    async with asyncio.timeout(60):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
+    await program.killed()
     assert index_folders(program) == ["doc-a.0", "doc-a.1.making"]
-    program.settings |= {"ROSSIO_KILL_AT": ""}
-    program.start()
+    program.restart(ROSSIO_KILL_AT="")
     await caller(program, "doc-ana").finds(["flor.txt"], "girassol")
     async with asyncio.timeout(60):
         while index_folders(program) != ["doc-a.1"]:

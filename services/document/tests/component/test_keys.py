@@ -49,19 +49,6 @@ def shredding(entity_id: str = "doc-a") -> pb.ShredEntityRequest:
     return pb.ShredEntityRequest(request_id=uuid4().hex, entity_id=entity_id, reason="Despacho 7/2026")
 
 
-def restart(program: Any, **settings: str) -> None:
-    program.kill()
-    program.settings |= settings
-    program.start()
-
-
-async def until_killed(program: Any) -> None:
-    async with asyncio.timeout(60):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
-    assert program.exit_code == -9
-
-
 def contents(folder: Path) -> set[Path]:
     return {path for path in (folder / "data" / "blobs" / "content").rglob("*") if path.is_file()}
 
@@ -99,11 +86,11 @@ async def test_a_rotation_survives_the_death_of_the_process(start_service: Any, 
     space_id = await ana.space()
     files = {(await ana.put(TEXT + b"%d" % n, parent_id=space_id, name=str(n))).node_id: n for n in range(3)}
     sealed = {path.name: path.read_bytes()[200:] for path in contents(program.folder)}
-    restart(program, ROSSIO_KILL_AT=point)
+    program.restart(ROSSIO_KILL_AT=point)
     request = rotation()
     await asyncio.gather(guard(program).RotateKeys(request), return_exceptions=True)
-    await until_killed(program)
-    restart(program, ROSSIO_KILL_AT="")
+    await program.killed()
+    program.restart(ROSSIO_KILL_AT="")
     await guard(program).RotateKeys(request)
     ana = caller(program, "doc-ana")
     for node_id, n in files.items():
@@ -142,8 +129,8 @@ async def test_a_collection_survives_the_death_of_the_process_and_takes_what_nob
     program.kill()
     program.settings |= {"ROSSIO_KILL_AT": point, "COLLECT_AFTER_SECONDS": "1"}
     program.launch()
-    await until_killed(program)
-    restart(program, ROSSIO_KILL_AT="")
+    await program.killed()
+    program.restart(ROSSIO_KILL_AT="")
     async with asyncio.timeout(60):
         while len(contents(program.folder)) > 1:
             await asyncio.sleep(0.1)
@@ -163,8 +150,8 @@ async def test_a_shredded_entity_gives_a_signed_receipt_and_nothing_else(
     stays = await eva.put(TEXT, parent_id=await eva.space(), name="a")
     if point:
         await asyncio.gather(guard(program).ShredEntity(shredding()), return_exceptions=True)
-        await until_killed(program)
-        restart(program, ROSSIO_KILL_AT="")
+        await program.killed()
+        program.restart(ROSSIO_KILL_AT="")
     answer = await guard(program).ShredEntity(shredding())
     assert await guard(program).ShredEntity(shredding()) == answer
     Ed25519PublicKey.from_public_bytes(answer.public_key).verify(answer.signature, answer.receipt)
@@ -183,7 +170,7 @@ async def test_a_shredded_entity_gives_a_signed_receipt_and_nothing_else(
     with refused("NOT_FOUND", "SHREDDED"):
         await ana.put(b"new", parent_id=gone.space_id, name="b")
     assert await eva.get(stays.node_id) == TEXT
-    restart(program)
+    program.restart()
     assert await caller(program, "doc-eva").get(stays.node_id) == TEXT
 
 

@@ -176,19 +176,19 @@ async def test_a_link_gives_no_more_than_its_maker_may_give(start_service: Any, 
 
 
 async def test_making_and_using_a_link_survive_the_death_of_the_process(
-    start_service: Any, caller: Any, restart: Any, until_killed: Any
+    start_service: Any, caller: Any, until_killed: Any
 ):
     program = start_service("document")
     ana = caller(program, "doc-ana")
     file = await ana.put(b"content", parent_id=await ana.space(), name="a")
     making = wanted(file.node_id, max_uses=1)
-    restart(program, ROSSIO_KILL_AT="document.link.created")
+    program.restart(ROSSIO_KILL_AT="document.link.created")
     await until_killed(program, caller(program, "doc-ana").stub.CreateLink(making))
-    restart(program, ROSSIO_KILL_AT="document.link.used")
+    program.restart(ROSSIO_KILL_AT="document.link.used")
     text = (await caller(program, "doc-ana").stub.CreateLink(making)).text
     using = {"request_id": uuid4().hex}
     await until_killed(program, opened(caller(program, "c-joana", "citizen"), text, **using))
-    restart(program, ROSSIO_KILL_AT="")
+    program.restart(ROSSIO_KILL_AT="")
     assert await opened(caller(program, "c-joana", "citizen"), text, **using) == b"content"
     links = (await caller(program, "doc-ana").do("ListLinks", node_id=file.node_id)).links
     assert [(link.used, link.max_uses) for link in links] == [(1, 1)]

@@ -20,7 +20,7 @@ async def until_used(person: Any, space_id: str, size: int) -> None:
 
 @pytest.mark.parametrize("point", ["", "document.purge.emptied", "document.quota.written"])
 async def test_what_is_purged_is_gone_and_gives_its_room_back(
-    start_service: Any, caller: Any, refused: Any, told: Any, restart: Any, point: str
+    start_service: Any, caller: Any, refused: Any, told: Any, point: str
 ):
     program = start_service("document", PURGE_RESTS_SECONDS="0")
     ana = caller(program, "doc-ana")
@@ -33,15 +33,13 @@ async def test_what_is_purged_is_gone_and_gives_its_room_back(
     await ana.trash(files[1].node_id)
     await ana.trash(folder.node_id)
     if point:
-        restart(program, ROSSIO_KILL_AT=point)
+        program.restart(ROSSIO_KILL_AT=point)
         ana = caller(program, "doc-ana")
     request = pb.PurgeRequest(request_id=uuid4().hex, node_id=folder.node_id)
     await asyncio.gather(ana.stub.Purge(request), return_exceptions=True)
     if point:
-        async with asyncio.timeout(90):
-            while program.exit_code is None:
-                await asyncio.sleep(0.05)
-        restart(program, ROSSIO_KILL_AT="")
+        await program.killed()
+        program.restart(ROSSIO_KILL_AT="")
         ana = caller(program, "doc-ana")
     await until_used(ana, space_id, KIB)
     for node in (folder, below, *files):

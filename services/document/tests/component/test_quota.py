@@ -110,7 +110,7 @@ async def test_of_many_at_once_as_many_are_stored_as_there_is_room_for(start_ser
     "point", ["document.quota.reserved", "document.quota.written", "document.quota.booked", "document.copy.some"]
 )
 async def test_what_is_booked_is_what_is_stored_whatever_dies(
-    start_service: Any, caller: Any, restart: Any, until_killed: Any, point: str
+    start_service: Any, caller: Any, until_killed: Any, point: str
 ):
     """The process dies in the middle of a version, then of a copy; both are asked for again."""
     program = start_service("document")
@@ -124,10 +124,10 @@ async def test_what_is_booked_is_what_is_stored_whatever_dies(
         if doing == "version" and point == "document.copy.some":
             await ana.put(bytes(2 * KIB), **version)
             continue
-        restart(program, ROSSIO_KILL_AT=point)
+        program.restart(ROSSIO_KILL_AT=point)
         ana = caller(program, "doc-ana")
         await until_killed(program, ana.put(bytes(2 * KIB), **version) if doing == "version" else ana.stub.Copy(copy))
-        restart(program, ROSSIO_KILL_AT="")
+        program.restart(ROSSIO_KILL_AT="")
         ana = caller(program, "doc-ana")
         await (ana.put(bytes(2 * KIB), **version) if doing == "version" else ana.stub.Copy(copy))
     assert (await ana.do("GetNode", node_id=file.node_id)).node.version.number == 2

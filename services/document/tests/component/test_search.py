@@ -4,10 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import messaging
 import pytest
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.document.v1 import document_pb2
+from testkit.streams import publish
 
 pytestmark = pytest.mark.usefixtures("ministry")
 READER = document_pb2.ROLE_READER
@@ -146,11 +146,7 @@ async def test_a_group_that_somebody_leaves_takes_what_they_found_with_it(
     async def ward(version: int, *people: str) -> None:
         group = directory_pb2.Group(group_id="doc-ward", entity_id="doc-b", version=version)
         group.members.extend(directory_pb2.Member(person_id=person) for person in people)
-        producer = messaging.Producer(messaging.Kafka(streams))
-        await producer.start()
-        change = events_pb2.GroupChanged(group=group)
-        await producer.publish([messaging.fact(change, id=messaging.new_id(), at=datetime.now(UTC))])
-        await producer.stop()
+        await publish(streams, [events_pb2.GroupChanged(group=group)])
 
     await ward(2)
     await nuno.finds([], "turno")

@@ -198,7 +198,7 @@ async def test_an_upload_in_several_goes_survives_the_death_of_the_process(
     )
     ana = caller(program, "doc-ana")
     space_id = await ana.space()
-    restart(program, ROSSIO_KILL_AT=point)
+    program.restart(ROSSIO_KILL_AT=point)
     request_id = uuid4().hex
 
     async def whole_upload() -> document_pb2.Upload:
@@ -210,11 +210,8 @@ async def test_an_upload_in_several_goes_survives_the_death_of_the_process(
         return upload
 
     await asyncio.gather(whole_upload(), return_exceptions=True)
-    async with asyncio.timeout(60):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
-    assert program.exit_code == -9
-    restart(program, ROSSIO_KILL_AT="")
+    await program.killed()
+    program.restart(ROSSIO_KILL_AT="")
     done = await whole_upload()
     ana = caller(program, "doc-ana")
     assert await ana.names(space_id) == ["a.bin"]
@@ -226,27 +223,19 @@ async def test_the_draft_of_an_upload_that_was_never_noted_is_swept(start_servic
     """The process dies between making the draft and writing the upload down: nobody can ever go on with it."""
     program = start_service("document")
     space_id = await caller(program, "doc-ana").space()
-    restart(program, ROSSIO_KILL_AT="document.upload.begun")
+    program.restart(ROSSIO_KILL_AT="document.upload.begun")
     await asyncio.gather(transfers(program).begin(space_id), return_exceptions=True)
-    async with asyncio.timeout(60):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
+    await program.killed()
     incoming = program.folder / "data" / "blobs" / "incoming"
     (draft,) = incoming.iterdir()
     long_ago = (datetime.now(UTC) - timedelta(days=3)).timestamp()
     os.utime(draft, (long_ago, long_ago))
-    restart(program, ROSSIO_KILL_AT="")
+    program.restart(ROSSIO_KILL_AT="")
     async with asyncio.timeout(60):
         while list(incoming.iterdir()):
             await asyncio.sleep(0.05)
     upload = await transfers(program).begin(space_id)
     assert (await transfers(program).append(upload.upload_id, 0, WHOLE)).node.version.sha256 == SHA256
-
-
-def restart(program: Any, **settings: str) -> None:
-    program.kill()
-    program.settings |= settings
-    program.start()
 
 
 async def test_a_full_disk_breaks_an_upload_off_and_not_its_file(

@@ -49,17 +49,17 @@ async def test_folders_that_move_into_each_other_at_once_are_all_still_there(sta
 
 @pytest.mark.parametrize("point", ["document.move.begun", "document.move.written", "messaging.relay.published"])
 async def test_a_move_survives_the_death_of_the_process(
-    start_service: Any, caller: Any, told: Any, restart: Any, until_killed: Any, point: str
+    start_service: Any, caller: Any, told: Any, until_killed: Any, point: str
 ):
     program = start_service("document")
     ana = caller(program, "doc-ana")
     space_id = await ana.space()
     a, b = await ana.folder(space_id, "a"), await ana.folder(space_id, "b")
     await told.names_about(b.node_id, 1)
-    restart(program, ROSSIO_KILL_AT=point)
+    program.restart(ROSSIO_KILL_AT=point)
     request = pb.MoveRequest(request_id=uuid4().hex, node_id=a.node_id, parent_id=b.node_id)
     await until_killed(program, caller(program, "doc-ana").stub.Move(request))
-    restart(program, ROSSIO_KILL_AT="")
+    program.restart(ROSSIO_KILL_AT="")
     ana = caller(program, "doc-ana")
     other = await ana.folder(space_id, "other")
     await ana.do("Move", node_id=other.node_id, parent_id=b.node_id)
@@ -72,7 +72,7 @@ async def test_a_move_survives_the_death_of_the_process(
     "point", ["document.copy.begun", "document.copy.some", "document.copy.filled", "document.copy.arrived"]
 )
 async def test_a_copy_is_there_whole_or_not_at_all(
-    start_service: Any, caller: Any, told: Any, restart: Any, until_killed: Any, point: str
+    start_service: Any, caller: Any, told: Any, until_killed: Any, point: str
 ):
     program = start_service("document")
     ana = caller(program, "doc-ana")
@@ -80,10 +80,10 @@ async def test_a_copy_is_there_whole_or_not_at_all(
     a = await ana.folder(space_id, "a")
     b = await ana.folder(a.node_id, "b")
     await ana.put(b"content", parent_id=b.node_id, name="file")
-    restart(program, ROSSIO_KILL_AT=point)
+    program.restart(ROSSIO_KILL_AT=point)
     request = pb.CopyRequest(request_id=uuid4().hex, node_id=a.node_id, parent_id=space_id, name="copy")
     await until_killed(program, caller(program, "doc-ana").stub.Copy(request))
-    restart(program, ROSSIO_KILL_AT="")
+    program.restart(ROSSIO_KILL_AT="")
     ana = caller(program, "doc-ana")
     assert await ana.names(space_id) == (["a", "copy"] if point.endswith("arrived") else ["a"])
     copy = (await ana.stub.Copy(request)).node

@@ -151,17 +151,19 @@ async def test_of_many_who_want_one_name_one_gets_it_and_of_many_versions_none_i
         "messaging.relay.published",
     ],
 )
-async def test_an_upload_survives_the_death_of_the_process(start_service: Any, caller: Any, told: Any, point: str):
+async def test_an_upload_survives_the_death_of_the_process(
+    start_service: Any, caller: Any, told: Any, until_killed: Any, point: str
+):
     """Whatever the client was told, the file is whole or not there; the same request then gives one file, told once."""
     program = start_service("document")
     ana = caller(program, "doc-ana")
     space_id = await ana.space()
     await told.names_about(space_id, 1)
-    restart(program, ROSSIO_KILL_AT=point)
+    program.restart(ROSSIO_KILL_AT=point)
     request = {"request_id": uuid4().hex, "parent_id": space_id, "name": "a.bin"}
     content = CHUNK * 8 + b"rest"
     await until_killed(program, caller(program, "doc-ana").put(content, **request))
-    restart(program, ROSSIO_KILL_AT="")
+    program.restart(ROSSIO_KILL_AT="")
     ana = caller(program, "doc-ana")
     if point in {"blobs.put.written", "blobs.put.kept", "document.upload.content_kept"}:
         assert await ana.names(space_id) == []
@@ -173,13 +175,15 @@ async def test_an_upload_survives_the_death_of_the_process(start_service: Any, c
 
 
 @pytest.mark.parametrize("point", ["document.share.recorded", "messaging.relay.published"])
-async def test_a_share_survives_the_death_of_the_process(start_service: Any, caller: Any, told: Any, point: str):
+async def test_a_share_survives_the_death_of_the_process(
+    start_service: Any, caller: Any, told: Any, until_killed: Any, point: str
+):
     program = start_service("document")
     ana = caller(program, "doc-ana")
     space_id = await ana.space(personal=True)
     file = await ana.put(b"content", parent_id=space_id, name="a")
     await told.names_about(file.node_id, 2)
-    restart(program, ROSSIO_KILL_AT=point)
+    program.restart(ROSSIO_KILL_AT=point)
     request = pb.ShareRequest(
         request_id=uuid4().hex,
         node_id=file.node_id,
@@ -187,24 +191,9 @@ async def test_a_share_survives_the_death_of_the_process(start_service: Any, cal
         role=document_pb2.ROLE_READER,
     )
     await until_killed(program, caller(program, "doc-ana").stub.Share(request))
-    restart(program, ROSSIO_KILL_AT="")
+    program.restart(ROSSIO_KILL_AT="")
     assert await caller(program, "doc-eva").get(file.node_id) == b"content"
     grant = (await caller(program, "doc-ana").stub.Share(request)).grant
     assert grant.grantee.person_id == "doc-eva"
     expected = ["FileStored", "document.file.store", "NodeShared", "document.node.share"]
     assert await told.names_about(file.node_id, 4) == expected
-
-
-def restart(program: Any, **settings: str) -> None:
-    program.kill()
-    program.settings |= settings
-    program.start()
-
-
-async def until_killed(program: Any, call: Any) -> None:
-    """Makes the call; the process ends by SIGKILL during or after it."""
-    await asyncio.gather(call, return_exceptions=True)
-    async with asyncio.timeout(60):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
-    assert program.exit_code == -9

@@ -1,7 +1,5 @@
 """The composition root of governance."""
 
-from datetime import UTC, datetime
-
 import service
 from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.governance.v1.dead_letters_pb2_grpc import add_DeadLetterServiceServicer_to_server
@@ -25,7 +23,7 @@ def build(app: service.App[Settings]) -> None:
         app.consumer(AUDIT_STREAM, {ActionAudited: AuditConsumer(chains).handle}, batch=_BATCH)
     if app.plays("api"):
         app.grpc(GovernanceApi(chains), add_GovernanceServiceServicer_to_server, SERVICE)
-        audit = PublishedAudit(app.producer, now=lambda: datetime.now(UTC))
+        audit = PublishedAudit(app.producer, now=service.now)
         dead_letters = DeadLetterApi(KafkaDeadLetters(app.kafka), audit)
         app.grpc(dead_letters, add_DeadLetterServiceServicer_to_server, DEAD_LETTERS)
 

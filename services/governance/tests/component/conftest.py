@@ -1,24 +1,21 @@
 """governance as a program on a real Kafka and store, and audit records as the other services publish them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import messaging
 import pytest
-import rpc
 import store
-import telemetry
 from cli.audit_chain import ChainVerifier
-from devstack.issuer import Issuer
 from devstack.services import ServiceProgram
 from messaging import Producer
 from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.governance.v1.service_pb2 import ListAuditRecordsRequest
 from rossio.governance.v1.service_pb2_grpc import GovernanceServiceStub
 from store import OutboxRecord
+from testkit.plugin import Dial
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,8 +41,7 @@ def audit() -> Audit:
     def build(entity_id: str, audit_id: str = "", action: str = "document.node.share", **said: Any) -> OutboxRecord:
         audit_id = audit_id or messaging.new_id()
         fields = {"actor": "p-1", "actor_entity_id": entity_id, "resource": "n-1", "details": {"b": "2", "a": "1"}}
-        record = telemetry.audit.action(action, id=audit_id, at=AT, entity_id=entity_id, **{**fields, **said})
-        return messaging.fact(record, id=audit_id, at=AT)
+        return messaging.audited(action, id=audit_id, at=AT, entity_id=entity_id, **{**fields, **said})
 
     return build
 
@@ -77,17 +73,13 @@ As = Callable[..., Auditor]
 
 
 @pytest.fixture
-async def auditor(issuer: Issuer) -> AsyncIterator[As]:
+def auditor(dial: Dial) -> As:
     """`auditor(program, role, entity_id)`."""
-    async with AsyncExitStack() as channels:
 
-        def speak(program: ServiceProgram, role: str = "ministry.admin", entity: str = "e00") -> Auditor:
-            token = issuer.token("p-auditor", entity=entity, roles=[role] if role else [])
-            channel = rpc.channel(program.grpc, token=lambda: token)
-            channels.push_async_callback(channel.close)
-            return Auditor(GovernanceServiceStub(channel))
+    def speak(program: ServiceProgram, role: str = "ministry.admin", entity: str = "e00") -> Auditor:
+        return Auditor(GovernanceServiceStub(dial(program, "p-auditor", entity=entity, roles=[role] if role else [])))
 
-        yield speak
+    return speak
 
 
 @pytest.fixture

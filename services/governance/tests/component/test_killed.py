@@ -65,17 +65,14 @@ async def test_killed_at_every_point_under_load_the_chains_are_whole(
             coming[100:100] = [*held, *poison.values()]
         for start in range(0, len(coming), 50):
             await publish([*coming[start : start + 50], coming[start]])
-        await ended(governance)
-    governance.settings["ROSSIO_KILL_AT"] = ""
-    governance.start()
+        await governance.killed()
+    governance.restart(ROSSIO_KILL_AT="")
     await until_chained(auditor(governance), entities, good)
     letters = DeadLetters(streams, "audit.v1", "governance")
     expected = {(reason, record.key) for reason, record in poison.items()} | {("BAD_RELEASE", r.key) for r in held}
     open_letters = await until_dead(letters, entities, expected)
 
-    governance.kill()
-    governance.settings["BAD_ACTION"] = ""
-    governance.start()
+    governance.restart(BAD_ACTION="")
     await letters.redrive([letter.number for letter in open_letters])
     await until_chained(auditor(governance), entities, [*good, *held])
     await until_dead(letters, entities, {(reason, record.key) for reason, record in poison.items()})
@@ -87,14 +84,6 @@ async def test_killed_at_every_point_under_load_the_chains_are_whole(
 
 def without_type(record: OutboxRecord) -> OutboxRecord:
     return replace(record, headers=tuple(header for header in record.headers if header[0] != "ce_type"))
-
-
-async def ended(program: ServiceProgram) -> None:
-    """Waits until the program has killed itself."""
-    async with asyncio.timeout(90):
-        while program.exit_code is None:
-            await asyncio.sleep(0.05)
-    assert program.exit_code == -9, program.output()
 
 
 async def until_dead(letters: DeadLetters, entities: Sequence[str], expected: set[Any]) -> list[Letter]:

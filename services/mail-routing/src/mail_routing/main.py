@@ -4,13 +4,14 @@ import base64
 import random
 import secrets
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import chain
 
 import messaging
 import rpc
 import service
 from rossio.mail.v1 import events_pb2, moderation_pb2_grpc, queue_pb2_grpc, service_pb2_grpc
+from service import now
 
 from mail_routing.adapters import documents, hops, wire
 from mail_routing.adapters.accepted_log import KafkaAcceptedLog
@@ -60,7 +61,6 @@ from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas
 from mail_routing.domain.route import Route
 from mail_routing.entrypoints import grpc, grpc_moderation, grpc_queue
-from mail_routing.entrypoints.collecting import Collecting
 from mail_routing.entrypoints.consumers import deliver_accepted
 from mail_routing.entrypoints.grpc_access import AccessCases
 from mail_routing.entrypoints.grpc_rules import RuleCases
@@ -74,12 +74,6 @@ ROLES = ("smtp", "submission", "api", "worker", "retry")
 _COLLECT_EVERY_SECONDS = 3600.0
 LINGER = 0.02
 """Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
-
-
-def now() -> datetime:
-    """The time in whole milliseconds, as the store keeps it."""
-    at = datetime.now(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def new_secret() -> str:
@@ -107,7 +101,8 @@ def build(app: service.App[Settings]) -> None:
     authorise = Authorise(people, StoredDelegations(delegations), settings.service_senders)
 
     shelves = app.collection("rules")
-    books = app.add(LiveBooks(shelves), "transport rules")
+    books = LiveBooks(shelves)
+    app.chore("transport rules", 1, lambda _: books.refresh(), first=True)  # nothing is routed past them
     apply_rules = ApplyRules(the_route, books)
     inform = Inform(accept, people, settings.smtp_hostname)
 
@@ -200,8 +195,7 @@ def build(app: service.App[Settings]) -> None:
             )
             resume = Resume(deliveries, attempt, after_moderation, next_hop, now=now, jitter=jitter)
             app.add(resume, "retry", service.Stage.CONSUMER)
-            collection = collecting(settings, contents, StoredContentUsers(deliveries.collection))
-            app.add(collection, "collection of content", service.Stage.CONSUMER)
+            collect_contents(app, contents, StoredContentUsers(deliveries.collection))
 
 
 def moderation(
@@ -228,12 +222,12 @@ def next_hops(settings: Settings) -> NextHops:
     )
 
 
-def collecting(settings: Settings, contents: BlobContents, users: StoredContentUsers) -> Collecting:
-    after = timedelta(seconds=settings.collect_after_seconds)
-    unrecorded_after = timedelta(seconds=settings.collect_unrecorded_after_seconds)
+def collect_contents(app: service.App[Settings], contents: BlobContents, users: StoredContentUsers) -> None:
+    after = timedelta(seconds=app.settings.collect_after_seconds)
+    unrecorded_after = timedelta(seconds=app.settings.collect_unrecorded_after_seconds)
     collect = CollectContents(contents, users, after=after, unrecorded_after=unrecorded_after)
-    often = min(_COLLECT_EVERY_SECONDS, settings.collect_after_seconds)
-    return Collecting(collect, now, every_seconds=often)
+    often = min(_COLLECT_EVERY_SECONDS, app.settings.collect_after_seconds)
+    app.chore("collection of content", often, collect)
 
 
 def smtp_client(settings: Settings) -> SmtpClient:

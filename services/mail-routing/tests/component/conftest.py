@@ -5,16 +5,14 @@ import json
 import shutil
 import smtplib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import messaging
 import pytest
-import rpc
 import store
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,6 +27,8 @@ from mail_routing.entrypoints.smtp.grammar import MailFrom, Reply
 from mail_routing.entrypoints.smtp.server import Client, SmtpServer
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
+from testkit.plugin import dialling
+from testkit.streams import publish
 
 HOSTNAME = "mx.rossio.test"
 TRUSTED = "127.0.0.2"
@@ -93,11 +93,7 @@ def group(group_id: str, members: list[dict[str, str]], **more: Any) -> Message:
 
 
 async def publish_directory(bootstrap: str) -> None:
-    producer = messaging.Producer(messaging.Kafka(bootstrap))
-    await producer.start()
-    now = datetime.now(UTC)
-    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in directory()])
-    await producer.stop()
+    await publish(bootstrap, directory())
 
 
 @dataclass
@@ -292,13 +288,10 @@ As = Callable[..., Any]
 @asynccontextmanager
 async def calling(mail: Mail, issuer: Issuer, stub: Callable[[Any], Any] = MailServiceStub) -> AsyncIterator[As]:
     """`speak(subject, entity=..., roles=..., kind=...)` is a stub of the service for that principal."""
-    async with AsyncExitStack() as channels:
+    async with dialling(issuer) as dial:
 
         def speak(subject: str, *, entity: str = "", **claims: Any) -> Any:
-            token = issuer.token(subject, entity=entity or PEOPLE.get(subject, ""), **claims)
-            channel = rpc.channel(mail.program.grpc, token=lambda: token)
-            channels.push_async_callback(channel.close)
-            return stub(channel)
+            return stub(dial(mail.program, subject, entity=entity or PEOPLE.get(subject, ""), **claims))
 
         yield speak
 

@@ -128,6 +128,10 @@ async def test_resolve_explains_with_the_code_of_the_route(mail: Mail, caller: A
     assert (len(everybody.destinations), everybody.destination_count) == (1000, 1500)
     board = await caller(ANA).Resolve(pb.ResolveRequest(sender=address(ANA), recipient="mr-board@mr-a.test"))
     assert board.destinations[0].kind == "refused"
+    for sender, outside in ((address(ANA), True), ("x@else.test", False)):
+        relayed = pb.ResolveRequest(sender=sender, recipient="y@sink.test", outside=outside)
+        answer = await caller(ANA).Resolve(relayed)
+        assert [(step.kind, step.result[:5]) for step in answer.steps] == [("outside", "is no"), ("elsewhere", "5.7.1")]
 
 
 async def test_trace_shows_to_each_what_is_theirs(mail: Mail, caller: As, streams: str) -> None:

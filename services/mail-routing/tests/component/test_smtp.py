@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import smtplib
+import socket
 import ssl
 from pathlib import Path
 
@@ -116,6 +117,21 @@ async def test_starttls_with_a_real_handshake_and_a_mail_over_it(mail: Mail) -> 
 
     await asyncio.to_thread(talk)
     assert b"\r\n\tby mx.rossio.test with ESMTPS id " in await mail.letter(ANA, mark)
+
+
+def test_what_is_slipped_in_before_tls_is_forgotten(mail: Mail) -> None:
+    context = ssl.create_default_context(cafile=str(mail.certificate))
+    context.check_hostname = False
+    with socket.create_connection(mail.smtp, timeout=30) as plain:
+        plain.recv(1000)
+        plain.sendall(b"EHLO c.test\r\n")
+        plain.recv(1000)
+        plain.sendall(b"STARTTLS\r\nEHLO evil.test\r\nMAIL FROM:<evil@else.test>\r\n")
+        assert plain.recv(1000) == b"220 2.0.0 Go ahead\r\n"
+        with context.wrap_socket(plain) as secure:
+            secure.sendall(b"EHLO c.test\r\nMAIL FROM:<x@else.test>\r\nQUIT\r\n")
+            told = b"".join(iter(lambda: secure.recv(1000), b""))
+    assert [line[:3] for line in told.splitlines() if line[3:4] == b" "] == [b"250", b"250", b"221"]
 
 
 async def test_a_large_mail_comes_back_byte_for_byte(mail: Mail) -> None:

@@ -308,7 +308,7 @@ async def test_content_in_the_blob_store_is_read_once_by_rules_and_attempt(mail:
     wanted = rule("large", {"body": "0123456789abcde"}, ("add-header", "yes", "X-Read"))
     async with ruled(caller, wanted):
         before = await asyncio.to_thread(octets_read, mail)
-        await asyncio.to_thread(mail.send, address(ANA), [address(RUI), address(EVA)], content)
+        await asyncio.to_thread(mail.send, address(ANA), [address(RUI), address(EVA)], content, TRUSTED)
         for person in (RUI, EVA):
             assert b"X-Read: yes\r\n" in await mail.letter(person, mark)
         assert len(content) <= await asyncio.to_thread(octets_read, mail) - before < 2 * len(content)

@@ -120,6 +120,20 @@ def test_the_report_is_one_that_programs_and_people_read() -> None:
     assert b"the body" not in report.content
 
 
+def test_what_another_server_says_adds_no_fields_to_the_report() -> None:
+    said = "550 no\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822; z@far.test\r\nAction: failed\0"
+    results = to(x=Result(State.BOUNCED, "5.0.0", said, f"mx.far.test\r\n{said}"))
+    progress = attempted(shard(relay("x@far.test")), results, START + timedelta(minutes=1), 0)
+    report = dsn.report(progress, CONTENT, "mx.test")
+    assert report is not None
+    assert isinstance(report.content, bytes)
+    parsed: Any = email.message_from_bytes(report.content, policy=policy.default)
+    _, status, _ = parsed.iter_parts()
+    assert [fields["Final-Recipient"] for fields in status.get_payload()] == [None, "rfc822; x@far.test"]
+    assert [fields.get_all("Action") for fields in status.get_payload()] == [None, ["failed"]]
+    assert b"\0" not in report.content
+
+
 def test_the_same_failure_is_the_same_report() -> None:
     assert failed(relay("x@far.test")) == failed(relay("x@far.test"))
 

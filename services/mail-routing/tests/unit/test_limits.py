@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any, get_args
 
+import errors
 import pytest
+from mail_routing.application.authenticate import Bearer
 from mail_routing.domain.message import Message
 from mail_routing.domain.next_hop import NextHops
 from mail_routing.domain.quota import Quotas, Rate, RateOf
 from mail_routing.domain.route import Person, Route
 from mail_routing.entrypoints.smtp.actions import Accept, Limits, Send
+from mail_routing.entrypoints.smtp.grammar import Reply
 from mail_routing.entrypoints.smtp.reception import Admission, Doors, Reception
 from mail_routing.entrypoints.smtp.server import Client
 from mail_routing.entrypoints.smtp.session import Session
@@ -36,15 +39,15 @@ class House:
         self.taken: list[Message] = []
         self.time = 0.0
         directory: Any = Domains()
-        unused: Any = None
         accept: Any = self.accept
         authorise: Any = self.authorise
+        authenticate: Any = self.authenticate
         self.reception = Reception(
             Route(directory, NextHops(smart_host="x:25")),
             accept,
             Doors((ip_network("10.0.0.0/8"),)),
             Quotas({of: rate}),
-            unused,
+            authenticate,
             authorise,
             now=lambda: datetime(2026, 11, 23, tzinfo=UTC),
             clock=lambda: self.time,
@@ -53,6 +56,11 @@ class House:
 
     async def accept(self, mail: Message) -> None:
         self.taken.append(mail)
+
+    async def authenticate(self, credentials: Bearer) -> Caller:
+        if credentials.token != "right":
+            raise errors.Unauthenticated("the credentials are not valid")
+        return person("ana", "e1")
 
     async def authorise(self, caller: Caller, sender: str, content: bytes) -> bytes:
         return content
@@ -106,6 +114,21 @@ async def test_each_limit_is_heard_as_450_and_only_by_whom_it_is_for(of: RateOf,
     assert await house.mail(*OTHERS[of]) == taken
     house.time += 61
     assert await house.mail(*mine) == taken
+
+
+async def test_guessing_counts_for_the_address_that_it_comes_from() -> None:
+    house = House("client", Rate())
+    here, there = (Client(address, "c.test", secure=True) for address in ("192.0.2.1", "192.0.2.2"))
+
+    async def tried(secret: str, client: Client = here) -> int:
+        answer = await house.reception.authenticate(Bearer(secret), client)
+        return answer.code if isinstance(answer, Reply) else 235
+
+    assert [await tried("wrong") for _ in range(20)] == [535] * 20
+    assert await tried("right") == 454
+    assert await tried("right", there) == 235
+    house.time += 61
+    assert await tried("right") == 235
 
 
 class OpenDomains(Domains):

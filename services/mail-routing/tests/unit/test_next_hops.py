@@ -115,9 +115,16 @@ class Hop:
     """An SMTP or LMTP server as strict as it is small: STARTTLS, AUTH PLAIN over it, a reply a recipient for LMTP."""
 
     def __init__(
-        self, pem: Path | None = None, *, lmtp: bool = False, name: str = "hop.test", injected: bytes = b""
+        self,
+        pem: Path | None = None,
+        *,
+        lmtp: bool = False,
+        name: str = "hop.test",
+        injected: bytes = b"",
+        broken: bool = False,
     ) -> None:
         self.injected = injected
+        self.broken = broken  # it offers TLS, and does not speak it
         self.name = name
         self.lmtp = lmtp
         self.heard: list[str] = []
@@ -135,6 +142,11 @@ class Hop:
                 self.heard.append(line)
                 verb = line.split()[0].upper()
                 secure = writer.get_extra_info("ssl_object") is not None
+                if verb == "STARTTLS" and self.broken:
+                    writer.write(b"220 go\r\n")
+                    await reader.readexactly(5)
+                    writer.write(b"what?\r\n")
+                    break
                 if verb == "STARTTLS":
                     writer.write(b"220 go\r\n" + self.injected)
                     assert self.tls is not None
@@ -150,7 +162,7 @@ class Hop:
                     right = base64.b64decode(line.split()[2]) == b"\0ministry\0s3cret"
                     writer.write(b"235 in\r\n" if right else b"535 5.7.8 no\r\n")
                 elif verb in {"EHLO", "LHLO"}:
-                    more = "250-AUTH PLAIN\r\n" if secure else "250-STARTTLS\r\n" if self.tls else ""
+                    more = "250-AUTH PLAIN\r\n" if secure else "250-STARTTLS\r\n" if self.tls or self.broken else ""
                     writer.write(f"250-{self.name}\r\n250-DSN\r\n{more}250 PIPELINING\r\n".encode())
                 else:
                     if verb == "RCPT":
@@ -196,6 +208,16 @@ async def test_tls_is_used_where_it_is_offered_whoever_signed_for_it(tmp_path: P
     assert results["x@far.test"].remote == "hop.test"
     assert [secure for secure, _ in hop.mails] == [True]
     assert [line for line in hop.heard if line.startswith("EHLO")] == [f"EHLO {OURS}"] * 2
+
+
+@pytest.mark.parametrize("security", [Security.OPPORTUNISTIC, Security.REQUIRED])
+async def test_where_tls_that_is_offered_does_not_work_mail_goes_without_unless_it_must_not(security: Security) -> None:
+    hop = Hop(broken=True)
+    async with hop.listening() as port:
+        results = await send(connector(port, security=security), "connector:c", message())
+    in_clear = security is Security.OPPORTUNISTIC
+    assert results["x@far.test"].state is (State.DELIVERED if in_clear else State.DEFERRED)
+    assert [secure for secure, _ in hop.mails] == ([False] if in_clear else [])
 
 
 async def test_what_is_slipped_in_before_tls_ends_the_connection(tmp_path: Path) -> None:

@@ -102,10 +102,11 @@ class NoRules:
         return rules.Book(scope)
 
 
-def explain(the_route: Route, sender: str, recipient: str) -> Explanation:
+def explain(the_route: Route, sender: str, recipient: str, *, outside: bool = False) -> Explanation:
     asked = Resolve(the_route, NoRules(), ApplyRules(the_route, NoRules()))
     caller = Caller("ana", "person", "ea", frozenset())
-    return asked(caller, Question(sender, recipient), now=datetime(2026, 11, 26, tzinfo=UTC))
+    question = Question(sender, recipient, outside=outside)
+    return asked(caller, question, now=datetime(2026, 11, 26, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_a_list_without_members_is_refused_and_not_swallowed(book: Book) -> None
 def test_the_explanation_says_each_step(book: Book) -> None:
     book.put_list("staff", "ana@a.test", "inner")
     book.put_list("inner", "rui@b.test", "staff")
-    explanation = explain(Route(book, HOPS), "x@far.test", "staff+news@a.test")
+    explanation = explain(Route(book, HOPS), "rui@b.test", "staff+news@a.test")
     assert [(s.kind, s.subject) for s in explanation.steps] == [
         ("plus-tag", "staff+news@a.test"),
         ("list", "staff"),
@@ -328,6 +329,22 @@ def test_the_explanation_says_each_step(book: Book) -> None:
     assert kinds == {"ana@a.test": "person", "ana.silva@a.test": "alias"}
     assert explain(Route(book, HOPS), "", "no@a.test").steps[0].kind == "unknown"
     assert explain(Route(book, HOPS), "", "joe@far.test").steps[0].kind == "relay"
+
+
+def test_the_explanation_believes_a_sender_as_smtp_would(book: Book) -> None:
+    book.put_list("board", "rui@b.test", senders={"ana@a.test"})
+
+    def told(sender: str, to: str, *, outside: bool = False) -> list[tuple[str, str]]:
+        explanation = explain(Route(book, HOPS), sender, to, outside=outside)
+        return [(step.kind, step.result[:5]) for step in explanation.steps]
+
+    outside = ("outside", "is no")
+    assert told("x@else.test", "joe@far.test") == [outside, ("elsewhere", "5.7.1")]
+    assert told("X@Else.test", "ana@a.test") == [outside, ("person", "goes ")]
+    assert told("ana@a.test", "joe@far.test") == [("relay", "goes ")]
+    assert told("ana@A.test", "board@a.test") == [("list", "is th")]
+    assert told("ana@a.test", "board@a.test", outside=True) == [outside, ("refused", "5.7.1")]
+    assert told("", "joe@far.test", outside=True) == [outside, ("elsewhere", "5.7.1")]
 
 
 def sends_on(book: Book, address: str, *to: str, only: bool = False) -> None:

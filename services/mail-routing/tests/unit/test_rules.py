@@ -3,15 +3,18 @@
 import email
 import email.policy
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import errors
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mail_routing.application.apply_rules import ApplyRules
 from mail_routing.domain import headers, mime, rule_grammar, rules, treatment
 from mail_routing.domain.message import Message, MessageClass, Origin, Recipient
+from mail_routing.domain.route import Destination, Kind
 from mail_routing.domain.rules import Action, Addressee, Book, Condition, Facts, Field, Rule, Verb
 
 ATTACHED = """\
@@ -137,6 +140,31 @@ def test_direction(entity_id: str, origin: Origin, to: Addressee, direction: str
     known = facts(entity_id=entity_id, origin=origin)
     found = [each for each in ("in", "out", "inside") if rules.holds(Condition(Field.DIRECTION, (each,)), known, to)]
     assert found == [direction]
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_only_a_sender_who_is_known_is_of_an_entity(origin: Origin) -> None:
+    forged = origin is Origin.SMTP
+    known = facts(origin=origin)
+    assert rules.holds(Condition(Field.SENDER_ENTITY, ("ea",)), known, RUI) is not forged
+    books = {scope: Book(scope, (rule(scope, tag("X-Asked")),)) for scope in ("ea", "eb")}
+    nothing: Any = None
+    treated = ApplyRules(nothing, Shelf(books)).treated(
+        known, [Destination(Kind.MAILBOX, "rui@b.test", "", "", "", "eb")]
+    )
+    ((found, _),) = treated
+    assert [decision.scope for decision in found.decisions] == (["eb"] if forged else ["ea", "eb"])
+
+
+@dataclass
+class Shelf:
+    """The rules of each scope."""
+
+    books: dict[str, Book]
+    empty = False
+
+    def of(self, scope: str) -> Book:
+        return self.books.get(scope, Book(scope))
 
 
 def rule(rule_id: str, *actions: Action, priority: int = 0, **more: object) -> Rule:

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from mail_routing.adapters.hops import Hops
 from mail_routing.adapters.smtp_client import Patience, Shape, SmtpClient
-from mail_routing.domain.delivery import Result, State
+from mail_routing.application.attempt import Attempt
+from mail_routing.domain.delivery import Delivery, Progress, Result, Shard, State
 from mail_routing.domain.message import Message, MessageClass, Origin
 from mail_routing.domain.route import Destination, Kind
 from mail_routing.entrypoints.smtp.actions import Judge, Transaction
@@ -135,6 +138,28 @@ async def test_a_closed_port_defers_and_is_left_alone_for_a_while() -> None:
         assert not smtp.away(hop, MessageClass.URGENT)
 
 
+async def test_one_mail_alone_finds_out_whether_a_site_is_back() -> None:
+    knocked: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    listener = await asyncio.start_server(lambda _, writer: knocked.put_nowait(writer), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    hop = f"127.0.0.1:{port}"
+    listener.close()
+    await listener.wait_closed()
+    async with client(patience=Patience(away=60.0)) as smtp:
+        await send(smtp, hop, message(), ["b@y.test"])
+        smtp.urge(hop, MessageClass.NORMAL)
+        listener = await asyncio.start_server(lambda _, writer: knocked.put_nowait(writer), "127.0.0.1", port)
+        first = asyncio.create_task(send(smtp, hop, message(), ["b@y.test"]))
+        knocking = await knocked.get()  # and is not answered
+        for _ in range(5):
+            results = await send(smtp, hop, message(), ["b@y.test"])
+            assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.5")
+        assert knocked.empty()
+        knocking.close()
+        assert (await first)["b@y.test"].status == "4.4.1"
+        listener.close()
+
+
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -192,6 +217,75 @@ async def test_a_connection_that_drops_after_data_is_a_deferral_and_not_repeated
         results = await send(smtp, hop, message("a@x.test"), ["b@y.test"])
     assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.4.2")
     assert connections == 1
+
+
+async def test_a_hop_that_looks_into_a_mail_for_long_is_waited_for_once_the_mail_is_claimed() -> None:
+    looking, answers = asyncio.Semaphore(0), asyncio.Event()
+
+    async def looks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 x\r\n")
+        for reply in (b"250 x\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            await reader.readline()
+            writer.write(reply)
+        await reader.readuntil(b"\r\n.\r\n")
+        looking.release()
+        await answers.wait()
+        writer.write(b"250 clean\r\n")
+
+    async with scripted(looks) as hop, client(patience=Patience(reply=0.5)) as smtp:
+        nothing: Any = None
+        inform: Any = told_nobody
+        reading: Any = content
+        at = datetime(2026, 11, 23, tzinfo=UTC)
+        attempt = Attempt(inform, nothing, nothing, smtp, "mx.test", now=lambda: at, jitter=lambda: 0.5)
+        shard = Shard(message("a@x.test"), 0, (Delivery(Destination(Kind.RELAY, "b@y.test", hop)),), at)
+
+        async def state(*, claimed: bool) -> State:
+            progress, _ = await attempt(replace(shard, claimed=claimed), reading)
+            return progress.shard.deliveries[0].state
+
+        assert await state(claimed=False) is State.DEFERRED
+        again = asyncio.create_task(state(claimed=True))
+        for _ in range(2):
+            await looking.acquire()
+        # Whoever comes later gives up before: so the one who is patient has waited for longer than a reply.
+        assert await state(claimed=False) is State.DEFERRED
+        answers.set()
+        assert await again is State.DELIVERED
+
+
+async def told_nobody(progress: Progress, content: bytes) -> tuple[()]:
+    return ()
+
+
+async def content() -> bytes:
+    return CONTENT
+
+
+async def test_after_data_that_are_not_wanted_now_the_connection_begins_anew() -> None:
+    replies = {
+        b"MAIL": b"250 ok",
+        b"RCPT": b"250 ok",
+        b"DATA": b"451 4.3.0 later",
+        b"RSET": b"250 ok",
+        b"EHLO": b"250 x",
+    }
+
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_mail = False
+        writer.write(b"220 x\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            nested = verb == b"MAIL" and open_mail
+            open_mail = verb != b"RSET" and (open_mail or verb == b"MAIL")
+            writer.write((b"503 5.5.1 nested" if nested else replies.get(verb, b"221 bye")) + b"\r\n")
+
+    async with scripted(busy) as hop, client() as smtp:
+        for _ in range(2):
+            results = await send(smtp, hop, message("a@x.test"), ["b@y.test"])
+            assert (results["b@y.test"].state, results["b@y.test"].status) == (State.DEFERRED, "4.3.0")
+        (site,) = smtp._sites.values()
+        assert [link.mails for link in site.idle] == [2]
 
 
 async def test_an_idle_connection_that_was_closed_is_replaced() -> None:

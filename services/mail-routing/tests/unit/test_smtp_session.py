@@ -197,10 +197,9 @@ def test_starttls_forgets_what_was_said_in_clear() -> None:
     peer = Peer(tls=True).send(OPEN + b"STARTTLS\r\nMAIL FROM:<injected@x.test>\r\n")
     assert peer.tls_started == 1
     peer.send(b"MAIL FROM:<a@x.test>\r\n")  # not known any more: EHLO comes first
-    assert peer.codes[-1] == "503 5.5.1"
+    assert peer.codes[3:] == ["220 2.0.0", "503 5.5.1"], "one answer, since what was slipped in is not read"
     peer.send(b"EHLO again.test\r\nSTARTTLS\r\n")
     assert peer.codes[-2:] == ["250", "502 5.5.1"]
-    assert b"injected" not in peer.said
 
 
 def test_recipients_are_judged_counted_and_kept_once() -> None:

@@ -39,9 +39,8 @@ from news.application.tidy_marks import TidyMarks
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
 from news.domain.feed import Feed
-from news.entrypoints.clock import Clock, now
 from news.entrypoints.grpc import NewsServicer, UseCases
-from news.entrypoints.http import FeedServer
+from news.entrypoints.http import FeedPages
 from news.settings import Settings
 
 
@@ -59,10 +58,10 @@ def build(app: service.App[Settings]) -> None:
     view = app.feed().view
     audiences = Audiences(view)
     feed = Feed(audiences.of)
-    marks = app.add(GroupedMarks(mark_documents, now, settings.fold_after), "marks")
-    app.add(Clock("feed", RefreshFeed(posts, marks, feed)), "feed")
-    app.add(Clock("tidying", TidyMarks(marks, feed), seconds=60), "tidying")
-    app.add(Clock("calendar", KeepTime(posts, marks, audiences, feed, settings.remind_before)), "calendar")
+    marks = app.add(GroupedMarks(mark_documents, service.now, settings.fold_after), "marks")
+    app.chore("feed", 1, RefreshFeed(posts, marks, feed), first=True)
+    app.chore("tidying", 60, TidyMarks(marks, feed))
+    app.chore("calendar", 1, KeepTime(posts, marks, audiences, feed, settings.remind_before))
     roll_key = _roll_key(settings)
     edit = Editing(posts, feed)
     reading = Reading(posts, marks, view, feed)
@@ -94,7 +93,7 @@ def build(app: service.App[Settings]) -> None:
         talk=Talk(reading, StoredComments(comment_documents), StoredReactions(app.collection("reactions"))),
     )
     app.grpc(NewsServicer(use_cases), add_NewsServiceServicer_to_server, "rossio.news.v1.NewsService")
-    app.add(FeedServer(settings.http_address, syndicate), "feeds over HTTP", service.Stage.SERVER)
+    app.http(FeedPages(syndicate).application(), settings.http_address, "HTTP_ADDRESS")
 
 
 def _roll_key(settings: Settings) -> RollKey:

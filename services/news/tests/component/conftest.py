@@ -1,23 +1,19 @@
 """News as a program on a real Kafka and store, and people of two entities who speak to it over gRPC."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-import grpc
-import messaging
 import pytest
-import rpc
-from devstack.issuer import Issuer
 from devstack.services import ServiceProgram
 from google.protobuf.message import Message
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.news.v1 import news_pb2
 from rossio.news.v1 import service_pb2 as pb
 from rossio.news.v1.service_pb2_grpc import NewsServiceStub
+from testkit.plugin import Dial
+from testkit.streams import Told, publish
 
 PEOPLE = {
     "news-ana": ("news-a", "nurse", "pt-PT"),
@@ -60,14 +56,6 @@ def person(
             version=version,
         )
     )
-
-
-async def publish(streams: str, changes: Iterable[Message]) -> None:
-    producer = messaging.Producer(messaging.Kafka(streams))
-    await producer.start()
-    now = datetime.now(UTC)
-    await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in changes])
-    await producer.stop()
 
 
 @pytest.fixture
@@ -175,64 +163,16 @@ As = Callable[..., Person]
 
 
 @pytest.fixture
-async def caller(issuer: Issuer, ministry: None) -> AsyncIterator[As]:
+def caller(dial: Dial, ministry: None) -> As:
     """`caller(program, person_id, role)` is that person, speaking to the program."""
-    async with AsyncExitStack() as channels:
 
-        def speak(program: ServiceProgram, person_id: str, role: str = "news.editor") -> Person:
-            token = issuer.token(person_id, entity=PEOPLE.get(person_id, ("news-c",))[0], roles=[role] if role else [])
-            channel = rpc.channel(program.grpc, token=lambda: token)
-            channels.push_async_callback(channel.close)
-            return Person(NewsServiceStub(channel))
+    def speak(program: ServiceProgram, person_id: str, role: str = "news.editor") -> Person:
+        entity_id, *_ = PEOPLE.get(person_id, ("news-c",))
+        return Person(NewsServiceStub(dial(program, person_id, entity=entity_id, roles=[role] if role else [])))
 
-        yield speak
-
-
-Refused = Callable[..., AbstractContextManager[None]]
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """`with refused("NOT_FOUND", reason):` what is inside ends with that status and reason."""
-
-    @contextmanager
-    def expect(code: str, reason: str = "") -> Iterator[None]:
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            yield
-        assert refusal.value.code().name == code, refusal.value
-        assert reason in {"", rpc.error_of(refusal.value).reason}, refusal.value
-
-    return expect
-
-
-class Told:
-    """What the service has told others, on the streams, about one post."""
-
-    def __init__(self, streams: str) -> None:
-        self._streams = streams
-
-    async def about(self, post_id: str, count: int) -> list[Message]:
-        """The events and audit records of the post in the order of their ids, once there are so many."""
-        found: dict[str, Message] = {}
-
-        async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-            for delivery in deliveries:
-                about = getattr(delivery.message, "post_id", "") or getattr(delivery.message, "resource", "")
-                if about == post_id:
-                    assert delivery.id not in found or found[delivery.id] == delivery.message
-                    found[delivery.id] = delivery.message
-
-        follower = messaging.Follower(messaging.Kafka(self._streams), ["news.post.v1", "audit.v1"], take)
-        await follower.start()
-        try:
-            async with asyncio.timeout(60):
-                while len(found) < count:
-                    await asyncio.sleep(0.05)
-        finally:
-            await follower.stop()
-        return [found[event_id] for event_id in sorted(found)]
+    return speak
 
 
 @pytest.fixture
 def told(streams: str) -> Told:
-    return Told(streams)
+    return Told(streams, "news.post.v1", "post_id")

@@ -1,6 +1,5 @@
 """What goes out to other programs, and comes in: Atom, JSON Feed, CAP 1.2, reach."""
 
-import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -115,17 +114,11 @@ async def test_an_update_that_dies_half_way_is_whole_once_it_is_said_again(start
         before = (await alerter.stub.ImportAlert(coming_in(out))).post
         post = await editor.publish(await editor.update((await editor.get(post.post_id)).post))
         out = await exported(editor, post)
-        news.stop()
-        news.settings["ROSSIO_KILL_AT"] = point
-        news.start()
+        news.restart(ROSSIO_KILL_AT=point)
         with pytest.raises(grpc.aio.AioRpcError):
             await caller(news, "news-nuno", "news.alerter").stub.ImportAlert(coming_in(out))
-        async with asyncio.timeout(60):
-            while news.exit_code is None:
-                await asyncio.sleep(0.05)
-        assert news.exit_code == -9, news.output()
-        news.settings["ROSSIO_KILL_AT"] = ""
-        news.start()
+        await news.killed()
+        news.restart(ROSSIO_KILL_AT="")
         editor, nurse = caller(news, "news-rui"), caller(news, "news-eva", "")
         after = (await caller(news, "news-nuno", "news.alerter").stub.ImportAlert(coming_in(out))).post
         feed = await nurse.feed()

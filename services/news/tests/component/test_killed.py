@@ -36,8 +36,7 @@ async def test_a_post_is_published_once_and_no_acknowledgement_is_lost(start_ser
                 await say_all(caller, news, draft)
                 await asyncio.sleep(0.05)
         assert news.exit_code == -9, news.output()
-        news.settings["ROSSIO_KILL_AT"] = ""
-        news.start()
+        news.restart(ROSSIO_KILL_AT="")
         async with asyncio.timeout(120):
             while not await say_all(caller, news, draft):
                 await asyncio.sleep(0.05)
@@ -66,16 +65,11 @@ async def test_what_time_does_is_done_once(start_service, caller, told):
     """The process dies between deciding, writing and telling; the next one decides anew on what it finds."""
     news = start_service("news")
     for point in ("news.time.decided", "news.time.written"):
-        news.stop()
-        news.settings["ROSSIO_KILL_AT"] = point
-        news.start()
+        news.restart(ROSSIO_KILL_AT=point)
         editor = caller(news, "news-rui")
         post = await editor.schedule(await editor.draft(EVERYBODY), datetime.now(UTC) + timedelta(seconds=8))
-        async with asyncio.timeout(120):
-            while news.exit_code is None:
-                await asyncio.sleep(0.05)
-        news.settings["ROSSIO_KILL_AT"] = ""
-        news.start()
+        await news.killed(120)
+        news.restart(ROSSIO_KILL_AT="")
         kinds = Counter(getattr(event, "action", type(event).__name__) for event in await told.about(post.post_id, 4))
         once = ("news.post.create", "news.post.schedule", "news.post.publish", "PostPublished")
         assert kinds == dict.fromkeys(once, 1)

@@ -97,8 +97,7 @@ async def test_no_acknowledgement_that_was_answered_is_lost_when_many_come_at_on
             while news.exit_code is None:  # should all have come in two groups
                 await say("news-ana", next(spare, some[-1]))
         answered = {done for task in said if (done := task.result())}
-        news.settings["ROSSIO_KILL_AT"] = ""
-        news.start()
+        news.restart(ROSSIO_KILL_AT="")
         editor = caller(news, "news-rui")
         for post_id in some:
             late = set((await editor.missing(post_id))[0])

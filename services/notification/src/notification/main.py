@@ -18,6 +18,7 @@ from rossio.notification.v1.service_pb2_grpc import (
     add_NotificationServiceServicer_to_server,
     add_SendServiceServicer_to_server,
 )
+from service import now
 
 from notification.adapters import (
     broadcasts,
@@ -87,7 +88,6 @@ from notification.application.withdraw import Withdraw
 from notification.domain.broadcast import Broadcasts
 from notification.domain.vocabulary import Channel, Lane
 from notification.entrypoints.bulk_grpc import BulkServicer, BulkUseCases
-from notification.entrypoints.clock import Regularly, now
 from notification.entrypoints.consumers import Reactions, Reports, Requests
 from notification.entrypoints.follower import InboxFollower
 from notification.entrypoints.grpc import NotificationServicer, UseCases
@@ -156,12 +156,12 @@ def build(app: service.App[Settings]) -> None:
     if app.plays("receipts") and app.settings.sms_receipt_secret is not None:
         take_receipts(app, parts, app.settings.sms_receipt_secret.get_secret_value())
     if app.plays("expire"):
-        app.add(Regularly(ExpireMessages(parts.notifications), every=app.settings.expiry_every), "expiry")
+        app.chore("expiry", app.settings.expiry_every.total_seconds(), ExpireMessages(parts.notifications))
     if app.plays("bulk"):
-        app.add(Regularly(bulk(app, parts), every=app.settings.bulk_every), "bulk jobs")
+        app.chore("bulk jobs", app.settings.bulk_every.total_seconds(), bulk(app, parts))
     if app.plays("release"):
         release = ReleaseDue(parts.notifications, parts.vault, parts.suppressions, parts.view, app.settings.periods)
-        app.add(Regularly(release, every=app.settings.due_every), "release")
+        app.chore("release", app.settings.due_every.total_seconds(), release)
 
 
 def serve(app: service.App[Settings], parts: Parts) -> None:
@@ -283,7 +283,7 @@ def send(app: service.App[Settings], parts: Parts) -> None:
     push = WebPush(parts.devices, outbound, parts.vapid, os.urandom, now)
     texting = Pool(sms_providers(app, parts), parts.provider_log.count)
     steering = SteerProviders(Channel.SMS, texting, parts.provider_log, settings.steering)
-    app.add(Regularly(steering, every=settings.steer_every), "provider steering")
+    app.chore("provider steering", settings.steer_every.total_seconds(), steering)
     send_message = SendMessage(
         parts.notifications,
         parts.vault,
@@ -338,10 +338,9 @@ def take_receipts(app: service.App[Settings], parts: Parts, secret: str) -> None
     from notification.entrypoints.http import Receipts  # noqa: PLC0415 - only who speaks HTTP pays for aiohttp
 
     unsubscribe = Unsubscribe(parts.notifications, parts.suppressions)
-    address = app.settings.receipts_address
-    receipts = Receipts(address, secret, parts.record_receipt, parts.links, unsubscribe, now)
-    app.add(receipts, "receipts", service.Stage.SERVER)
-    app.add(Regularly(parts.provider_log.flush, every=app.settings.steer_every), "receipts counted")
+    receipts = Receipts(secret, parts.record_receipt, parts.links, unsubscribe, now)
+    app.http(receipts.application(), app.settings.receipts_address, "RECEIPTS_ADDRESS")
+    app.chore("receipts counted", app.settings.steer_every.total_seconds(), lambda _: parts.provider_log.flush())
 
 
 def main() -> None:

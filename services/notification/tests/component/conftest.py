@@ -5,8 +5,8 @@ import base64
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
@@ -37,6 +37,7 @@ from rossio.notification.v1 import service_pb2 as pb
 from rossio.notification.v1.service_pb2_grpc import BulkServiceStub, NotificationServiceStub, SendServiceStub
 from testkit.sms_provider import KEY, SECRET, SmsProviderProgram
 from testkit.smsc import PASSWORD, SYSTEM_ID, SmscProgram
+from testkit.streams import publish
 
 MASTER = bytes(range(32))
 """The master key of the vault."""
@@ -241,11 +242,7 @@ class Stage:
 
     async def tell(self, *events: Message, at: datetime | None = None) -> None:
         """Publishes events as the services that they are of would."""
-        producer = messaging.Producer(messaging.Kafka(self.kafka))
-        await producer.start()
-        at = at or datetime.now(UTC)
-        await producer.publish([messaging.fact(event, id=messaging.new_id(), at=at) for event in events])
-        await producer.stop()
+        await publish(self.kafka, events, at)
 
     def provider(self, *options: str) -> None:
         """Starts the SMS provider."""
@@ -380,20 +377,3 @@ def until() -> Seen:
                 await asyncio.sleep(0.05)
 
     return wait
-
-
-Refused = Callable[..., AbstractContextManager[None]]
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """`with refused("NOT_FOUND", reason):` what is inside ends with that status and reason."""
-
-    @contextmanager
-    def expect(code: str, reason: str = "") -> Iterator[None]:
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            yield
-        assert refusal.value.code().name == code, refusal.value
-        assert reason in {"", rpc.error_of(refusal.value).reason}, refusal.value
-
-    return expect

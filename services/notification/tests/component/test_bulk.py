@@ -84,8 +84,7 @@ async def test_a_job_that_is_killed_paused_and_retried_sends_each_message_once_a
         program.settings["ROSSIO_KILL_AT"] = point
         program.launch()
         await until(lambda: program.exit_code is not None)
-    program.settings["ROSSIO_KILL_AT"] = ""
-    program.start()
+    program.restart(ROSSIO_KILL_AT="")
     ana = stage.bulk(program, "nt-ana")
     again = (await ana.StartBulk(start(request_id, table=table(620)))).job
     assert again.job_id == job.job_id, "a repeated request is the same job"

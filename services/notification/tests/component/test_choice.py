@@ -77,8 +77,7 @@ async def test_a_digest_is_one_mail_for_what_came_and_latecomers_go_alone(stage,
     worker = stage.notification(ROLES="send,release", ROSSIO_KILL_AT="notification.digest.taken:1")
     worker.launch()
     await until(lambda: worker.exit_code is not None)
-    worker.settings["ROSSIO_KILL_AT"] = ""
-    worker.start()
+    worker.restart(ROSSIO_KILL_AT="")
     (mail,) = await until(lambda: stage.letters("nt-rui"))
     assert mail["Subject"] == "Resumo: 3 avisos"
     assert [f"Escala {index}.pdf" in mail.get_content() for index in range(3)] == [True] * 3

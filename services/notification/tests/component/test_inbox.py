@@ -131,8 +131,7 @@ async def test_each_version_of_a_duty_is_told_once_and_all_of_it_is_taken_back(s
     await stage.tell(retracted("p1"), version(3, people, mandatory=True))
     await until(lambda: program.exit_code is not None)
     assert program.exit_code == -9
-    program.settings["ROSSIO_KILL_AT"] = ""
-    program.start()
+    program.restart(ROSSIO_KILL_AT="")
     rui = stage.caller(program, "nt-rui")
     await until(lambda: _count(rui, 2))
     await stage.tell(published("p4", people, "Depois"))

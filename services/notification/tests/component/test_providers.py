@@ -68,8 +68,7 @@ async def test_a_message_centre_that_dies_with_a_message_is_not_given_it_again(s
         sender = stage.sender(program, "nt-ana", *EVERYTHING)
         doubtful = await sender.send(o_que=point, to={"mobile": "+351912345678"}, channels=SMS)
         await until(lambda: program.exit_code is not None)
-        program.settings["ROSSIO_KILL_AT"] = ""
-        program.start()
+        program.restart(ROSSIO_KILL_AT="")
         why = stage.caller(program, "nt-ana").why
         # The group has to find out that its member died.
         await until(lambda doubtful=doubtful, why=why: _unconfirmed(why, doubtful), 150)

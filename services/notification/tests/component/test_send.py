@@ -237,8 +237,7 @@ async def test_a_process_that_dies_while_it_takes_a_message_in_leaves_nothing_ha
         with suppress(grpc.aio.AioRpcError):
             await stage.sender(program, "nt-ana", *roles).send(request_id, to=to, **said)
         await until(lambda: program.exit_code is not None)
-    program.settings["ROSSIO_KILL_AT"] = ""
-    program.start()
+    program.restart(ROSSIO_KILL_AT="")
     sent = await stage.sender(program, "nt-ana", *roles).send(request_id, to=to, **said)
     why = stage.caller(program, "nt-ana").why
     await until(lambda: _has(why, sent, n.CHANNEL_SMS, n.STATUS_DELIVERED), 150)

@@ -116,8 +116,7 @@ async def test_killed_at_every_point_everything_is_told_and_sent_once(stage, unt
         await until(lambda: program.exit_code is not None, 90)
         assert program.exit_code == -9, program.output()
 
-    program.settings["ROSSIO_KILL_AT"] = ""
-    program.start()
+    program.restart(ROSSIO_KILL_AT="")
     await prescribe(stage.caller(program, "nt-ana", "prescriber"), ledger)
     assert None not in ledger.prescriptions.values()
     stranger = await poison(stage, until, program)

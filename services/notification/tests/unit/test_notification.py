@@ -22,8 +22,6 @@ def notification() -> Notification:
         entity_id="e01",
         person_id="",
         requested_by="ana",
-        titles={},
-        subject_id="",
         at=AT,
         expires_at=AT + timedelta(hours=1),
         kept_until=AT + timedelta(days=1),
@@ -43,7 +41,6 @@ STEPS = {
     "delivered": lambda n, at: n.ended(Channel.SMS, Status.DELIVERED, at),
     "failed": lambda n, at: n.ended(Channel.SMS, Status.FAILED, at, "undelivered"),
     "expired": lambda n, at: n.expired(at),
-    "read": lambda n, _: n.marked_read(),
 }
 
 

@@ -38,7 +38,7 @@ async def perform(stage: Stage, console: Console, steps: Sequence[tuple[str, Ste
     held = [await _step(number, title, step, stage, console) for number, (title, step) in enumerate(steps, 1)]
     done = sum(held)
     colour = "green" if done == len(held) else "red"
-    console.print(f"\n[bold {colour}]{done} of {len(held)} steps done and checked[/]")
+    console.print(f"\n[bold {colour}]{done} of {len(held)} steps done and checked[/]", markup=True)
     return all(held)
 
 
@@ -51,14 +51,14 @@ async def _step(number: int, title: str, step: Step, stage: Stage, console: Cons
         return _failed(console, number, title, str(error))
     except grpc.aio.AioRpcError as error:
         return _failed(console, number, title, str(rpc.error_of(error)))
-    console.print(f"\n[green]✔[/] [bold]{number}. {title}[/]  {time.monotonic() - started:.1f} s")
+    console.print(f"\n[green]✔[/] [bold]{number}. {title}[/]  {time.monotonic() - started:.1f} s", markup=True)
     for line in shown.lines:
-        console.print(f"   {line}", markup=False)
-    console.print(f"   [dim]trace {shown.trace_id}[/]")
+        console.print(f"   {line}")
+    console.print(f"   [dim]trace {shown.trace_id}[/]", markup=True)
     return True
 
 
 def _failed(console: Console, number: int, title: str, why: str) -> bool:
-    console.print(f"\n[red]✘[/] [bold]{number}. {title}[/]")
-    console.print(f"   {why}", markup=False)
+    console.print(f"\n[red]✘[/] [bold]{number}. {title}[/]", markup=True)
+    console.print(f"   {why}")
     return False

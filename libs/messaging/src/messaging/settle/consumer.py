@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from errors import Invalid
 from google.protobuf.message import Message
+from telemetry.background import end, keep
 
-from messaging.background import end, keep
 from messaging.catalogue import Stream, catalogue
 from messaging.envelope import read_type
 from messaging.kafka import Kafka

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import store
 from errors import Conflict, NotFound
-from store import Document, Index, Insert
+from store import Document, Index, Insert, known
 
 from directory.adapters import wire
 from directory.application.ports import Begun, Deed
@@ -209,4 +209,4 @@ def _record(document: Document) -> Record:
         body[name] = tuple(body[name])
     if kind == "person":
         body["number"] = document["number"]
-    return _KINDS[kind](**body, version=document["version"])
+    return known(_KINDS[kind], {**body, "version": document["version"]})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-import telemetry
+import messaging
 from messaging import fact, new_id
 from rossio.directory.v1 import directory_pb2 as pb
 from rossio.directory.v1 import events_pb2
@@ -31,10 +31,8 @@ def changed(record: Record, at: datetime) -> OutboxRecord:
 def audited(record: Record, deed: Deed) -> OutboxRecord:
     """The audit record of a deed; it stands in the chain of the record's entity."""
     kind, _, record_id = record.key.partition("/")
-    audit_id = new_id()
-    audit = telemetry.audit.action(
+    return messaging.audited(
         f"directory.{kind}.{deed.verb}",
-        id=audit_id,
         at=deed.at,
         entity_id=record.entity_id,
         actor=deed.by.subject,
@@ -42,17 +40,14 @@ def audited(record: Record, deed: Deed) -> OutboxRecord:
         resource=record_id,
         details={"version": str(record.version)},
     )
-    return fact(audit, id=audit_id, at=deed.at)
 
 
 def import_audited(begun: Begun) -> Iterator[OutboxRecord]:
     """An audit record for each entity that an import changes."""
     for entity_id, counts in sorted(begun.changes.items()):
-        audit_id = new_id()
         files = {f"sha256_{table}": digest for table, digest in begun.digests.items()}
-        audit = telemetry.audit.action(
+        yield messaging.audited(
             "directory.entity.import",
-            id=audit_id,
             at=begun.at,
             entity_id=entity_id,
             actor=begun.by.subject,
@@ -60,7 +55,6 @@ def import_audited(begun: Begun) -> Iterator[OutboxRecord]:
             resource=begun.import_id,
             details={**{kind: str(count) for kind, count in counts.items()}, **files},
         )
-        yield fact(audit, id=audit_id, at=begun.at)
 
 
 def to_entity(entity: Entity) -> pb.Entity:

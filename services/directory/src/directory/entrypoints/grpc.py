@@ -4,10 +4,10 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import rpc
+import service
 import telemetry
 from errors import Exhausted, Invalid
 from messaging import new_id
@@ -69,7 +69,7 @@ class DirectoryApi(service_pb2_grpc.DirectoryServiceServicer):
 
     async def PutPerson(self, request: pb.PutPersonRequest, context: Any) -> pb.PutPersonResponse:
         person = await self._use.put_person(
-            rpc.caller(), wire.from_person(request.person), request=rpc.derived_id(), at=datetime.now(UTC)
+            rpc.caller(), wire.from_person(request.person), request=rpc.derived_id(), at=service.now()
         )
         return pb.PutPersonResponse(person=wire.to_person(person))
 
@@ -78,7 +78,7 @@ class DirectoryApi(service_pb2_grpc.DirectoryServiceServicer):
 
     async def PutGroup(self, request: pb.PutGroupRequest, context: Any) -> pb.PutGroupResponse:
         group = await self._use.put_group(
-            rpc.caller(), wire.from_group(request.group), request=rpc.derived_id(), at=datetime.now(UTC)
+            rpc.caller(), wire.from_group(request.group), request=rpc.derived_id(), at=service.now()
         )
         return pb.PutGroupResponse(group=wire.to_group(group))
 
@@ -90,7 +90,7 @@ class DirectoryApi(service_pb2_grpc.DirectoryServiceServicer):
             Options(full=options.full, max_leave_ratio=options.max_leave_ratio),
             dry_run=options.dry_run,
             import_id=new_id(),
-            at=datetime.now(UTC),
+            at=service.now(),
         )
         applied = not plan.errors and not options.dry_run
         if applied:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-import telemetry
 from errors import Conflict
-from messaging import fact, new_id
+from messaging import audited
 from store import Collection, Document
 
 from document.domain.node import RECEIPTS, Act
@@ -20,10 +19,8 @@ class EpochStore:
         return {document["_id"]: document["epoch"] async for document in self._epochs.find({})}
 
     async def advance(self, entity_id: str, act: Act, *, extract: bool) -> None:
-        audit_id = new_id()
-        audit = telemetry.audit.action(
+        fact = audited(
             "document.index.rebuild",
-            id=audit_id,
             at=act.at,
             entity_id=entity_id,
             actor=act.subject.id,
@@ -31,15 +28,14 @@ class EpochStore:
             resource=entity_id,
             details={"extract": str(extract).lower()},
         )
-        facts = [fact(audit, id=audit_id, at=act.at)]
         try:
-            await self._epochs.insert({"_id": entity_id, "epoch": 1, "receipts": [act.act_id]}, facts)
+            await self._epochs.insert({"_id": entity_id, "epoch": 1, "receipts": [act.act_id]}, [fact])
         except Conflict:
             change: dict[str, Document] = {
                 "$inc": {"epoch": 1},
                 "$push": {"receipts": {"$each": [act.act_id], "$slice": -RECEIPTS}},
             }
             try:
-                await self._epochs.update(entity_id, change, where={"receipts": {"$ne": act.act_id}}, facts=facts)
+                await self._epochs.update(entity_id, change, where={"receipts": {"$ne": act.act_id}}, facts=[fact])
             except Conflict:
                 return  # this very act, once more

@@ -3,14 +3,12 @@
 import os
 from pathlib import Path
 
-import telemetry
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from errors import Conflict
-from messaging import fact, new_id
+from messaging import audited
 from rossio.document.v1 import document_pb2
-from rossio.governance.v1.audit_pb2 import ActionAudited
-from store import Collection
+from store import Collection, OutboxRecord, known
 
 from document.domain.key_acts import KeyAct, Receipt, Rotated, Shredded
 
@@ -45,7 +43,7 @@ class KeyActStore:
 
     async def receipt(self, act_id: str) -> Receipt | None:
         document = await self._acts.get(act_id)
-        return Receipt(**document["receipt"]) if document else None
+        return known(Receipt, document["receipt"]) if document else None
 
     async def add(self, key_act: KeyAct) -> Receipt:
         receipt = self._signer.receipt(_statement(key_act))
@@ -60,7 +58,7 @@ class KeyActStore:
             },
         }
         try:
-            await self._acts.insert(document, [fact(_audit(key_act), id=new_id(), at=key_act.at)])
+            await self._acts.insert(document, [_audited(key_act)])
         except Conflict:
             return await self.receipt(key_act.act_id) or receipt
         return receipt
@@ -82,16 +80,15 @@ def _statement(key_act: KeyAct) -> bytes:
     return receipt.SerializeToString(deterministic=True)
 
 
-def _audit(key_act: KeyAct) -> ActionAudited:
+def _audited(key_act: KeyAct) -> OutboxRecord:
     match key_act.done:
         case Rotated(contents):
             name, details = "document.keys.rotate", {"contents": str(contents)}
         case Shredded(reason, retired, _, final):
             name = "document.keys.shred"
             details = {"reason": reason, "retired_master_key": retired, "final": str(final).lower()}
-    return telemetry.audit.action(
+    return audited(
         name,
-        id=new_id(),
         at=key_act.at,
         entity_id=key_act.entity_id,
         actor=key_act.actor_id,

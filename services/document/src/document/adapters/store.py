@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from store import Collection, Document, Index, Insert
+from store import Collection, Document, Index, Insert, known
 
 from document.adapters import wire
 from document.application.ports import ChangedPage, NodePage, Position, Stamped
@@ -240,7 +240,7 @@ def node_of(document: Document) -> Node:
         ),
         label=Label(document.get("label", Label.NONE)),
         lock=_lock(document.get("lock")),
-        versions=tuple(Version(**version) for version in document["versions"]),
+        versions=tuple(known(Version, version) for version in document["versions"]),
         receipts=tuple(document["receipts"]),
         charge=document.get("charge", ""),
         revision=document["version"],

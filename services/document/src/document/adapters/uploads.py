@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from errors import Conflict
-from store import Collection, Document, Index
+from store import Collection, Document, Index, known
 
 from document.domain.content import Announced, Stored
 from document.domain.uploading import NewFile, NewVersion, Target, Uploading
@@ -54,13 +54,13 @@ def _uploading(document: Document) -> Uploading:
         owner_id=document["owner_id"],
         entity_id=document["entity_id"],
         target=_target(document["target"]),
-        announced=Announced(**document["announced"]),
+        announced=known(Announced, document["announced"]),
         draft=document["draft"],
         expires_at=document["expires_at"],
-        stored=Stored(**stored) if stored else None,
+        stored=known(Stored, stored) if stored else None,
         node_id=document["node_id"],
     )
 
 
 def _target(document: Document) -> Target:
-    return NewFile(**document) if "parent_id" in document else NewVersion(**document)
+    return known(NewFile, document) if "parent_id" in document else known(NewVersion, document)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from errors import Conflict, NotFound
-from store import Collection, Document
+from store import Collection, Document, known
 
 from document.adapters import wire
 from document.adapters.store import NodeStore
@@ -172,11 +172,11 @@ class MeteredNodes(NodeStore):
         except Conflict:
             await self._meter.settle([charge], made=[])
             raise
-        await self._meter.settle([charge], made=[charge])
+        self._meter.settle_soon(charge)
 
 
 def _usage(document: Document) -> Usage:
-    pending = tuple(Charge(**charge) for charge in document["pending"])
+    pending = tuple(known(Charge, charge) for charge in document["pending"])
     return Usage(document["used"], document["limit"], pending)
 
 

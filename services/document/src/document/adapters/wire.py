@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-import telemetry
 from errors import Invalid
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from messaging import fact, new_id
+from messaging import audited, fact, new_id
 from rossio.document.v1 import document_pb2, events_pb2, service_pb2
 from store import OutboxRecord
 
@@ -43,10 +42,8 @@ def facts(node: Node, deed: Deed) -> list[OutboxRecord]:
     """What a write of the node, as it is after the deed, says to others: the audit record, and the event if any."""
     at = deed.act.at
     events = [fact(event, id=new_id(), at=at) for event in _events(node, deed)]
-    audit_id = new_id()
-    audit = telemetry.audit.action(
+    audit = audited(
         deed.verb,
-        id=audit_id,
         at=at,
         entity_id=node.entity_id,
         actor=deed.act.subject.id,
@@ -54,7 +51,7 @@ def facts(node: Node, deed: Deed) -> list[OutboxRecord]:
         resource=node.node_id,
         details=_details(node, deed),
     )
-    return [*events, fact(audit, id=audit_id, at=at)]
+    return [*events, audit]
 
 
 def quota_set(holder: str, limit: int, entity_id: str, act: Act) -> OutboxRecord:
@@ -66,10 +63,8 @@ def quota_recounted(holder: str, counted: int, held: int, entity_id: str, act: A
 
 
 def _of_quota(name: str, holder: str, entity_id: str, act: Act, details: Mapping[str, str]) -> OutboxRecord:
-    audit_id = new_id()
-    audit = telemetry.audit.action(
+    return audited(
         name,
-        id=audit_id,
         at=act.at,
         entity_id=entity_id,
         actor=act.subject.id,
@@ -77,7 +72,6 @@ def _of_quota(name: str, holder: str, entity_id: str, act: Act, details: Mapping
         resource=holder,
         details=details,
     )
-    return fact(audit, id=audit_id, at=act.at)
 
 
 def to_recounted(recounted: Recounted) -> service_pb2.Recounted:

@@ -1,19 +1,19 @@
 """Keeps what spaces and entities hold within what they may, whatever dies in between.
 
 A write that adds content is three steps: its bytes are set aside, the node is written with the id of
-the charge in it, and the bytes are booked. Who dies in between leaves a pending charge behind; the
-node tells whether the write was made. It names its last charge only: so before a node is charged
-again, the charge that it names is booked.
+the charge in it, and the bytes are booked, for which nobody waits. Who dies in between leaves a pending
+charge behind; the node tells whether the write was made. It names its last charge only: so before a node
+is charged again, the charge that it names is booked.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import compress
 from typing import Final
 
-from errors import Exhausted
+import telemetry
+from errors import Exhausted, Transient
 from telemetry import names, points
 
 from document.application.ports import Usages
@@ -23,10 +23,22 @@ _GIVEN_UP: Final = timedelta(minutes=10)
 """Nobody is still on the way to a write whose bytes were set aside so long ago."""
 
 
-@dataclass(frozen=True, slots=True)
+_log = telemetry.logger(__name__)
+
+
 class Meter:
-    usages: Usages
-    now: Callable[[], datetime]
+    """What is held and set aside. A part of the process: its end waits for what is being booked."""
+
+    def __init__(self, usages: Usages, now: Callable[[], datetime]) -> None:
+        self.usages = usages
+        self._now = now
+        self._booking = set[asyncio.Task[None]]()
+
+    async def start(self) -> None:
+        """Nothing is being booked yet."""
+
+    async def stop(self) -> None:
+        await asyncio.gather(*self._booking)
 
     async def reserve(self, charges: Sequence[Charge]) -> None:
         """Sets bytes aside for writes of one space.
@@ -55,6 +67,18 @@ class Meter:
             outcome = "stored" if charge.size > 0 else "freed"
             names.DOCUMENT_BYTES.bind(entity=charge.entity_id or "none", outcome=outcome).inc(abs(charge.size))
 
+    def settle_soon(self, charge: Charge) -> None:
+        """Books a charge whose write was made, beside what goes on."""
+        booking = asyncio.create_task(self._settled(charge), name="booking")
+        self._booking.add(booking)
+        booking.add_done_callback(self._booking.discard)
+
+    async def _settled(self, charge: Charge) -> None:
+        try:
+            await self.settle([charge], made=[charge])
+        except Transient as error:
+            _log.warning("a charge stays pending", reason=error.reason, charge_id=charge.charge_id)
+
     async def book(self, space_id: str, entity_id: str, charge_id: str) -> None:
         """Books the charge that a node names, if it is still pending."""
         for holder in (space(space_id), entity(entity_id)):
@@ -68,7 +92,7 @@ class Meter:
         usage = await self.usages.of(holder)
         for charge in usage.pending:
             made = await self.usages.was_made(charge)
-            if made or charge.at < self.now() - _GIVEN_UP:
+            if made or charge.at < self._now() - _GIVEN_UP:
                 await self.usages.settle(holder, [charge], [charge] if made else [])
         return await self.usages.of(holder) if usage.pending else usage
 

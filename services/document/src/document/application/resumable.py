@@ -70,6 +70,16 @@ class ResumableUpload:
         points.reached("document.upload.noted")
         return Progress(uploading, 0) if added and announced.size else await self.look(act, act.act_id)
 
+    async def at_once(self, act: Act, target: Target, announced: Announced, chunks: AsyncIterable[bytes]) -> Progress:
+        """An upload whose whole content comes with its beginning.
+
+        Nothing of it is noted: who never heard where it was begun could not go on with it.
+        """
+        node = await self.upload(act, target, announced, chunks)
+        owner = str(act.subject.grantee)
+        ended = Uploading(act.act_id, owner, node.entity_id, target, announced, "", act.at, node_id=node.node_id)
+        return Progress(ended, announced.size, node)
+
     async def append(
         self, act: Act, upload_id: str, offset: int, chunks: AsyncIterable[bytes], checksum: Checksum | None = None
     ) -> Progress:

@@ -1,6 +1,6 @@
 """Files over HTTP/1.1: uploads by tus 1.0, and GET with ranges (RFC 9110), with the tokens of gRPC; links without.
 
-    POST    /uploads            creation: Upload-Length, Upload-Metadata
+    POST    /uploads            creation: Upload-Length, Upload-Metadata; with content or without
     HEAD    /uploads/{id}       where it stands
     PATCH   /uploads/{id}       content from Upload-Offset on; Upload-Checksum if given
     DELETE  /uploads/{id}       termination
@@ -9,7 +9,8 @@
 
 Upload-Metadata takes the names of the header of an upload over gRPC (parent_id, name, node_id, etag,
 sha256, media_type, request_id) and, as clients for browsers call them, filename and filetype. With
-the last byte comes Rossio-Node-Id. A failure is application/problem+json (RFC 9457).
+the last byte comes Rossio-Node-Id. What comes whole with its creation is listed then, and needs no upload to
+go on with. A failure is application/problem+json (RFC 9457).
 """
 
 import asyncio
@@ -144,7 +145,7 @@ class HttpApi:
             headers={
                 "Tus-Resumable": _VERSION,
                 "Tus-Version": _VERSION,
-                "Tus-Extension": "creation,expiration,checksum,termination",
+                "Tus-Extension": "creation,creation-with-upload,expiration,checksum,termination",
                 "Tus-Max-Size": str(self._max_file_size),
                 "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
             },
@@ -166,7 +167,15 @@ class HttpApi:
         )
         caller, request_id = request[_CALLER], said.get("request_id") or uuid4().hex
         act = self._acting.act(caller, _derived(caller.entity_id, caller.subject, request_id))
-        progress = await self._uploads.begin(act, target, announced)
+        checksum = _checksum(request)
+        if not request.body_exists:
+            progress = await self._uploads.begin(act, target, announced)
+        elif request.content_length == announced.size and checksum is None:
+            progress = await self._uploads.at_once(act, target, announced, _body(request))
+        else:
+            begun = await self._uploads.begin(act, target, announced)
+            upload_id = begun.uploading.upload_id
+            progress = await self._uploads.append(self._acting.act(caller, ""), upload_id, 0, _body(request), checksum)
         location = f"/uploads/{progress.uploading.upload_id}"
         return web.Response(status=201, headers={**_standing(progress), "Location": location})
 
@@ -187,14 +196,12 @@ class HttpApi:
 
     async def _patch(self, request: web.Request) -> web.Response:
         _check_version(request)
-        if request.content_type != "application/offset+octet-stream":
-            raise Invalid("the content comes as application/offset+octet-stream", reason="CONTENT_TYPE")
         progress = await self._uploads.append(
             self._acting.act(request[_CALLER], ""),
             request.match_info["upload_id"],
             _number(request, "Upload-Offset"),
             _body(request),
-            _checksum(request.headers.get("Upload-Checksum")),
+            _checksum(request),
         )
         return web.Response(status=204, headers=_standing(progress))
 
@@ -221,10 +228,16 @@ class HttpApi:
         return await http_content.respond(request, self._content, opening, {**_OF_LINKS, "Set-Cookie": kept})
 
 
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
+def _body(request: web.Request) -> AsyncIterator[bytes]:
     """What comes, as it comes; a client that breaks off ends it as a server's failure would."""
+    if request.content_type != "application/offset+octet-stream":
+        raise Invalid("the content comes as application/offset+octet-stream", reason="CONTENT_TYPE")
+    return _pieces(request)
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
     try:
-        async for piece in request.content.iter_any():
+        async for piece, _ in request.content.iter_chunks():  # as they came, and not joined
             yield piece
     except (OSError, asyncio.IncompleteReadError, web.RequestPayloadError) as error:
         raise Transient("the client broke off", reason="BROKEN_OFF") from error
@@ -267,7 +280,8 @@ def _metadata(header: str) -> Mapping[str, str]:
     return said
 
 
-def _checksum(header: str | None) -> Checksum | None:
+def _checksum(request: web.Request) -> Checksum | None:
+    header = request.headers.get("Upload-Checksum")
     if header is None:
         return None
     algorithm, _, digest = header.partition(" ")

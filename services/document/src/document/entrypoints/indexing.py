@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import telemetry
 from errors import NotFound, RossioError
-from messaging.background import end, keep
+from telemetry.background import end, keep
 
 from document.application.extract_text import ExtractText
 from document.application.follow_store import FollowStore

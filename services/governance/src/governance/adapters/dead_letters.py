@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import messaging
-import telemetry
 from errors import NotFound, Transient
 from rpc import Caller
 
@@ -57,18 +56,17 @@ class PublishedAudit:
     async def __call__(
         self, caller: Caller, verb: str, queue: Queue, audit_id: str, details: Mapping[str, str]
     ) -> None:
-        at = self._now()
-        record = telemetry.audit.action(
+        record = messaging.audited(
             f"governance.dead_letter.{verb}",
             id=audit_id,
-            at=at,
+            at=self._now(),
             entity_id="",
             actor=caller.subject,
             actor_entity_id=caller.entity_id,
             resource=f"{queue.stream}/{queue.consumer}",
             details=details,
         )
-        await self._producer.publish([messaging.fact(record, id=audit_id, at=at)])
+        await self._producer.publish([record])
 
 
 def _letter(queue: Queue, letter: messaging.Letter) -> DeadLetter:

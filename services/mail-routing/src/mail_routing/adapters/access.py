@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import messaging
-import telemetry
 from store import Collection, Document, Index, OutboxRecord
 
 from mail_routing.application.ports import Deed
@@ -21,9 +20,8 @@ DELEGATION_INDEXES: Final = (Index(["owner"]),)
 
 def audited(action: str, entity_id: str, resource: str, deed: Deed, **details: str) -> OutboxRecord:
     """The record that somebody did something, to be written with it."""
-    record = telemetry.audit.action(
+    return messaging.audited(
         action,
-        id=messaging.new_id(),
         at=deed.at,
         entity_id=entity_id,
         actor=deed.by.subject,
@@ -31,7 +29,6 @@ def audited(action: str, entity_id: str, resource: str, deed: Deed, **details: s
         resource=resource,
         details=details,
     )
-    return messaging.fact(record, id=record.audit_id, at=deed.at)
 
 
 class StoredAppPasswords:

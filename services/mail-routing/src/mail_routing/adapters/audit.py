@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 import messaging
-import telemetry
 from rpc import Caller
 
 
@@ -19,14 +18,12 @@ class PublishedAudit:
         self._now = now
 
     async def __call__(self, caller: Caller, resource: str) -> None:
-        at = self._now()
-        record = telemetry.audit.action(
+        record = messaging.audited(
             self._action,
-            id=messaging.new_id(),
-            at=at,
+            at=self._now(),
             entity_id=caller.entity_id,
             actor=caller.subject,
             actor_entity_id=caller.entity_id,
             resource=resource,
         )
-        await self._producer.publish([messaging.fact(record, id=record.audit_id, at=at)])
+        await self._producer.publish([record])

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
+from store import known
+
 from mail_routing.domain import moderation, quarantine, queue
 from mail_routing.domain.address import canonical
 from mail_routing.domain.delivery import Delivery, Onward, Plan, Shard, State, Try
@@ -28,6 +30,8 @@ Document = dict[str, Any]
 
 DUE: Final = {MessageClass.NORMAL: "due", MessageClass.URGENT: "due_urgent", MessageClass.BULK: "due_bulk"}
 """The field that says when a mail of the class is tried again."""
+WITHOUT_CONTENT: Final = {"outbox": False, "content": False}
+"""The projection for whoever asks what became of a mail."""
 _FLAGS = ("held", "urged", "claimed")
 
 
@@ -131,7 +135,7 @@ def _treatment(document: Document) -> Treatment:
         kept_back=document["kept_back"],
         held=document.get("held", False),
         moderators=document.get("moderators", ""),
-        decisions=tuple(Decision(**decision) for decision in document["decisions"]),
+        decisions=tuple(known(Decision, decision) for decision in document["decisions"]),
     )
 
 

@@ -6,7 +6,7 @@ from store import Collection
 
 from mail_routing.adapters import documents
 from mail_routing.adapters.access import audited
-from mail_routing.adapters.store import facts_of
+from mail_routing.adapters.store import facts_of, page_of, write
 from mail_routing.application.decide_moderated import Said
 from mail_routing.application.ports import Deed
 from mail_routing.domain.delivery import Progress, Shard
@@ -20,11 +20,7 @@ class StoredModerated:
         self._collection = collection
 
     async def page(self, keys: Sequence[str], after: str, limit: int) -> tuple[Sequence[Shard], str]:
-        position = (after, after) if after else None
-        hidden = {"outbox": False, "content": False}
-        query = {"moderated": {"$in": list(keys)}}
-        page = await self._collection.page(query, "_id", position, limit, projection=hidden)
-        return [documents.shard(found) for found in page.documents], str(page.after[1]) if page.after else ""
+        return await page_of(self._collection, {"moderated": {"$in": list(keys)}}, after, limit)
 
     async def of_mail(self, message_id: str) -> Sequence[Shard]:
         query = {"message_id": message_id, "treatment.held": True}
@@ -35,5 +31,4 @@ class StoredModerated:
         shard, action = progress.shard, f"mail.moderation.{said.decision.value}"
         details = {"moderation": said.moderation_id, "reason": said.reason}
         audit = audited(action, entity_id, shard.message.message_id, deed, **details)
-        change = documents.progress_change(shard)
-        await self._collection.update(shard.id, change, version=shard.version, facts=[*facts_of(progress, ours), audit])
+        await write(self._collection, progress, [*facts_of(progress, ours), audit])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import messaging
-import telemetry
 from store import Change, Collection, OutboxRecord
 
 from mail_routing.adapters import documents
@@ -12,8 +11,6 @@ from mail_routing.application.ports import Act, Position
 from mail_routing.domain import queue
 from mail_routing.domain.delivery import Progress, Shard
 from mail_routing.domain.queue import Filter
-
-_SHOWN = {"outbox": False, "content": False}
 
 
 class StoredQueue:
@@ -28,12 +25,14 @@ class StoredQueue:
         query: documents.Document = {"queued": queue.key(scope, wanted)}
         if wanted.message_class:
             query["message.class"] = wanted.message_class.value
-        page = await self._collection.page(query, "queued_at", after, limit, projection=_SHOWN)
+        page = await self._collection.page(query, "queued_at", after, limit, projection=documents.WITHOUT_CONTENT)
         return [documents.shard(found) for found in page.documents], page.after
 
     async def entries(self, ids: Sequence[str]) -> list[Shard]:
         query = {"_id": {"$in": list(ids)}}
-        return [documents.shard(found) async for found in self._collection.find(query, projection=_SHOWN)]
+        return [
+            documents.shard(found) async for found in self._collection.find(query, projection=documents.WITHOUT_CONTENT)
+        ]
 
     async def act(self, act: Act, changes: Sequence[Progress]) -> int:
         done = await self._collection.bulk(
@@ -51,9 +50,8 @@ class StoredQueue:
 
 
 def _audited(act: Act, shard: Shard) -> OutboxRecord:
-    record = telemetry.audit.action(
+    return messaging.audited(
         f"mail.queue.{act.action.value}",
-        id=messaging.new_id(),
         at=act.at,
         entity_id=queue.owner(shard) or act.entity_id,
         actor=act.actor,
@@ -61,4 +59,3 @@ def _audited(act: Act, shard: Shard) -> OutboxRecord:
         resource=shard.id,
         details={"reason": act.reason},
     )
-    return messaging.fact(record, id=record.audit_id, at=act.at)

@@ -4,13 +4,10 @@
 entries: [{rule: {...}, by, at, request}], history: [{..., removed}], outbox: [...]}
 """
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-import errors
 import telemetry
 from store import Collection, Document
 
@@ -22,7 +19,6 @@ from mail_routing.domain.rules import CENTRAL, Action, Book, Condition, Field, R
 _log = telemetry.logger(__name__)
 _CENTRAL_ID: Final = "central"
 _HISTORY: Final = 200
-_POLL_SECONDS: Final = 1.0
 
 
 class StoredShelves:
@@ -52,12 +48,11 @@ class StoredShelves:
 
 
 class LiveBooks:
-    """`Books`: every book in memory, looked after each second. What was read last holds while the store is away."""
+    """`Books`: every book in memory, as it was read last."""
 
     def __init__(self, shelves: Collection) -> None:
         self._shelves = shelves
         self._books: dict[str, Book] = {}
-        self._task: asyncio.Task[None] | None = None
 
     def of(self, scope: str) -> Book:
         return self._books.get(scope) or Book(scope)
@@ -65,17 +60,6 @@ class LiveBooks:
     @property
     def empty(self) -> bool:
         return not any(book.rules for book in self._books.values())
-
-    async def start(self) -> None:
-        """Returns when all rules are read: nothing is routed past them."""
-        await self.refresh()
-        self._task = asyncio.create_task(self._keep_fresh(), name="transport rules")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def refresh(self) -> None:
         """Reads the books that have changed."""
@@ -89,14 +73,6 @@ class LiveBooks:
                 book = _shelf(document).book()
                 self._books[book.scope] = book
                 _log.info("transport rules changed", version=book.version)
-
-    async def _keep_fresh(self) -> None:
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            try:
-                await self.refresh()
-            except errors.Transient as trouble:
-                _log.warning("transport rules not read again", reason=trouble.reason)
 
 
 def _scope(document_id: str) -> str:

@@ -6,7 +6,10 @@ import random
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+from telemetry.background import end, keep
 
 from mail_routing.adapters.hops import Connector, Hops, Security, Server, required
 from mail_routing.adapters.mx import NoWay
@@ -40,6 +43,8 @@ class Shape:
 class Patience:
     """In seconds; the sum of all is below what an attempt may take in all.
 
+    `reply` is for a whole mail. Who is patient waits for `content` from where that begins: a hop that looks into a mail
+    before it answers, and is not waited for, has it once more with each attempt (RFC 5321 section 4.5.3.2.6).
     `room` is how long a mail may wait to be let in to wait for its turn; when that was too short, nobody waits for
     `busy`. `away` doubles with each failure to connect in a row, up to `away_most`, with jitter. `idle`: after which
     a connection is closed.
@@ -50,6 +55,7 @@ class Patience:
     busy: float = 5.0
     connect: float = 10.0
     reply: float = 30.0
+    content: float = 240.0
     away: float = 2.0
     away_most: float = 300.0
     idle: float = 30.0
@@ -99,11 +105,10 @@ class SmtpClient:
 
     async def start(self) -> None:
         """Connections are opened as they are needed."""
-        self._sweeper = asyncio.create_task(self._sweep_often())
+        self._sweeper = keep("SMTP connections", self._sweep_often())
 
     async def stop(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        await end(self._sweeper)
         links = [link for site in self._sites.values() for link in site.idle]
         for link in links:
             link.close()
@@ -121,11 +126,11 @@ class SmtpClient:
                 site.away_until = 0.0
 
     async def send(
-        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
+        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes, *, patient: bool = False
     ) -> Mapping[Destination, Result]:
         """A result for each recipient; the content has CRLF line ends."""
         parts = [
-            Transaction(message, destinations[at : at + _RECIPIENTS_A_TRANSACTION], content)
+            Transaction(message, destinations[at : at + _RECIPIENTS_A_TRANSACTION], content, patient)
             for at in range(0, len(destinations), _RECIPIENTS_A_TRANSACTION)
         ]
         if len(parts) == 1:
@@ -190,8 +195,8 @@ class SmtpClient:
                 continue
             site.failures = 0
             try:
-                async with asyncio.timeout(self._patience.reply):
-                    results = await mail.over(link)
+                async with asyncio.timeout(self._patience.reply) as limit:
+                    results = await mail.over(link, partial(self._content_goes, mail, limit))
             except (OSError, HopTrouble, ValueError) as trouble:
                 link.close()
                 # An old connection may have been closed by the other side: then a new one is worth a try.
@@ -200,6 +205,10 @@ class SmtpClient:
             else:
                 _put_back(site, link)
                 return results
+
+    def _content_goes(self, mail: Transaction, limit: asyncio.Timeout) -> None:
+        if mail.patient:
+            limit.reschedule(_now() + self._patience.content)
 
     async def _open(self, hop: str, message: Message) -> Link:
         """A connection to the first server of the hop that answers."""

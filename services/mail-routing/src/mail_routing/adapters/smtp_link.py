@@ -5,7 +5,7 @@ import base64
 import contextlib
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -132,6 +132,7 @@ class Transaction:
     message: Message
     destinations: Sequence[Destination]
     content: bytes
+    patient: bool = False
 
     def all(self, state: State, status: str, reason: str, remote: str = "") -> Mapping[Destination, Result]:
         return dict.fromkeys(self.destinations, Result(state, status, reason[:500], remote))
@@ -139,8 +140,11 @@ class Transaction:
     def deferred(self, status: str, reason: str, remote: str = "") -> Mapping[Destination, Result]:
         return self.all(State.DEFERRED, status, reason, remote)
 
-    async def over(self, link: Link) -> Mapping[Destination, Result]:
-        """A result for each recipient; `HopTrouble` and OSError when the connection breaks."""
+    async def over(self, link: Link, content_goes: Callable[[], None]) -> Mapping[Destination, Result]:
+        """A result for each recipient; `HopTrouble` and OSError when the connection breaks.
+
+        `content_goes` is called once all commands are answered.
+        """
         if self._international and "SMTPUTF8" not in link.offers:
             reason = "The next hop does not take international addresses"
             return self.all(State.BOUNCED, "5.6.7", reason, link.host)
@@ -157,6 +161,7 @@ class Transaction:
             await link.asked("RSET")
             return results | dict.fromkeys(taken, data.result(link))
         # With no recipient taken there should be no 354: an empty mail ends it (RFC 2920 section 3.1).
+        content_goes()
         link.content_sent = bool(taken)
         link.writer.write(_stuffed(self.content) if taken else b".\r\n")
         await link.writer.drain()

@@ -1,6 +1,6 @@
 """The store of shards: one document each, written in groups, with the facts that follow in its outbox."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
 import errors
@@ -22,8 +22,9 @@ INDEXES = (
     Index(["queued", "queued_at", "_id"]),
     Index(["parties", "-accepted_at"]),
     Index(["message_id", "number"]),
-    Index(["quarantined", "_id"], sparse=True),
-    Index(["moderated", "_id"], sparse=True),
+    # Of one field each: a sparse index of several holds all documents that have one of them.
+    Index(["quarantined"], sparse=True),
+    Index(["moderated"], sparse=True),
     Index(["blob"], sparse=True),
 )
 
@@ -62,8 +63,7 @@ class StoredDeliveries:
         await self._insert((Insert(documents.shard_document(shard)), ()))
 
     async def report(self, message_id: str) -> None:
-        hidden = {"outbox": False, "content": False}
-        found = await self.collection.get(shard_id(message_id, 0), projection=hidden)
+        found = await self.collection.get(shard_id(message_id, 0), projection=documents.WITHOUT_CONTENT)
         if found is not None and (facts := _first_facts(documents.shard(found))):
             await self._producer.publish(facts)
 
@@ -86,10 +86,9 @@ class StoredDeliveries:
             async for found in self.collection.find(query, limit=limit, projection=shown)
         ]
 
-    async def postpone(self, lane: MessageClass, until: Mapping[str, datetime], now: datetime) -> None:
+    async def postpone(self, lane: MessageClass, ids: Sequence[str], until: datetime, now: datetime) -> None:
         field = documents.DUE[lane]
-        changes = [Change(one, {"$set": {field: due}}, {field: {"$lte": now}}) for one, due in until.items()]
-        await self.collection.bulk(changes)
+        await self.collection.update_all(ids, {"$set": {field: until}}, where={field: {"$lte": now}})
 
     async def claim(self, lane: MessageClass, shard_id: str, now: datetime, until: datetime) -> Shard | None:
         field = documents.DUE[lane]
@@ -103,9 +102,7 @@ class StoredDeliveries:
         return documents.shard(found) if found and found.get(field) == until else None
 
     async def record(self, progress: Progress, ours: Sequence[Message] = ()) -> None:
-        shard = progress.shard
-        change = documents.progress_change(shard)
-        await self.collection.update(shard.id, change, version=shard.version, facts=facts_of(progress, ours))
+        await write(self.collection, progress, facts_of(progress, ours))
 
     async def trace(
         self, *, message_id: str = "", all_of: Sequence[str] = (), any_of: Sequence[str] = (), limit: int
@@ -115,8 +112,8 @@ class StoredDeliveries:
         if message_id:
             query = {"message_id": message_id}
         sort = (("number", 1),) if message_id else (("accepted_at", -1),)
-        hidden = {"outbox": False, "content": False}
-        async for found in self.collection.find(query, sort=sort, limit=limit, projection=hidden):
+        shown = documents.WITHOUT_CONTENT
+        async for found in self.collection.find(query, sort=sort, limit=limit, projection=shown):
             yield documents.shard(found)
 
     async def _which_seen(self, ids: Sequence[str]) -> Sequence[bool]:
@@ -134,6 +131,21 @@ class StoredDeliveries:
         if facts:
             await self._producer.publish(facts)
         return new
+
+
+async def write(collection: Collection, progress: Progress, facts: Sequence[OutboxRecord]) -> None:
+    """Makes a stored shard the one of the progress, in one write with the facts; `Conflict` when it has changed."""
+    shard = progress.shard
+    await collection.update(shard.id, documents.progress_change(shard), version=shard.version, facts=facts)
+
+
+async def page_of(
+    collection: Collection, query: documents.Document, after: str, limit: int
+) -> tuple[Sequence[Shard], str]:
+    """Shards behind the id `after`, and where it goes on; "" at either end."""
+    position = (after, after) if after else None
+    page = await collection.page(query, "_id", position, limit, projection=documents.WITHOUT_CONTENT)
+    return [documents.shard(found) for found in page.documents], str(page.after[1]) if page.after else ""
 
 
 def facts_of(progress: Progress, ours: Sequence[Message] = ()) -> list[OutboxRecord]:
@@ -204,15 +216,9 @@ class StoredQuarantine:
         return documents.shard(found) if found else None
 
     async def page(self, entity_id: str, after: str, limit: int) -> tuple[Sequence[Shard], str]:
-        position = (after, after) if after else None
-        hidden = {"outbox": False, "content": False}
-        query = {"quarantined": entity_id}
-        page = await self._collection.page(query, "_id", position, limit, projection=hidden)
-        return [documents.shard(found) for found in page.documents], str(page.after[1]) if page.after else ""
+        return await page_of(self._collection, {"quarantined": entity_id}, after, limit)
 
     async def decide(self, progress: Progress, verb: str, deed: Deed) -> None:
         shard = progress.shard
         audit = audited(f"mail.quarantine.{verb}", quarantine.owner(shard), shard.message.message_id, deed)
-        facts = [*facts_of(progress), audit]
-        change = documents.progress_change(shard)
-        await self._collection.update(shard.id, change, version=shard.version, facts=facts)
+        await write(self._collection, progress, [*facts_of(progress), audit])

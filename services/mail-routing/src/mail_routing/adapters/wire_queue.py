@@ -10,6 +10,7 @@ from mail_routing.domain import queue
 from mail_routing.domain.delivery import Shard
 from mail_routing.domain.queue import Filter, QueueAction
 
+_SHOWN = 5
 _ACTIONS: Final = {
     queue_pb2.QUEUE_ACTION_HOLD: QueueAction.HOLD,
     queue_pb2.QUEUE_ACTION_RELEASE: QueueAction.RELEASE,
@@ -46,6 +47,7 @@ def entry(shard: Shard) -> queue_pb2.QueueEntry:
         sites=queue.sites(shard),
         status=last.status,
         reply=last.reply,
+        recipients=[delivery.destination.address for delivery in waiting[:_SHOWN]],
     )
     setattr(made, "class", wire.WIRE_CLASSES[message.message_class])  # a word of Python's own
     made.accepted_at.FromDatetime(message.accepted_at)

@@ -76,7 +76,7 @@ class ApplyRules:
         verdicts: dict[tuple[str, ...], tuple[Verdict, Treatment]],
         told: Told | None,
     ) -> tuple[Verdict, Treatment]:
-        books = asked(self._books, facts.message.entity_id, destination.entity_id)
+        books = asked(self._books, facts.message.from_entity, destination.entity_id)
         key: tuple[str, ...] = (destination.entity_id,)
         if rules.asks_for_address(books):
             key = (destination.entity_id, destination.address, destination.original)

@@ -75,7 +75,9 @@ class Attempt:
                 by_hop[destination.hop, destination.forwarded_by].append(destination)
         mailboxes = [one for key in list(by_hop) if not key[0] for one in by_hop.pop(key)]
         ways: list[Coroutine[Any, Any, Mapping[Destination, Result]]] = [
-            self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail) for (hop, by), there in by_hop.items()
+            # Who has claimed a shard has minutes for it; where the mail's own record waits, the stream does too.
+            self._next_hop.send(hop, shard.message, there, _sent_on(by) + mail, patient=shard.claimed)
+            for (hop, by), there in by_hop.items()
         ]
         if mailboxes:
             ways.append(self._to_mailboxes(shard.message, mailboxes, mail))

@@ -133,9 +133,12 @@ class NextHop(Protocol):
         """Leave the hop alone no longer."""
 
     async def send(
-        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes
+        self, hop: str, message: Message, destinations: Sequence[Destination], content: bytes, *, patient: bool = False
     ) -> Mapping[Destination, Result]:
-        """A result for each destination; trouble on the way is a deferral, never an exception."""
+        """A result for each destination; trouble on the way is a deferral, never an exception.
+
+        `patient`: the hop may take minutes to take the content, and to answer.
+        """
         ...
 
 
@@ -206,8 +209,8 @@ class Deliveries(Protocol):
         """Shards of the class whose time has come."""
         ...
 
-    async def postpone(self, lane: MessageClass, until: Mapping[str, datetime], now: datetime) -> None:
-        """Make these shards, given by id and not claimed since, due at another time."""
+    async def postpone(self, lane: MessageClass, ids: Sequence[str], until: datetime, now: datetime) -> None:
+        """Make these shards due at another time, those that were claimed since left as they are."""
 
     async def claim(self, lane: MessageClass, shard_id: str, now: datetime, until: datetime) -> Shard | None:
         """The shard, which is not due for others before `until`; None when another was faster."""

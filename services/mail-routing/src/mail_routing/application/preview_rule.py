@@ -135,7 +135,7 @@ class _Judge:
             return []
         sender = Sender(mail.sender, mail.origin.trusted, reports=not mail.sender)
         found = list(Resolved(self.route, sender, mail.recipients))
-        ours = self.scope in {CENTRAL, mail.entity_id} or any(each.entity_id == self.scope for each in found)
+        ours = self.scope in {CENTRAL, mail.from_entity} or any(each.entity_id == self.scope for each in found)
         return found if ours else []
 
     def __call__(self, facts: Facts, destinations: Sequence[Destination]) -> list[str] | None:

@@ -21,12 +21,15 @@ _MOST_STEPS = 500
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A mail that somebody would hand in, authenticated; `draft` is asked as a rule of the caller's entity, too."""
+    """A mail that its sender would hand in, authenticated, or (`outside`) that would come from somebody who is not
+    believed, as one from a domain that is not ours does in any case. `draft` is asked as a rule of the caller's entity.
+    """
 
     sender: str
     recipient: str
     content: bytes = b""
     draft: Rule | None = None
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,11 @@ class Resolve:
         if question.draft is not None:
             apply_rules = self._with_draft(caller, question.draft)
         facts = self._facts(question, now)
-        found = Resolved(
-            self._route,
-            Sender(question.sender, trusted=True, reports=not question.sender),
-            facts.message.recipients,
-            tell,
-        )
+        trusted = facts.message.origin.trusted
+        if not trusted:
+            tell(Step("outside", question.sender or "<>", "is not believed: whoever sends it has not authenticated"))
+        sender = Sender(question.sender, trusted, reports=not question.sender)
+        found = Resolved(self._route, sender, facts.message.recipients, tell)
         shown: list[Destination] = []
         count = 0
         for treatment, destination in apply_rules.treated(facts, found, told):
@@ -110,18 +112,19 @@ class Resolve:
         if not message.sound(content):
             raise errors.Invalid("the mail has a bare CR, a bare LF or a NUL", reason="BARE_LINE_END")
         headers.read(content)
-        domain = address.split(question.sender)[1]
+        entity_id = self._route.directory.entity_of_domain(address.split(address.canonical(question.sender))[1]) or ""
+        outside = question.outside or (question.sender and not entity_id)
         return Facts(
             Message(
                 message_id="",
-                entity_id=self._route.directory.entity_of_domain(domain) or "",
+                entity_id=entity_id,
                 sender=question.sender,
                 recipients=(Recipient(question.recipient),),
                 content=content,
                 size=len(content),
                 message_class=MessageClass.NORMAL,
                 accepted_at=now,
-                origin=Origin.GRPC,
+                origin=Origin.SMTP if outside else Origin.GRPC,
             ),
             content,
         )

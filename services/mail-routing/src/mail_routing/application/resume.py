@@ -5,7 +5,6 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import errors
 import telemetry
@@ -21,16 +20,9 @@ _log = telemetry.logger(__name__)
 # Whoever claims a shard has it alone for so long; an attempt is broken off before.
 CLAIM = timedelta(minutes=10)
 _ATTEMPT_SECONDS = 480.0
-_LOOK = 200
+_LOOK = 1000
 _BUSY = timedelta(seconds=5)
 _SLOW_SECONDS = 1.0
-
-
-class Round(NamedTuple):
-    """How many shards a round took up, and how many it put off."""
-
-    begun: int
-    put_off: int
 
 
 class Resume:
@@ -75,33 +67,34 @@ class Resume:
 
     async def _run(self, lane: MessageClass) -> None:
         while True:
-            done = Round(0, 0)
+            begun = 0
             try:
-                done = await self.round(lane)
+                begun = await self.round(lane)
             except errors.Transient as trouble:
                 _log.warning("deferred mail waits for the store", reason=trouble.reason)
-            if not done.begun:
-                # A pile that is only put off is so without haste: the store has others to serve.
-                await asyncio.sleep(self._poll_seconds / 2 if done.put_off else self._poll_seconds)
+            if not begun:  # a pile that is only put off is so without haste: the store has others to serve
+                await asyncio.sleep(self._poll_seconds)
 
-    async def round(self, lane: MessageClass) -> Round:
-        """Begin with what is due and not in hand yet, or put it off."""
-        hand, now = self._lanes[lane], self._now()
+    async def round(self, lane: MessageClass) -> int:
+        """Begin with what is due and not in hand yet, or put it off; how many were begun."""
+        hand, now, jitter = self._lanes[lane], self._now(), self._jitter()
         due = [each for each in await self._deliveries.due(lane, now, limit=_LOOK) if each.id not in hand.tasks]
-        put_off: dict[str, datetime] = {}
+        put_off: defaultdict[datetime, list[str]] = defaultdict(list)
         slow: set[str] = set()
+        begun = 0
         for each in due:
-            if later := self._later(lane, each, now):
-                put_off[each.id] = later
+            if later := self._later(lane, each, now, jitter):
+                put_off[later].append(each.id)
             elif await hand.room(each, slow):
                 hand.begin(each, asyncio.create_task(self._resume(lane, each)))
+                begun += 1
             else:
-                put_off[each.id] = now + _BUSY * (1 + self._jitter())
-        if put_off:
-            await self._deliveries.postpone(lane, put_off, now)
-        return Round(len(due) - len(put_off), len(put_off))
+                put_off[now + _BUSY * (1 + jitter)].append(each.id)
+        for until, ids in put_off.items():
+            await self._deliveries.postpone(lane, ids, until, now)
+        return begun
 
-    def _later(self, lane: MessageClass, due: Due, now: datetime) -> datetime | None:
+    def _later(self, lane: MessageClass, due: Due, now: datetime, jitter: float) -> datetime | None:
         """When to look again at what waits for sites that are away; None for what is to be tried.
 
         The last attempt, at the end of the five days, is made in any case.
@@ -113,7 +106,7 @@ class Resume:
         if not due.sites or now >= due.tried_from + retry.GIVE_UP_AFTER:
             return None
         away = min(self._next_hop.away(site, lane) for site in due.sites)
-        return retry.postponed(due.tried_from, now, away, self._jitter()) if away else None
+        return retry.postponed(due.tried_from, now, away, jitter) if away else None
 
     async def _resume(self, lane: MessageClass, due: Due) -> None:
         now = self._now()

@@ -28,10 +28,10 @@ class TakeBounce:
         self._now = now
 
     async def __call__(self, mail: Message, reading: Reading) -> None:
-        """Any mail; those that are no reports are passed over."""
-        if mail.sender or mail.size > _MOST_READ:
+        """Any mail; those that are no reports are passed over. What a report returns of our mail may be large."""
+        if mail.sender:
             return
-        content = await reading()
+        content = (await reading())[:_MOST_READ]
         if not bounce.is_report(mail.sender, headers.read(content)):
             return
         report = bounce.read(content, self._hostname)

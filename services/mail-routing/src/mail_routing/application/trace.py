@@ -61,6 +61,7 @@ class Trace:
         named = canonical_id(question.internet_message_id)
         if question.internet_message_id and not named:
             raise errors.Invalid("not a Message-ID", reason="MALFORMED_MESSAGE_ID")
+        question = replace(question, internet_message_id=named)
         own = frozenset(self._people.addresses_of(caller.subject)) if caller.kind == "person" else frozenset()
         found, audited = False, ""
         limit = min(question.limit or _DEFAULT_LIMIT, _MOST)
@@ -111,7 +112,7 @@ class Trace:
 
 def _matches(question: Question, shard: Shard) -> bool:
     sender, recipient = canonical(question.sender), canonical(question.recipient)
-    named = canonical_id(question.internet_message_id)
+    named = question.internet_message_id
     if named and shard.message.internet_message_id != named:
         return False
     if sender and canonical(shard.message.sender) != sender:

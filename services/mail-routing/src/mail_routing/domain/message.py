@@ -76,6 +76,11 @@ class Message:
     protocol: str = ""  # how it came in (RFC 3848); empty: not known
     internet_message_id: str = ""  # its Message-ID, canonical; empty: none that can be kept
 
+    @property
+    def from_entity(self) -> str:
+        """The sender's entity, where the sender is known; who only names an address of ours is from outside."""
+        return self.entity_id if self.origin.trusted else ""
+
 
 def sound(content: bytes | bytearray) -> bool:
     """Whether every CR and LF of it stands in a CR LF, and no octet is NUL (RFC 5321 section 2.3.8)."""

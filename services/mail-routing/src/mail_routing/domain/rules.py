@@ -27,7 +27,7 @@ class Field(StrEnum):
 
     SENDER = "sender"  # reverse path, as a pattern
     RECIPIENT = "recipient"  # the address that was given, or the one it led to, as a pattern
-    SENDER_ENTITY = "sender-entity"
+    SENDER_ENTITY = "sender-entity"  # of a sender who is known: not of who only names an address of ours
     RECIPIENT_ENTITY = "recipient-entity"
     DIRECTION = "direction"  # "in", "out" or "inside"
     HEADER = "header"  # the field `name`, as a pattern over its words
@@ -224,7 +224,7 @@ def _of_recipient(field: Field, value: str, facts: Facts, to: Addressee) -> bool
         return any(fnmatchcase(canonical(each), value.lower()) for each in (to.address, to.original))
     if field is Field.RECIPIENT_ENTITY:
         return to.entity_id == value
-    ours = bool(facts.message.entity_id) and facts.message.origin.trusted
+    ours = bool(facts.message.from_entity)
     return value == {(True, True): "inside", (True, False): "out"}.get((ours, bool(to.entity_id)), "in")
 
 
@@ -243,7 +243,7 @@ Asked = Callable[[Facts, Condition, str], bool]
 
 _OF_MAIL: Mapping[Field, Asked] = {
     Field.SENDER: lambda facts, _, value: fnmatchcase(canonical(facts.message.sender), value.lower()),
-    Field.SENDER_ENTITY: lambda facts, _, value: facts.message.entity_id == value,
+    Field.SENDER_ENTITY: lambda facts, _, value: facts.message.from_entity == value,
     Field.HEADER: lambda facts, condition, value: _one_like(facts.words(condition.name), value),
     Field.SUBJECT: lambda facts, _, value: _one_like(facts.words("subject"), value),
     Field.LABEL: lambda facts, _, value: value.casefold() in facts.words("rossio-label"),

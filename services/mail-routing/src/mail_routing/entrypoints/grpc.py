@@ -39,7 +39,7 @@ class MailApi(AccessApi, RulesApi):
 
     async def Resolve(self, request: pb.ResolveRequest, context: Any) -> pb.ResolveResponse:
         draft = wire_rules.rule(request.draft) if request.HasField("draft") else None
-        wanted = Wanted(request.sender, request.recipient, request.content, draft)
+        wanted = Wanted(request.sender, request.recipient, request.content, draft, request.outside)
         explanation = self._resolve(rpc.caller(), wanted, now=self._now())
         return pb.ResolveResponse(
             steps=map(wire.step, explanation.steps),

@@ -11,6 +11,7 @@ import telemetry
 from directory_view import Bitmap
 from errors import Conflict, RossioError, Transient
 from store import Collection, Delete, Document, Index
+from telemetry.background import end, keep
 
 from news.adapters import mark_documents
 from news.adapters.mark_documents import KEY_FIELDS, PEOPLE_FIELDS, Key, folded_id, key_of
@@ -63,13 +64,11 @@ class GroupedMarks:
 
     async def start(self) -> None:
         await self.refresh()
-        self._task = asyncio.create_task(self._write_all(), name="marks")
+        self._task = keep("marks", self._write_all())
 
     async def stop(self) -> None:
         """After the calls that wait for a write have ended."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     # The port
 

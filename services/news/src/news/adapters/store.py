@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from directory_view import Bitmap
 from errors import NotFound
-from store import Collection, Document, Index
+from store import Collection, Document, Index, known
 
 from news.adapters import wire
 from news.application.ports import Change, Deed, Page
@@ -88,7 +88,7 @@ class StoredPosts:
 
     async def history(self, post_id: str) -> list[Deed]:
         found = await self._posts.get(post_id, projection={"history": True})
-        return [Deed(**each) for each in reversed(found["history"])] if found else []
+        return [known(Deed, each) for each in reversed(found["history"])] if found else []
 
     async def text(self, post_id: str, etag: str) -> tuple[Variant, ...]:
         found = await self._posts.get(post_id, projection={"texts": True})
@@ -195,7 +195,7 @@ def _post(document: Mapping[str, Any]) -> Post:
         content=_content(document["content"]),
         state=State(document["state"]),
         editors=tuple(document["editors"]),
-        approvals=tuple(Approval(**each) for each in document["approvals"]),
+        approvals=tuple(known(Approval, each) for each in document["approvals"]),
         audience_size=document["audience_size"],
         publish_at=document["publish_at"],
         confirmed=document["confirmed"],
@@ -218,12 +218,13 @@ def _live(document: Mapping[str, Any]) -> Live:
 
 def _content(document: Mapping[str, Any]) -> Content:
     alert = document["alert"]
-    return Content(
-        **{
+    return known(
+        Content,
+        {
             **document,
-            "variants": tuple(Variant(**each) for each in document["variants"]),
+            "variants": tuple(known(Variant, each) for each in document["variants"]),
             "audience_kind": AudienceKind(document["audience_kind"]),
-            "attachments": tuple(Attachment(**each) for each in document["attachments"]),
-            "alert": Alert(**alert) if alert else None,
-        }
+            "attachments": tuple(known(Attachment, each) for each in document["attachments"]),
+            "alert": known(Alert, alert) if alert else None,
+        },
     )

@@ -12,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rossio.news.v1 import events_pb2, news_pb2, service_pb2
 from rpc import Caller
 from store import OutboxRecord
-from telemetry import audit
 
 from news.adapters.roll_key import thumbprint
 from news.application.list_feed import Place
@@ -348,10 +347,8 @@ def audit_record(
     action: str, *, by: Caller, at: datetime, entity_id: str, resource: str, details: dict[str, str]
 ) -> OutboxRecord:
     """That somebody did something."""
-    audited = messaging.new_id()
-    record = audit.action(
+    return messaging.audited(
         action,
-        id=audited,
         at=at,
         entity_id=entity_id,
         actor=by.subject,
@@ -359,4 +356,3 @@ def audit_record(
         resource=resource,
         details=details,
     )
-    return messaging.fact(record, id=audited, at=at)

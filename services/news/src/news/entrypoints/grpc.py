@@ -9,6 +9,7 @@ from typing import Any
 import rpc
 from rossio.news.v1 import service_pb2 as pb
 from rossio.news.v1.service_pb2_grpc import NewsServiceServicer
+from service import now
 
 from news.adapters import wire
 from news.application.acknowledge import Acknowledge
@@ -35,7 +36,6 @@ from news.application.syndicate import Syndicate
 from news.application.talk import Talk
 from news.application.update_post import UpdatePost
 from news.application.watch_feed import WatchFeed
-from news.entrypoints.clock import now
 
 # What goes into one message of a stream of lines.
 _PART_BYTES = 256 * 1024

@@ -4,7 +4,6 @@ import hashlib
 from http import HTTPStatus
 from typing import Final
 
-import service
 import telemetry
 from aiohttp import web
 from errors import NotFound, Transient
@@ -15,24 +14,16 @@ from news.domain import syndication
 _TITLES: Final = {"pt": "Notícias do Ministério", "en": "News of the ministry"}
 
 
-class FeedServer:
-    """A small HTTP server: the address is the secret, so nothing of it is logged, and nobody else caches it."""
+class FeedPages:
+    """The routes. The address is the secret, so nothing of it is logged, and nobody else caches it."""
 
-    def __init__(self, address: str, syndicate: Syndicate) -> None:
-        self._address = address
+    def __init__(self, syndicate: Syndicate) -> None:
         self._syndicate = syndicate
+
+    def application(self) -> web.Application:
         application = web.Application(client_max_size=1)
         application.router.add_get(r"/feeds/{token:[A-Za-z0-9_-]{43}}.{form:atom|json}", self._feed)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
-
-    async def start(self) -> None:
-        host, port = service.host_and_port(self._address)
-        await self._runner.setup()
-        with service.binding(self._address, "HTTP_ADDRESS"):
-            await web.TCPSite(self._runner, host or None, port).start()
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
+        return application
 
     async def _feed(self, request: web.Request) -> web.Response:
         with telemetry.observe("news.feed", kind=telemetry.Kind.SERVER):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from errors import Conflict
 from rpc import Caller
-from store import ASCENDING, Change, Collection, Document, Index, Insert
+from store import ASCENDING, Change, Collection, Document, Index, Insert, known
 
 from notification.adapters import wire
 from notification.adapters.vault import KeyVault
@@ -85,7 +85,7 @@ class StoredJobs:
         if found is None or "sealed" not in found:
             return []
         opened = await self._vault.open_bytes({name: bytes(found["sealed"])})
-        return [Row(**row) for row in json.loads(opened[name])] if name in opened else []
+        return [known(Row, row) for row in json.loads(opened[name])] if name in opened else []
 
     async def advance(self, job: Job) -> bool:
         following = job.chunk + 1

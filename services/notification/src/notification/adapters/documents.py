@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from store import Document
+from store import Document, known
 
 from notification.domain.notification import Dispatch, Notification
 from notification.domain.vocabulary import Channel, Held, Lane, Status, Topic
@@ -97,7 +97,7 @@ def _dispatch(found: Mapping[str, Any]) -> Dispatch:
         "after": Channel(found["after"]) if "after" in found else None,
         "arrived": tuple(found.get("arrived", ())),
     }
-    return Dispatch(**{**found, **typed})
+    return known(Dispatch, {**found, **typed})
 
 
 def read(found: Mapping[str, Any]) -> Notification:

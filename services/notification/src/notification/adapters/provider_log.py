@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from errors import Conflict
-from store import DESCENDING, Change, Collection, Index, Insert
+from store import DESCENDING, Change, Collection, Index, Insert, known
 
 from notification.application.steer_providers import Logged
 from notification.domain.failover import Measured, Shares, Steering, Step
@@ -33,7 +33,7 @@ class StoredProviderLog:
         """Counts for the minute of `at`."""
         self._counted[provider, at.replace(second=0, microsecond=0), what] += 1
 
-    async def flush(self, _at: datetime | None = None) -> None:
+    async def flush(self) -> None:
         counted, self._counted = self._counted, Counter()
         await self._minutes.bulk(
             [
@@ -114,7 +114,7 @@ def _logged(found: Mapping[str, Any]) -> Logged:
     return Logged(
         at=found["at"],
         before=_shares(found["before"]),
-        measured={name: Measured(**each) for name, each in found["measured"]},
+        measured={name: known(Measured, each) for name, each in found["measured"]},
         rest=dict(found["rest"]),
         rules=_rules(found.get("rules")),
         step=Step(_shares(found["after"]), found["reason"], found["provider"]),
@@ -129,7 +129,7 @@ def _rules(found: Mapping[str, Any] | None) -> Steering:
     """Those that the step was taken by; earlier releases wrote none, and had but the usual ones."""
     usual = asdict(Steering())
     rules: dict[str, Any] = {
-        name: timedelta(seconds=each) if isinstance(usual[name], timedelta) else each
+        name: timedelta(seconds=each) if isinstance(usual.get(name), timedelta) else each
         for name, each in (found or {}).items()
     }
-    return Steering(**rules)
+    return known(Steering, rules)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from store import Collection, Index, Insert
+from store import Collection, Index, Insert, known
 
 from notification.application.ports import Letter
 from notification.domain.texts import Message
@@ -45,7 +45,7 @@ class KeyVault:
         opened = {name: self._opened(name, each) for name, each in contents.items() if each.startswith(_WITH_KEY)}
         if without := {name: each for name, each in contents.items() if name not in opened}:
             opened |= await self.open_bytes(without)
-        return {names[name]: Message(**json.loads(clear)) for name, clear in opened.items()}
+        return {names[name]: known(Message, json.loads(clear)) for name, clear in opened.items()}
 
     async def seal_bytes(self, contents: Sequence[tuple[str, bytes, datetime]]) -> list[bytes]:
         """The same for any content, with keys kept apart, each until its time: (name, content, until)."""

@@ -14,7 +14,6 @@ from rossio.news.v1.news_pb2 import Post
 from rossio.notification.v1 import events_pb2, notification_pb2, service_pb2
 from rpc import Caller
 from store import OutboxRecord
-from telemetry import audit
 
 from notification.domain import texts
 from notification.domain.broadcast import Broadcast
@@ -318,10 +317,8 @@ def _report(event: events_pb2.NotificationReported, at: datetime) -> OutboxRecor
 
 def audited(action: str, by: Caller, *, resource: str, at: datetime, details: Mapping[str, str]) -> OutboxRecord:
     """That somebody did something here; `details` hold no content."""
-    audit_id = messaging.new_id()
-    record = audit.action(
+    return messaging.audited(
         action,
-        id=audit_id,
         at=at,
         entity_id=by.entity_id,
         actor=by.subject,
@@ -329,4 +326,3 @@ def audited(action: str, by: Caller, *, resource: str, at: datetime, details: Ma
         resource=resource,
         details=details,
     )
-    return messaging.fact(record, id=audit_id, at=at)

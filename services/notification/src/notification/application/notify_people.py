@@ -62,8 +62,6 @@ class NotifyPeople:
             lane=lane_of(notice.topic, broadcast=broadcast),
             entity_id=notice.entity_id,
             person_id=to.person_id,
-            requested_by="",
-            titles={},
             subject_id=notice.subject_id,
             at=notice.at,
             expires_at=notice.at + self.periods.send,

@@ -105,8 +105,6 @@ class RunBulk:
                     entity_id=job.entity_id,
                     person_id=to.person_id,
                     requested_by=job.requested_by,
-                    titles={},
-                    subject_id="",
                     at=at,
                     expires_at=expires_at,
                     kept_until=max(kept_until, expires_at),

@@ -103,8 +103,6 @@ class Send:
             entity_id=caller.entity_id,
             person_id=to.person_id,
             requested_by=caller.subject,
-            titles={},
-            subject_id="",
             at=at,
             expires_at=expires_at,
             kept_until=max(kept_until, expires_at),

@@ -51,8 +51,6 @@ class SendPrescription:
                 entity_id=caller.entity_id,
                 person_id="",
                 requested_by=caller.subject,
-                titles={},
-                subject_id="",
                 at=at,
                 expires_at=expires_at,
                 kept_until=at + self.periods.keep,

@@ -80,14 +80,14 @@ class Notification:
     lane: Lane
     entity_id: str
     person_id: str
-    requested_by: str
-    titles: Mapping[str, str]
-    subject_id: str
     at: datetime
     # Until when messages not yet handed over are still worth sending, and when all of it may go.
     expires_at: datetime
     kept_until: datetime
     dispatches: tuple[Dispatch, ...]
+    requested_by: str = ""
+    subject_id: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
     read: bool = False
     # Its time has passed: nothing more is waited for, though a late receipt is still believed.
     closed: bool = False
@@ -266,9 +266,6 @@ class Notification:
             if each.channel is not Channel.IN_APP:
                 changed = changed._without(each.channel)  # noqa: SLF001 - of the same class
         return changed
-
-    def marked_read(self) -> Self:
-        return replace(self, read=True)
 
     def _changed(self, channel: Channel, change: Callable[[Dispatch], Dispatch]) -> Self:
         dispatches = tuple(change(each) if each.channel is channel else each for each in self.dispatches)

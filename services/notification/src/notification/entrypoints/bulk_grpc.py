@@ -7,12 +7,12 @@ from typing import Any
 import rpc
 from rossio.notification.v1 import bulk_pb2 as pb
 from rossio.notification.v1.service_pb2_grpc import BulkServiceServicer
+from service import now
 
 from notification.adapters import bulk_wire
 from notification.application.control_bulk import ControlBulk
 from notification.application.start_bulk import StartBulk
 from notification.domain.bulk import ERRORS_TOLD
-from notification.entrypoints.clock import now
 
 
 @dataclass(frozen=True, slots=True)

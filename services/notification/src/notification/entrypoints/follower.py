@@ -9,10 +9,10 @@ from errors import Transient
 from messaging import Delivery, Follower, Kafka
 from rossio.notification.v1.events_pb2 import NotificationReported
 from rossio.notification.v1.notification_pb2 import CHANNEL_IN_APP
+from service import now
 
 from notification.adapters import wire
 from notification.application.tell_watchers import TellWatchers
-from notification.entrypoints.clock import now
 
 _log = telemetry.logger(__name__)
 STREAM: Final = "notification.message.v1"

@@ -9,6 +9,7 @@ from typing import Any
 import rpc
 from rossio.notification.v1 import service_pb2 as pb
 from rossio.notification.v1.service_pb2_grpc import NotificationServiceServicer
+from service import now
 
 from notification.adapters import wire
 from notification.adapters.outbound import must_be_outside
@@ -28,7 +29,6 @@ from notification.application.why import Why
 from notification.domain.dispensing import Dispensing
 from notification.domain.inbox import ReadState
 from notification.domain.prescription import Prescription
-from notification.entrypoints.clock import now
 
 
 @dataclass(frozen=True, slots=True)

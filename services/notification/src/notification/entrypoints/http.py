@@ -5,7 +5,6 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-import service
 import telemetry
 from aiohttp import web
 from errors import Invalid, NotAllowed, Transient
@@ -27,37 +26,28 @@ _DONE: Final = _PAGE.format("<p>Não receberá mais mensagens deste tipo. You wi
 
 
 class Receipts:
-    """A small HTTP server; it answers 2xx when the provider need not come again."""
+    """The routes. A receipt is answered 2xx when the provider need not come again."""
 
     def __init__(
         self,
-        address: str,
         secret: str,
         record: RecordReceipt,
         links: UnsubscribeLinks,
         unsubscribe: Unsubscribe,
         now: Callable[[], datetime],
     ) -> None:
-        self._address = address
         self._secret = secret
         self._record = record
         self._links = links
         self._unsubscribe = unsubscribe
         self._now = now
+
+    def application(self) -> web.Application:
         application = web.Application(client_max_size=_LONGEST_BODY)
         application.router.add_post("/receipts/sms", self._take)
         application.router.add_get("/unsubscribe/{token}", self._ask)
         application.router.add_post("/unsubscribe/{token}", self._end)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
-
-    async def start(self) -> None:
-        host, port = service.host_and_port(self._address)
-        await self._runner.setup()
-        with service.binding(self._address, "RECEIPTS_ADDRESS"):
-            await web.TCPSite(self._runner, host or None, port).start()
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
+        return application
 
     async def _take(self, request: web.Request) -> web.Response:
         with telemetry.observe("notification.receipt", kind=telemetry.Kind.SERVER):

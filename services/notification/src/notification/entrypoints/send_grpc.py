@@ -9,6 +9,7 @@ from typing import Any
 import rpc
 from rossio.notification.v1 import service_pb2 as pb
 from rossio.notification.v1.service_pb2_grpc import SendServiceServicer
+from service import now
 
 from notification.adapters import send_wire, wire
 from notification.adapters.outbound import must_be_outside
@@ -23,7 +24,6 @@ from notification.application.register_device import RegisterDevice
 from notification.application.send import Send
 from notification.application.set_policy import SetPolicy
 from notification.application.watch_statuses import WatchStatuses
-from notification.entrypoints.clock import now
 
 
 @dataclass(frozen=True, slots=True)

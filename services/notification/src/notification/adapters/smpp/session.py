@@ -8,6 +8,7 @@ from typing import Final
 
 import telemetry
 from errors import Invalid, Transient
+from telemetry.background import end, keep
 
 from notification.adapters.smpp import pdu
 from notification.adapters.smpp.pdu import Command, CommandStatus, Pdu, ShortMessage
@@ -55,7 +56,7 @@ class Session:
 
     async def start(self) -> None:
         """Begins to bind; who sends before that has worked is told so."""
-        self._run = asyncio.create_task(self._keep_bound(), name="smpp session")
+        self._run = keep("smpp session", self._keep_bound())
 
     async def stop(self) -> None:
         if self._run is None:
@@ -65,8 +66,8 @@ class Session:
                 await self._ask(Command.UNBIND, b"")
             except (Transient, OSError):
                 _log.info("the message centre did not say goodbye")
-        self._run.cancel()
-        await asyncio.gather(self._run, *self._received, return_exceptions=True)
+        await end(self._run)
+        await asyncio.gather(*self._received, return_exceptions=True)
 
     async def submit(self, message: ShortMessage, lane: Lane) -> str:
         """The id by which the message centre knows it; the lane says who finds a place in the window before whom.

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Coroutine
 
-import telemetry
+from telemetry import health
+from telemetry.logs import logger
 
-log = telemetry.logger(__name__)
+log = logger(__name__)
 
 
 def keep(name: str, loop: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -18,14 +19,15 @@ def keep(name: str, loop: Coroutine[None, None, None]) -> asyncio.Task[None]:
     return task
 
 
-async def end(*tasks: asyncio.Task[None]) -> None:
-    """Cancels the loops and waits until they are gone."""
-    for task in tasks:
+async def end(*tasks: asyncio.Task[None] | None) -> None:
+    """Cancels the loops and waits until they are gone; None is one that was never started."""
+    started = [task for task in tasks if task is not None]
+    for task in started:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*started, return_exceptions=True)
 
 
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.error("a loop died", exc=error, loop=task.get_name())
-        telemetry.health.check(task.get_name(), lambda: "its loop died, which is a bug: restart the process")
+        health.check(task.get_name(), lambda: "its loop died, which is a bug: restart the process")
