@@ -8,16 +8,17 @@ import typer
 from errors import Invalid
 from rossio.document.v1 import document_pb2, service_pb2
 
-from cli import doc_keys, doc_search, doc_sync
+from cli import doc_keys, doc_put, doc_search, doc_sync
 from cli.client import connect
 from cli.command import As, sync, table
-from cli.doc_transfer import download, upload
+from cli.doc_transfer import download
 from cli.doc_tree import pages
 
 app = typer.Typer(no_args_is_help=True, help="Store, fetch, list and share files.")
 
 app.command()(doc_keys.rotate_keys)
 app.command()(doc_keys.shred)
+app.command()(doc_put.put)
 app.command("sync")(doc_sync.sync_space)
 app.command()(doc_search.search)
 app.command()(doc_search.reindex)
@@ -63,19 +64,6 @@ async def shared(caller: As = None) -> None:
         listed = pages(client.document.ListShared, service_pb2.ListSharedRequest(page_size=1000))
         nodes = [n async for page in listed for n in page.nodes]
     table(("node", "size", "name"), ((n.node_id, _size(n), n.name) for n in nodes))
-
-
-@app.command()
-@sync
-async def put(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    to: Annotated[str, typer.Argument(help="The folder that it goes into, or the file whose next version it is.")],
-    caller: As = None,
-) -> None:
-    """Stores a file, or the next version of one, and prints its node id."""
-    async with connect(caller) as client:
-        node = (await client.document.GetNode(service_pb2.GetNodeRequest(node_id=to))).node
-        print((await upload(client, file, node)).node_id)
 
 
 @app.command()

@@ -103,6 +103,33 @@ async def test_a_day_with_files(start_service: Any, rossio: Any, tmp_path: Path)
     assert await ana("trash", space) == ""
 
 
+async def test_a_folder_goes_up_with_all_in_it_and_again_only_what_differs(
+    start_service: Any, caller: Any, rossio: Any, tmp_path: Path
+):
+    program = start_service("document", ROLES="api")
+    ana = caller(program, "doc-ana")
+    space = await ana.space("Partilha")
+    folder = tmp_path / "Relato\u0301rios"
+    (folder / "2026" / "vazia").mkdir(parents=True)
+    (folder / "2026" / "a.txt").write_bytes(b"a")
+    (folder / "b.txt").write_bytes(b"b")
+    (folder / "link").symlink_to(folder / "b.txt")
+    top = await rossio(program, "doc-ana", "put", str(folder), space)
+    assert [await ana.names(node_id) for node_id in (space, top)] == [["Relat\u00f3rios"], ["2026", "b.txt"]]
+    listed = {node.name: node for node in (await ana.do("ListFolder", node_id=top)).nodes}
+    assert await ana.names(listed["2026"].node_id) == ["a.txt", "vazia"]
+    (folder / "b.txt").write_bytes(b"more")
+    (folder / "B?.txt").write_bytes(b"a name that Windows cannot hold")
+    (folder / "c.txt").write_bytes(b"c")
+    with pytest.raises(AssertionError, match="1 could not be stored"):
+        await rossio(program, "doc-ana", "put", str(folder), space)
+    again = {node.name: node for node in (await ana.do("ListFolder", node_id=top)).nodes}
+    assert set(again) == {"2026", "b.txt", "c.txt"}
+    assert (again["b.txt"].version.number, await ana.get(again["b.txt"].node_id)) == (2, b"more")
+    below = (await ana.do("ListFolder", node_id=listed["2026"].node_id)).nodes
+    assert [node.version.number for node in below if node.name == "a.txt"] == [1]
+
+
 async def test_a_list_is_whole_however_long_it_is(start_service: Any, caller: Any, rossio: Any):
     program = start_service("document", ROLES="api")
     ana = caller(program, "doc-ana")

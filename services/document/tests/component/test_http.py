@@ -5,6 +5,8 @@ import base64
 import hashlib
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,8 @@ async def test_curl_gets_ranges_goes_on_and_asks_whether_it_changed(
     assert (status, body) == (200, WHOLE)
     assert headers["etag"] == f'"{hashlib.sha256(WHOLE).hexdigest()}"'
     assert headers["content-type"] == "application/pdf"
+    at = parsedate_to_datetime(headers["last-modified"])
+    assert timedelta() <= datetime.now(UTC) - at < timedelta(hours=1)
     assert headers["content-disposition"] == "attachment; filename*=utf-8''acta%20n%c2%ba%201%2ebin"
     edge = 256 * 1024
     for asked, expected in (("0-0", WHOLE[:1]), (f"{edge - 1}-{edge}", WHOLE[edge - 1 : edge + 1])):

@@ -17,6 +17,7 @@ from devstack.issuer import Issuer
 from rossio.document.v1 import document_pb2
 from rossio.document.v1 import service_pb2 as pb
 from rossio.document.v1.service_pb2_grpc import TransferServiceStub
+from testkit.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
 
 pytestmark = pytest.mark.usefixtures("ministry")
 CHUNK = 256 * 1024
@@ -175,13 +176,26 @@ async def test_an_upload_that_is_not_ended_in_time_is_given_up(
         ("local", "blobs.put.kept"),
         ("gridfs", "document.upload.content_kept"),
         ("local", "document.upload.listed"),
+        ("s3", "document.upload.taken"),
+        ("s3", "document.upload.known"),
+        ("s3", "blobs.put.written"),
+        ("s3", "document.upload.content_kept"),
     ],
 )
 async def test_an_upload_in_several_goes_survives_the_death_of_the_process(
-    start_service: Any, caller: Any, transfers: Any, point: str, content: str
+    start_service: Any, caller: Any, transfers: Any, s3: S3, bucket: str, point: str, content: str
 ):
     """The client goes on where the upload stands, whatever it was told; one file comes of it, listed once."""
-    program = start_service("document", BLOBS=content, BLOBS_MASTER_KEY="A" * 43 + "=")
+    program = start_service(
+        "document",
+        BLOBS=content,
+        BLOBS_MASTER_KEY="A" * 43 + "=",
+        BLOBS_S3_ENDPOINT=s3.endpoint,
+        BLOBS_S3_BUCKET=bucket,
+        BLOBS_S3_REGION=REGION,
+        BLOBS_S3_ACCESS_KEY=ACCESS_KEY,
+        BLOBS_S3_SECRET_KEY=SECRET_KEY,
+    )
     ana = caller(program, "doc-ana")
     space_id = await ana.space()
     program.restart(ROSSIO_KILL_AT=point)

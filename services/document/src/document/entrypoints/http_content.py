@@ -1,6 +1,8 @@
 """Content as the answer to a GET: whole, one range of it, or not at all because the client has it (RFC 9110)."""
 
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -17,6 +19,7 @@ async def respond(
     etag = f'"{version.sha256}"'
     headers = {
         "ETag": etag,
+        "Last-Modified": format_datetime(version.created_at.astimezone(UTC), usegmt=True),
         "Accept-Ranges": "bytes",
         "X-Content-Type-Options": "nosniff",
         "Content-Type": version.media_type,
