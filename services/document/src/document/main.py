@@ -116,7 +116,16 @@ def serve_documents(app: service.App[Settings], parts: Parts, link_documents: Co
     api = DocumentApi(nodes, moves, content, directory, links, create_link, open_link, parts.meter, upload, acting)
     app.grpc(api, add_DocumentServiceServicer_to_server, SERVICE)
     app.grpc(transfer.TransferApi(resumable, acting), add_TransferServiceServicer_to_server, transfer.SERVICE)
-    http = HttpApi(app.verifier, nodes, content, resumable, open_link, acting, max_file_size=settings.max_file_bytes)
+    http = HttpApi(
+        app.verifier,
+        nodes,
+        content,
+        resumable,
+        open_link,
+        acting,
+        max_file_size=settings.max_file_bytes,
+        origins=settings.http_origins,
+    )
     app.http(http.application(), settings.http_address, "HTTP_ADDRESS")
     app.grpc(changes.ChangeApi(nodes, nodes, acting), add_ChangeServiceServicer_to_server, changes.SERVICE)
     key_api = keys.KeyApi(content, KeyActStore(key_acts, Signer(settings.data_path / "receipts.key")), acting)

@@ -14,6 +14,8 @@ class Settings(service.Settings):
     """Uploads by tus, and downloads, in clear: for a proxy that ends TLS."""
     links_url: str = ""
     """Where people find HTTP_ADDRESS, to be written before links; empty: that address."""
+    http_origins: tuple[str, ...] = ()
+    """Of pages whose scripts may use HTTP_ADDRESS in a browser, such as `https://area.example.pt`; a JSON list."""
     data_path: Path = Path(".rossio/document")
     max_file_bytes: Annotated[int, Field(ge=0)] = 50 << 30
     """The largest file."""

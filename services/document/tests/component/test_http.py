@@ -204,6 +204,9 @@ async def test_tus_says_what_it_can_and_what_is_wrong(start_service: Any, caller
     assert await status_of(web.patch(at, headers=unknown, data=b"x")) == 400
     async with web.head(at, headers=TUS) as answer:
         assert (answer.headers["Upload-Offset"], answer.headers["Cache-Control"]) == ("0", "no-store")
+        assert answer.headers["Upload-Metadata"] == metadata(parent_id=space_id, filename="a.bin")
+    async with web.head(at) as answer:
+        assert (answer.status, answer.headers["Tus-Version"]) == (412, "1.0.0")
     lengths = ({"Upload-Length": "4000001"}, {"Upload-Length": "no"})
     for said in (*lengths, {"Upload-Length": "1", "Upload-Metadata": "a !"}):
         headers = {**TUS, "Upload-Metadata": metadata(parent_id=space_id, filename="b"), **said}
@@ -290,6 +293,32 @@ async def test_of_a_creation_that_breaks_off_with_its_content_nothing_stays(star
     async with asyncio.timeout(60):
         while list(incoming.iterdir()):
             await asyncio.sleep(0.05)
+
+
+async def test_a_browser_may_use_it_from_pages_of_known_origins(start_service: Any, caller: Any, web: Any):
+    known, other = "https://area.test", "https://elsewhere.test"
+    program = start_service("document", HTTP_ORIGINS=f'["{known}"]')
+    ana = caller(program, "doc-ana")
+    node = await ana.put(WHOLE, parent_id=await ana.space(), name="a.bin")
+    uploads, file = url(program, "/uploads"), url(program, f"/files/{node.node_id}")
+    asks = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}
+    async with aiohttp.ClientSession() as browser:  # which asks first, without the token
+        for address in (uploads, f"{uploads}/x", file):
+            async with browser.options(address, headers={**asks, "Origin": known}) as answer:
+                assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, known)
+                assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+                assert {"Tus-Resumable", "Upload-Offset"} <= set(
+                    answer.headers["Access-Control-Allow-Headers"].split(", ")
+                )
+            async with browser.options(address, headers={**asks, "Origin": other}) as answer:
+                assert not [name for name in answer.headers if name.startswith("Access-Control")]
+        async with browser.get(file, headers={"Origin": known}) as answer:  # refusals are for the page to read, too
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (401, known)
+    for origin, allowed in ((known, known), (other, None)):
+        async with web.get(file, headers={"Origin": origin, "Range": "bytes=0-9"}) as answer:
+            assert (await answer.read(), answer.headers.get("Access-Control-Allow-Origin")) == (WHOLE[:10], allowed)
+            assert answer.headers["Vary"] == "Origin"
+            assert ("Content-Range" in answer.headers.get("Access-Control-Expose-Headers", "")) is bool(allowed)
 
 
 async def test_what_has_come_when_a_client_breaks_off_stays(start_service: Any, caller: Any, web: Any):

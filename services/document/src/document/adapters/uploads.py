@@ -59,6 +59,7 @@ def _uploading(document: Document) -> Uploading:
         expires_at=document["expires_at"],
         stored=known(Stored, stored) if stored else None,
         node_id=document["node_id"],
+        metadata=document.get("metadata", ""),
     )
 
 

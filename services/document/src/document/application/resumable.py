@@ -48,7 +48,7 @@ class ResumableUpload:
     upload: Upload
     lifetime: timedelta
 
-    async def begin(self, act: Act, target: Target, announced: Announced) -> Progress:
+    async def begin(self, act: Act, target: Target, announced: Announced, metadata: str = "") -> Progress:
         """A new upload, whose id is that of the act; what would be refused in the end is refused now."""
         if await self.uploads.find(act.act_id):
             return await self.look(act, act.act_id)
@@ -63,6 +63,7 @@ class ResumableUpload:
             announced,
             draft,
             act.at + self.lifetime,
+            metadata=metadata,
         )
         added = await self.uploads.add(uploading)
         if not added:

@@ -44,7 +44,8 @@ class Uploading:
     """An upload. The file that it makes, or the act that adds its version, bears its id.
 
     `draft` is where its content is taken; `stored` what it became, set before the draft is kept, so
-    that whoever comes later finds it; `node_id` the file, once it is listed.
+    that whoever comes later finds it; `node_id` the file, once it is listed. `metadata` is what the client said of it
+    over HTTP, which is told back as it is.
     """
 
     upload_id: str
@@ -56,6 +57,7 @@ class Uploading:
     expires_at: datetime
     stored: Stored | None = None
     node_id: str = ""
+    metadata: str = ""
 
     def check(self, subject: Subject, now: datetime) -> None:
         """Raises `NotFound`: it is somebody else's, or given up."""

@@ -19,7 +19,7 @@ import binascii
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import UTC
 from email.utils import format_datetime
 from typing import Final
@@ -74,6 +74,17 @@ _OWN_STATUSES: Final = {
 
 _ANONYMOUS: Final = frozenset({"link"})
 """The routes that ask for no token: a link is one."""
+_ASKED: Final = (
+    *("Authorization", "Content-Type", "Range", "If-None-Match", "If-Range", "Tus-Resumable", "Upload-Length"),
+    *("Upload-Offset", "Upload-Metadata", "Upload-Checksum", "X-HTTP-Method-Override", "X-Requested-With"),
+)
+"""The fields that pages of other origins may send."""
+_TOLD: Final = (
+    *("Location", "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+    *("Upload-Offset", "Upload-Length", "Upload-Expires", "Upload-Metadata", "Rossio-Node-Id"),
+    *("Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"),
+)
+"""The fields that they may read, beside those that they always may."""
 _USE: Final = "use"
 _USE_SECONDS: Final = 3600
 _OF_LINKS: Final = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
@@ -94,7 +105,9 @@ class HttpApi:
         acting: Acting,
         *,
         max_file_size: int,
+        origins: Collection[str] = (),
     ) -> None:
+        """`origins`: of the pages whose scripts may call, for browsers (CORS); by default none but those of here."""
         self._verifier = verifier
         self._nodes = nodes
         self._content = content
@@ -102,9 +115,11 @@ class HttpApi:
         self._open_link = open_link
         self._acting = acting
         self._max_file_size = max_file_size
+        self._origins = frozenset(origins)
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._answered])
+        application.on_response_prepare.append(self._opened_to_origins)
         application.add_routes(
             [
                 web.options("/uploads", self._options),
@@ -114,6 +129,7 @@ class HttpApi:
                 web.head("/uploads/{upload_id}", self._head),
                 web.patch("/uploads/{upload_id}", self._patch),
                 web.delete("/uploads/{upload_id}", self._delete),
+                web.options("/files/{node_id}", self._options),
                 web.get("/files/{node_id}", self._get),
                 web.get("/links/{text}", self._link, name="link", allow_head=False),
             ]
@@ -132,6 +148,20 @@ class HttpApi:
                 return await handler(request)
         except RossioError as error:
             return _problem(error)
+
+    async def _opened_to_origins(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Lets browsers give pages of known origins what they asked for (Fetch standard, CORS); all have a token."""
+        if self._origins:
+            response.headers["Vary"] = "Origin"
+        origin = request.headers.get("Origin", "")
+        if origin not in self._origins:
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = ", ".join(_TOLD)
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, PATCH, DELETE"
+            response.headers["Access-Control-Allow-Headers"] = ", ".join(_ASKED)
+            response.headers["Access-Control-Max-Age"] = "86400"
 
     async def _caller(self, request: web.Request) -> rpc.Caller:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -153,7 +183,8 @@ class HttpApi:
 
     async def _create(self, request: web.Request) -> web.Response:
         _check_version(request)
-        said = _metadata(request.headers.get("Upload-Metadata", ""))
+        metadata = request.headers.get("Upload-Metadata", "")
+        said = _metadata(metadata)
         announced = Announced.read(
             size=_number(request, "Upload-Length"),
             sha256=said.get("sha256", ""),
@@ -167,15 +198,14 @@ class HttpApi:
         )
         caller, request_id = request[_CALLER], said.get("request_id") or uuid4().hex
         act = self._acting.act(caller, _derived(caller.entity_id, caller.subject, request_id))
-        checksum = _checksum(request)
-        if not request.body_exists:
-            progress = await self._uploads.begin(act, target, announced)
-        elif request.content_length == announced.size and checksum is None:
-            progress = await self._uploads.at_once(act, target, announced, _body(request))
+        body, checksum = _body(request) if request.body_exists else None, _checksum(request)
+        if body and request.content_length == announced.size and checksum is None:
+            progress = await self._uploads.at_once(act, target, announced, body)
         else:
-            begun = await self._uploads.begin(act, target, announced)
-            upload_id = begun.uploading.upload_id
-            progress = await self._uploads.append(self._acting.act(caller, ""), upload_id, 0, _body(request), checksum)
+            progress = await self._uploads.begin(act, target, announced, metadata)
+            if body:
+                upload_id = progress.uploading.upload_id
+                progress = await self._uploads.append(self._acting.act(caller, ""), upload_id, 0, body, checksum)
         location = f"/uploads/{progress.uploading.upload_id}"
         return web.Response(status=201, headers={**_standing(progress), "Location": location})
 
@@ -192,7 +222,10 @@ class HttpApi:
     async def _head(self, request: web.Request) -> web.Response:
         _check_version(request)
         progress = await self._uploads.look(self._acting.act(request[_CALLER], ""), request.match_info["upload_id"])
-        return web.Response(headers={**_standing(progress), "Cache-Control": "no-store"})
+        headers = {**_standing(progress), "Cache-Control": "no-store"}
+        if progress.uploading.metadata:
+            headers["Upload-Metadata"] = progress.uploading.metadata
+        return web.Response(headers=headers)
 
     async def _patch(self, request: web.Request) -> web.Response:
         _check_version(request)
@@ -311,6 +344,8 @@ def _problem(error: RossioError) -> web.Response:
     status = _OWN_STATUSES.get(error.reason) or next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
     body = {"title": error.reason, "status": status, "detail": str(error), **error.details}
     headers = {"Tus-Resumable": _VERSION, "Cache-Control": "no-store"}
+    if error.reason == "TUS_VERSION":
+        headers["Tus-Version"] = _VERSION
     if status == 401:
         by_password = error.reason == "LINK_PASSWORD"
         headers["WWW-Authenticate"] = 'Basic realm="link", charset="UTF-8"' if by_password else "Bearer"
