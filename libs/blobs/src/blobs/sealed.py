@@ -16,6 +16,7 @@ from errors import Conflict, Invalid, NotFound, Transient
 from blobs.content import Blob, Referenced
 from blobs.keyring import Keyring, Shredding
 from blobs.keys import Random, ScopeKeys
+from blobs.lane import Lane
 from blobs.sealing import CHUNK, Damaged, Header, Intake, Sealed, Sealer
 from blobs.shelf import Draft, Shelf
 
@@ -24,6 +25,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _DRAFT: Final = re.compile(r"[0-9a-f]{32}")
 _BATCH: Final = 4 * CHUNK
 """Bytes that go to a thread at once: enough to be worth the way, and few enough to hold some of them."""
+_AHEAD: Final = 2
 _ASKED_AT_ONCE: Final = 200
 _REMEMBERED_INTAKES: Final = 64
 
@@ -234,28 +236,32 @@ class SealedBlobs:
 class Writing:
     """`Incoming`: an intake, and the draft that it fills.
 
-    What has come is hashed by one thread, and sealed and written by another, while more comes; one batch at a
-    time, so that memory stays flat and a slow disk slows the sender down.
+    What has come is hashed by one thread, and sealed and written by another, while more comes; each has two batches
+    at most, so that memory stays flat and a slow disk slows the sender down.
     """
 
     def __init__(self, scope: str, header: Header, draft: Draft, intake: Intake) -> None:
         self.draft = draft
-        self.ended = False
-        """It was kept, or a write failed: then what the draft holds is found by reading it again."""
+        self._kept = False
         self._scope = scope
         self._header = header
         self._intake = intake
         self._before = intake.copy()
-        self._batch: asyncio.Task[None] | None = None
+        self._hashing, self._writing = Lane(), Lane()
 
     @property
     def size(self) -> int:
         return self._intake.size
 
+    @property
+    def ended(self) -> bool:
+        """It was kept, or a write failed: then what the draft holds is found by reading it again."""
+        return self._kept or self._hashing.failed or self._writing.failed
+
     async def write(self, piece: bytes) -> None:
         if self._intake.take(piece) > _BATCH:
-            await self._written()
-            self._batch = asyncio.create_task(self._write(self._intake.due()))
+            await self._at_most(_AHEAD - 1)
+            self._begin(self._intake.due())
 
     async def hold(self) -> None:
         await self.pause()
@@ -267,7 +273,7 @@ class Writing:
         return _Paused(tail, self._intake)
 
     async def rewind(self) -> None:
-        await self._written()
+        await self._at_most(0)
         self._intake.__dict__.update(self._before.copy().__dict__)
         await self.draft.rewind(self._intake.count)
 
@@ -277,7 +283,7 @@ class Writing:
 
     async def keep(self) -> Blob:
         blob = await self.whole()
-        self.ended = True
+        self._kept = True
         await self.draft.write([self._intake.finish()])
         telemetry.points.reached("blobs.put.written")
         if await self.draft.keep(self._intake.name, self._intake.header(self._header).packed()):
@@ -288,31 +294,24 @@ class Writing:
         return blob
 
     async def drop(self) -> None:
-        if self._batch is not None:
-            await asyncio.wait([self._batch])
-            self._batch.exception()
+        await self._hashing.end()
+        await self._writing.end()
         await self.draft.drop()
 
     async def _flush(self) -> None:
         """Has everything written but what waits for the chunk to be full."""
-        await self._written()
         if due := self._intake.due():
-            await self._write(due)
+            self._begin(due)
+        await self._at_most(0)
 
-    async def _written(self) -> None:
-        """Waits for the batch under way; what went wrong with it is raised here."""
-        if self._batch is not None:
-            await asyncio.shield(self._batch)
-            self._batch = None
+    def _begin(self, due: memoryview) -> None:
+        self._hashing.begin(lambda: asyncio.to_thread(self._intake.hash, due))
+        self._writing.begin(lambda: self.draft.write(self._intake.seal(due)))
 
-    async def _write(self, due: memoryview) -> None:
-        hashing = asyncio.create_task(asyncio.to_thread(self._intake.hash, due))
-        try:
-            await self.draft.write(self._intake.seal(due))
-            await hashing
-        except BaseException:
-            self.ended = True
-            raise
+    async def _at_most(self, count: int) -> None:
+        """Waits until each has only so many batches; what went wrong with one is raised here."""
+        await self._hashing.at_most(count)
+        await self._writing.at_most(count)
 
 
 @dataclass(frozen=True, slots=True)
