@@ -11,7 +11,7 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -25,6 +25,7 @@ from devstack.mongo import Mongo
 from devstack.program import Program
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 
+from testkit import polling
 from testkit.s3 import S3
 
 if TYPE_CHECKING:
@@ -179,6 +180,15 @@ async def dial(issuer: Issuer) -> AsyncIterator[Dial]:
     """Channels for one test."""
     async with dialling(issuer) as made:
         yield made
+
+
+Until = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits for what another task or process does; see polling."""
+    return polling.until
 
 
 Refused = Callable[..., AbstractContextManager[None]]
