@@ -30,6 +30,7 @@ from testkit.s3 import S3
 
 if TYPE_CHECKING:
     from grpc import aio
+    from store import Database
 
 _P = TypeVar("_P", bound=Program)
 
@@ -106,6 +107,17 @@ def own_mongo(tmp_path: Path) -> Iterator[Mongo]:
 def database_name() -> str:
     """The name of a database that no other test has."""
     return f"test_{uuid.uuid4().hex}"
+
+
+@pytest_asyncio.fixture
+async def database(mongo: str, database_name: str) -> AsyncIterator["Database"]:
+    """A database that no other test has."""
+    import store  # noqa: PLC0415 - a run without a store need not load its client
+
+    made = store.connect(mongo, database_name)
+    yield made
+    await made.drop()
+    await made.close()
 
 
 @pytest.fixture(scope="session")
