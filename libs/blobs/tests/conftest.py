@@ -1,25 +1,16 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
-import store
 from blobs import Blobs, FileVault, GivenMasters, GridFSBlobs, Keyring, LocalBlobs, StoreVault, Vault, WrappedKeyring
 from blobs.s3 import Bucket, S3Blobs
 from store import Database
 from testkit.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
 
 MASTER = b"m" * 32
-
-
-@pytest.fixture
-async def database(mongo: str, database_name: str) -> AsyncIterator[Database]:
-    database = store.connect(mongo, database_name)
-    yield database
-    await database.drop()
-    await database.close()
 
 
 @dataclass(frozen=True)

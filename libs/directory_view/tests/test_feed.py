@@ -1,7 +1,7 @@
 """A feed on a real Kafka: whole when it has started, then live, and not frozen by a broken record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import messaging
@@ -12,6 +12,7 @@ from messaging import Kafka, Producer
 from rossio.directory.v1.directory_pb2 import PERSON_STATE_ACTIVE, Person
 from rossio.directory.v1.events_pb2 import PersonChanged
 from testkit import ministry
+from testkit.polling import until
 
 
 @pytest.fixture
@@ -25,12 +26,6 @@ async def producer(streams: str) -> AsyncIterator[Producer]:
 async def publish(producer: Producer, *changes: Change) -> None:
     now = datetime.now(UTC)
     await producer.publish([messaging.fact(change, id=messaging.new_id(), at=now) for change in changes])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_feed_is_whole_at_its_start_and_then_live(streams: str, producer: Producer) -> None:

@@ -1,14 +1,12 @@
-"""Streams of their own for tests, consumers that are stopped in the end, and a way to wait."""
+"""Streams of their own for tests, and consumers that are stopped in the end."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from messaging import Consumer, DeadLetters, Delivery, Kafka, Producer, Stream, catalogue, ensure_topics, fact, new_id
 from rossio.news.v1.events_pb2 import PostAcknowledged
 from store import OutboxRecord
@@ -16,26 +14,14 @@ from store import OutboxRecord
 SERVICE = "probe"
 
 
-class Until(Protocol):
-    async def __call__(self, holds: Callable[[], Any], seconds: float = 40) -> None: ...
-
-
-@pytest.fixture
-def until() -> Until:
-    """Polls until the condition, plain or awaitable, holds."""
-
-    async def wait(holds: Callable[[], Any], seconds: float = 40) -> None:
-        deadline = time.monotonic() + seconds
-        while True:
-            found = holds()
-            if isinstance(found, Awaitable):
-                found = await found
-            if found:
-                return
-            assert time.monotonic() < deadline, "it did not come to hold"
-            await asyncio.sleep(0.02)
-
-    return wait
+async def committed(kafka: str, stream: Stream, service: str = SERVICE) -> int:
+    """How many records of the stream the group has settled."""
+    client = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=stream.group(service), enable_auto_commit=False)
+    await client.start()
+    try:
+        return sum([await client.committed(TopicPartition(stream.name, p)) or 0 for p in range(stream.partitions)])
+    finally:
+        await client.stop()
 
 
 @pytest.fixture

@@ -6,22 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from errors import Invalid, Transient
 from messaging import Consumer, Kafka, Limit, Patience, caused_by, fact, new_id
 from rossio.mail.v1.events_pb2 import MessageAccepted
 from rossio.news.v1.events_pb2 import PostAcknowledged, PostRetracted
 
+from .conftest import committed
+
 HASTY = Patience(first_wait=0.01, longest_wait=0.1)
-
-
-async def committed(kafka, stream, service="probe"):
-    client = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=stream.group(service), enable_auto_commit=False)
-    await client.start()
-    try:
-        return sum([await client.committed(TopicPartition(stream.name, p)) or 0 for p in range(stream.partitions)])
-    finally:
-        await client.stop()
 
 
 async def test_every_event_is_handled_in_the_order_of_its_key_and_committed(

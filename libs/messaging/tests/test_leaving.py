@@ -6,21 +6,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from errors import Transient
 from messaging import Consumer, Kafka, Patience
 from rossio.news.v1.events_pb2 import PostAcknowledged
 
+from .conftest import committed
+
 HASTY = Patience(first_wait=0.01, longest_wait=0.1)
-
-
-async def committed(kafka, stream, service="probe"):
-    client = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=stream.group(service), enable_auto_commit=False)
-    await client.start()
-    try:
-        return sum([await client.committed(TopicPartition(stream.name, p)) or 0 for p in range(stream.partitions)])
-    finally:
-        await client.stop()
 
 
 async def test_what_was_in_hand_at_the_stop_is_finished_and_not_done_again(

@@ -22,14 +22,6 @@ WRITER = Path(__file__).with_name("writer.py")
 
 
 @pytest.fixture
-async def database(mongo, database_name):
-    made = store.connect(mongo, database_name)
-    yield made
-    await made.drop()
-    await made.close()
-
-
-@pytest.fixture
 async def things(database):
     collection = database.collection("things")
     await database.ensure(collection)

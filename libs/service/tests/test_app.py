@@ -1,6 +1,7 @@
 """What the wiring of a service gets, on a real store and without a broker."""
 
 import base64
+import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from grpc import StatusCode, aio
 from service.lifecycle import Lifecycle
 from service.parts import Store
 from store import Index
+from testkit.polling import until
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -80,6 +82,18 @@ async def test_local_content_makes_its_master_key_once(told: service.Settings) -
     key = (told.data_path / "blobs" / "master.key").read_bytes()
     assert await put(app(told).blobs()) == b"content"
     assert (told.data_path / "blobs" / "master.key").read_bytes() == key
+
+
+async def test_content_is_set_up_at_the_start_and_swept_of_what_nobody_goes_on_with(told: service.Settings) -> None:
+    lifecycle = Lifecycle(drain_seconds=1)
+    service.App("mail-routing", told, lifecycle, ()).blobs()
+    left = told.data_path / "blobs" / "incoming" / "0a"
+    async with lifecycle.lived(lambda: None):
+        await until(telemetry.health.ready)
+        left.write_bytes(b"")
+        os.utime(left, (0, 0))
+    async with lifecycle.lived(lambda: None):
+        await until(lambda: not left.exists(), seconds=20)
 
 
 async def test_content_in_the_database_takes_the_key_that_it_is_given(told: service.Settings) -> None:

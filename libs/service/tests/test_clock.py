@@ -6,6 +6,7 @@ import pytest
 import telemetry
 from errors import Transient
 from service.clock import Chore, Work, now
+from testkit.polling import until
 
 AWAY = Transient("the moon is down", reason="MOON_DOWN")
 
@@ -23,12 +24,6 @@ class Asked:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.001)
 
 
 async def while_it_runs(work: Work, true: Callable[[], object], *, first: bool = False) -> None:

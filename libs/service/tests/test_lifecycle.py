@@ -1,10 +1,11 @@
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import telemetry
 from errors import Transient
 from service.lifecycle import Lifecycle, Stage
+from testkit.polling import until
 
 
 class Part:
@@ -37,12 +38,6 @@ class Part:
 def registry() -> Iterator[None]:
     yield
     telemetry.health.forget("service")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_it_starts_by_stages_and_ends_in_reverse() -> None:

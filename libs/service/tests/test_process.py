@@ -16,7 +16,6 @@ import messaging
 import pymongo
 import pytest
 import rpc
-import store
 from devstack import kafka as real_kafka
 from devstack.issuer import AUDIENCE, Issuer
 from devstack.kafka import Kafka
@@ -95,14 +94,6 @@ def tiny(tmp_path: Path, told: dict[str, str]) -> Iterator[Start]:
     yield make
     for program in made:
         program.kill()
-
-
-@pytest.fixture
-async def database(mongo: str, database_name: str) -> AsyncIterator[Database]:
-    database = store.connect(mongo, database_name)
-    yield database
-    await database.drop()
-    await database.close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,14 +6,6 @@ import store
 from store import Collection, Database, OutboxRecord
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(mongo: str, database_name: str) -> AsyncIterator[Database]:
-    database = store.connect(mongo, database_name)
-    yield database
-    await database.drop()
-    await database.close()
 
 
 @pytest.fixture

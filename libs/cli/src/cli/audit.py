@@ -7,7 +7,7 @@ from errors import Invalid
 from rossio.governance.v1 import audit_pb2, service_pb2
 
 from cli.audit_chain import ChainVerifier
-from cli.client import Client, connect
+from cli.client import Client, connect, pages
 from cli.command import As, line, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="Verify and read the audit records.")
@@ -40,14 +40,8 @@ async def list_(entity: Annotated[str, typer.Argument()], caller: As = None) -> 
 
 async def chains(client: Client) -> list[service_pb2.Chain]:
     """The heads of all chains that the caller may read."""
-    found: list[service_pb2.Chain] = []
-    request = service_pb2.ListChainsRequest(page_size=1000)
-    while True:
-        answer = await client.governance.ListChains(request)
-        found.extend(answer.chains)
-        if not answer.next_page_token:
-            return found
-        request.page_token = answer.next_page_token
+    listed = pages(client.governance.ListChains, service_pb2.ListChainsRequest(page_size=1000))
+    return [chain async for page in listed for chain in page.chains]
 
 
 async def verified(client: Client, chain: service_pb2.Chain) -> int:

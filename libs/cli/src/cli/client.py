@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc.aio
 import rpc
@@ -163,3 +163,13 @@ async def token_for(person: str, stack: stack_file.Stack | None = None) -> str:
     async with Client(stack.endpoints, lambda: own) as client:
         found = (await client.directory.GetPerson(service_pb2.GetPersonRequest(name=person))).person
     return issuer.token(found.person_id, kind="person", entity=found.entity_id, roles=found.roles)
+
+
+async def pages(method: Any, request: Any) -> AsyncIterator[Any]:
+    """All pages of a list."""
+    while True:
+        page = await method(request)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token

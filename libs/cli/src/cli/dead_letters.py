@@ -11,7 +11,7 @@ from messaging import DeadLetters, Kafka, catalogue, new_id
 from rossio.governance.v1 import dead_letters_pb2 as pb
 from rossio.governance.v1.dead_letters_pb2_grpc import DeadLetterServiceStub
 
-from cli.client import connect
+from cli.client import connect, pages
 
 Row = tuple[str, str, int, str, str, str]
 """Stream, service, number, state, reason, since."""
@@ -79,14 +79,10 @@ class ThroughGovernance:
         ]
 
     async def _all(self, request: pb.ListDeadLettersRequest) -> AsyncIterator[pb.DeadLetter]:
-        while True:
-            with rpc.typed_errors():
-                page = await self._stub.ListDeadLetters(request)
-            for each in page.letters:
-                yield each
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        with rpc.typed_errors():
+            async for page in pages(self._stub.ListDeadLetters, request):
+                for each in page.letters:
+                    yield each
 
     async def show(self, stream: str, service: str, number: int) -> tuple[Sequence[tuple[str, Any]], Any]:
         with rpc.typed_errors():

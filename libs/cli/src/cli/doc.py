@@ -9,10 +9,9 @@ from errors import Invalid
 from rossio.document.v1 import document_pb2, service_pb2
 
 from cli import doc_keys, doc_put, doc_search, doc_sync
-from cli.client import connect
+from cli.client import connect, pages
 from cli.command import As, sync, table
 from cli.doc_transfer import download
-from cli.doc_tree import pages
 
 app = typer.Typer(no_args_is_help=True, help="Store, fetch, list and share files.")
 

@@ -12,10 +12,9 @@ import typer
 from errors import Invalid
 from rossio.document.v1 import document_pb2, service_pb2
 
-from cli.client import Client, connect
+from cli.client import Client, connect, pages
 from cli.command import As, note, sync
 from cli.doc_transfer import upload
-from cli.doc_tree import pages
 
 _OF_ONE: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.ABORTED})
 """What is wrong with one file, such as its name, and keeps none of the others back."""

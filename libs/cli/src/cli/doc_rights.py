@@ -11,10 +11,10 @@ from errors import Invalid
 from rossio.directory.v1 import service_pb2 as directory_pb2
 from rossio.document.v1 import document_pb2, service_pb2
 
-from cli.client import Client, connect
+from cli.client import Client, connect, pages
 from cli.command import As, sync, table
 from cli.doc_transfer import receive
-from cli.doc_tree import pages, when
+from cli.doc_tree import when
 
 app = typer.Typer(no_args_is_help=True)
 Person = Annotated[str, typer.Option(help="An id or address.")]

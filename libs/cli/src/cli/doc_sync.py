@@ -13,7 +13,7 @@ import rpc
 import typer
 from rossio.document.v1 import document_pb2, service_pb2
 
-from cli.client import Client, connect
+from cli.client import Client, connect, pages
 from cli.command import As, note, sync
 from cli.doc_copy import Copy
 from cli.doc_transfer import WORTH_ANOTHER_TRY
@@ -69,17 +69,12 @@ async def _list_below(client: Client, copy: Copy, node_id: str) -> None:
     waiting = [node_id]
     while waiting:
         request = service_pb2.ListFolderRequest(node_id=waiting.pop(), page_size=_PAGE)
-        while True:
-            try:
-                page = await client.document.ListFolder(request)
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.NOT_FOUND:
-                    raise
-                break
-            for node in page.nodes:
-                copy.take(node)
-                if node.kind == document_pb2.NODE_KIND_FOLDER:
-                    waiting.append(node.node_id)
-            if not page.next_page_token:
-                break
-            request.page_token = page.next_page_token
+        try:
+            async for page in pages(client.document.ListFolder, request):
+                for node in page.nodes:
+                    copy.take(node)
+                    if node.kind == document_pb2.NODE_KIND_FOLDER:
+                        waiting.append(node.node_id)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise

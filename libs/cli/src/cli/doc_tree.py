@@ -1,6 +1,5 @@
 """`rossio doc`: folders, moving, copying, the trash, versions and locks."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC
 from typing import Annotated, Any
 from uuid import uuid4
@@ -9,7 +8,7 @@ import typer
 from errors import Invalid, NotFound
 from rossio.document.v1 import document_pb2, service_pb2
 
-from cli.client import connect
+from cli.client import connect, pages
 from cli.command import As, sync, table
 
 app = typer.Typer(no_args_is_help=True)
@@ -172,13 +171,3 @@ async def unlock(node: str, caller: As = None) -> None:
 def when(timestamp: Any) -> str:
     """A time for people, in seconds and UTC."""
     return str(timestamp.ToDatetime(UTC).isoformat(timespec="seconds"))
-
-
-async def pages(method: Any, request: Any) -> AsyncIterator[Any]:
-    """All pages of a list."""
-    while True:
-        page = await method(request)
-        yield page
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token

@@ -7,7 +7,7 @@ from uuid import uuid4
 import typer
 from rossio.mail.v1 import access_pb2
 
-from cli.client import connect
+from cli.client import connect, pages
 from cli.command import As, console, note, sync, table
 
 password = typer.Typer(no_args_is_help=True, help="App passwords for mail programs (SMTP AUTH PLAIN).")
@@ -38,12 +38,8 @@ async def list_passwords(caller: As = None) -> None:
     found: list[access_pb2.AppPassword] = []
     request = access_pb2.ListAppPasswordsRequest()
     async with connect(caller) as client:
-        while True:
-            page = await client.mail.ListAppPasswords(request)
+        async for page in pages(client.mail.ListAppPasswords, request):
             found += page.app_passwords
-            if not page.next_page_token:
-                break
-            request.page_token = page.next_page_token
     table(
         ("id", "name", "made", "state"),
         ((p.password_id, p.name, p.created_at.ToJsonString(), _state(p)) for p in found),

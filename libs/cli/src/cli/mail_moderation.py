@@ -7,7 +7,7 @@ from uuid import uuid4
 import typer
 from rossio.mail.v1 import moderation_pb2
 
-from cli.client import connect
+from cli.client import connect, pages
 from cli.command import As, note, sync, table, tell
 
 app = typer.Typer(no_args_is_help=True, help="List, show, approve or reject mail that waits for moderators.")
@@ -19,14 +19,11 @@ Id = Annotated[str, typer.Argument(help="As `list` and the notice show it.")]
 async def list_(limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100, caller: As = None) -> None:
     """Shows what waits for the caller as a moderator, or in the entity for its mail administrators."""
     rows: list[tuple[object, ...]] = []
-    token = ""
     async with connect(caller) as client:
-        while len(rows) < limit:
-            request = moderation_pb2.ListModeratedRequest(page_size=min(limit, 1000), page_token=token)
-            page = await client.mail_moderation.ListModerated(request)
+        request = moderation_pb2.ListModeratedRequest(page_size=min(limit, 1000))
+        async for page in pages(client.mail_moderation.ListModerated, request):
             rows += map(_row, page.mails)
-            token = page.next_page_token
-            if not token:
+            if len(rows) >= limit:
                 break
     table(("id", "from", "for", "since", "until", "octets", "recipients"), rows[:limit])
     note(f"{len(rows[:limit])} shown")

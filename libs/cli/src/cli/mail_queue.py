@@ -7,7 +7,7 @@ from uuid import uuid4
 import typer
 from rossio.mail.v1 import events_pb2, queue_pb2
 
-from cli.client import Client, connect
+from cli.client import Client, connect, pages
 from cli.command import As, note, sync, table
 
 app = typer.Typer(no_args_is_help=True, help="List, hold, release, retry or drop mail that waits.")
@@ -56,15 +56,9 @@ _changes(queue_pb2.QUEUE_ACTION_DROP, "Gives up what waits; the senders are not 
 
 
 async def _entries(client: Client, wanted: queue_pb2.QueueFilter) -> AsyncIterator[queue_pb2.QueueEntry]:
-    token = ""
-    while True:
-        request = queue_pb2.ListQueueRequest(filter=wanted, page_token=token)
-        page = await client.mail_queue.ListQueue(request)
+    async for page in pages(client.mail_queue.ListQueue, queue_pb2.ListQueueRequest(filter=wanted)):
         for entry in page.entries:
             yield entry
-        token = page.next_page_token
-        if not token:
-            return
 
 
 async def _change(

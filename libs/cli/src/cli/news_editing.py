@@ -11,7 +11,7 @@ import typer
 from errors import Invalid
 from rossio.news.v1 import news_pb2, service_pb2
 
-from cli.client import connect
+from cli.client import connect, pages
 from cli.command import As, console, note, shown, sync, table, tell
 
 app = typer.Typer()
@@ -117,12 +117,8 @@ async def posts(
     rows: list[news_pb2.Post] = []
     async with connect(caller) as client:
         request = service_pb2.ListPostsRequest(state=wanted, page_size=100)
-        while True:
-            page = await client.news.ListPosts(request)
+        async for page in pages(client.news.ListPosts, request):
             rows += page.posts
-            if not page.next_page_token:
-                break
-            request.page_token = page.next_page_token
     table(
         ("post", "by", "title", "languages", "audience", "people"),
         (

@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict, ParseError
 from rossio.notification.v1 import notification_pb2, service_pb2
 
-from cli.client import connect
+from cli.client import connect, pages
 from cli.command import As, line, note, sync, table, tell
 
 app = typer.Typer()
@@ -51,14 +51,10 @@ async def approve(name: str, version: int, caller: As = None) -> None:
 @sync
 async def templates(caller: As = None) -> None:
     """Lists the templates of the caller's entity."""
-    rows, token = [], ""
+    rows = []
     async with connect(caller) as client:
-        while True:
-            page = await client.sending.ListTemplates(service_pb2.ListTemplatesRequest(page_token=token))
+        async for page in pages(client.sending.ListTemplates, service_pb2.ListTemplatesRequest()):
             rows += [(each.name, each.version, _word(each, "state"), _word(each, "topic")) for each in page.templates]
-            token = page.next_page_token
-            if not token:
-                break
     table(("name", "version", "state", "topic"), rows)
 
 

@@ -11,7 +11,7 @@ import asyncio
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -25,10 +25,12 @@ from devstack.mongo import Mongo
 from devstack.program import Program
 from devstack.services import SERVICES, ServiceProgram, Surroundings
 
+from testkit import polling
 from testkit.s3 import S3
 
 if TYPE_CHECKING:
     from grpc import aio
+    from store import Database
 
 _P = TypeVar("_P", bound=Program)
 
@@ -107,6 +109,17 @@ def database_name() -> str:
     return f"test_{uuid.uuid4().hex}"
 
 
+@pytest_asyncio.fixture
+async def database(mongo: str, database_name: str) -> AsyncIterator["Database"]:
+    """A database that no other test has."""
+    import store  # noqa: PLC0415 - a run without a store need not load its client
+
+    made = store.connect(mongo, database_name)
+    yield made
+    await made.drop()
+    await made.close()
+
+
 @pytest.fixture(scope="session")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
     """Signs the tokens of the run; its keys are the file `issuer.jwks`."""
@@ -179,6 +192,15 @@ async def dial(issuer: Issuer) -> AsyncIterator[Dial]:
     """Channels for one test."""
     async with dialling(issuer) as made:
         yield made
+
+
+Until = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits for what another task or process does; see polling."""
+    return polling.until
 
 
 Refused = Callable[..., AbstractContextManager[None]]

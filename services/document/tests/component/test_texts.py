@@ -1,7 +1,6 @@
 """Who takes the text out of a content, of many that could, and how often an index was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,14 +14,6 @@ from document.domain.permissions import GranteeKind, Subject
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
-
-
-@pytest.fixture
-async def database(mongo: str, database_name: str) -> AsyncIterator[store.Database]:
-    database = store.connect(mongo, database_name)
-    yield database
-    await database.drop()
-    await database.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import messaging
 import pytest
-import store
 from cli.audit_chain import ChainVerifier
 from devstack.services import ServiceProgram
 from messaging import Producer
@@ -80,12 +79,3 @@ def auditor(dial: Dial) -> As:
         return Auditor(GovernanceServiceStub(dial(program, "p-auditor", entity=entity, roles=[role] if role else [])))
 
     return speak
-
-
-@pytest.fixture
-async def database(mongo: str, database_name: str) -> AsyncIterator[store.Database]:
-    """A database of this test alone."""
-    database = store.connect(mongo, database_name)
-    yield database
-    await database.drop()
-    await database.close()

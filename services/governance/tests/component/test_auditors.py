@@ -1,7 +1,6 @@
 """Who may read which chain, and what they can prove with it."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -9,13 +8,7 @@ import pytest
 import store
 from errors import Invalid
 from rossio.governance.v1.service_pb2 import ListAuditRecordsRequest, ListChainsRequest
-
-
-async def until(ask: Callable[[], Any], seconds: float = 60) -> None:
-    """Polls until the answer is true."""
-    async with asyncio.timeout(seconds):
-        while not await ask():
-            await asyncio.sleep(0.05)
+from testkit.polling import until
 
 
 async def test_records_stand_in_the_chain_of_their_entity_as_they_came(

@@ -10,8 +10,7 @@ import rpc
 from devstack.issuer import Issuer
 from rossio.governance.v1 import dead_letters_pb2 as pb
 from rossio.governance.v1.dead_letters_pb2_grpc import DeadLetterServiceStub
-
-from .test_auditors import until
+from testkit.polling import until
 
 OF: dict[str, Any] = {"stream": "audit.v1", "consumer": "governance"}
 

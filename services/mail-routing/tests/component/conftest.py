@@ -28,6 +28,7 @@ from mail_routing.entrypoints.smtp.server import Client, SmtpServer
 from rossio.directory.v1 import directory_pb2, events_pb2
 from rossio.mail.v1.service_pb2_grpc import MailServiceStub
 from testkit.plugin import dialling
+from testkit.polling import until
 from testkit.streams import publish
 
 HOSTNAME = "mx.rossio.test"
@@ -142,14 +143,6 @@ class Mail:
         await until(lambda: self.letters(person_id, marker))
         (found,) = self.letters(person_id, marker)
         return found
-
-
-async def until(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `look` sees, as soon as it is something."""
-    async with asyncio.timeout(seconds):
-        while not (seen := look()):
-            await asyncio.sleep(0.05)
-    return seen
 
 
 _ANSWERED_IN_TIME = 500

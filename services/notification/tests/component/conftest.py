@@ -1,10 +1,8 @@
 """Notification as a program on a real Kafka and store, with the real mail-routing and a simulated SMS provider."""
 
-import asyncio
 import base64
-import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -357,23 +355,3 @@ async def alone(own_kafka: Kafka, own_mongo: Mongo, issuer: Issuer, tmp_path: Pa
     await made.tell(*directory())
     yield made
     await made.close()
-
-
-Seen = Callable[..., Awaitable[Any]]
-
-
-@pytest.fixture
-def until() -> Seen:
-    """`await until(look)`: what `look`, which may be asynchronous, sees, as soon as it is something."""
-
-    async def wait(look: Callable[[], Any], seconds: float = 60) -> Any:
-        async with asyncio.timeout(seconds):
-            while True:
-                seen = look()
-                if inspect.isawaitable(seen):
-                    seen = await seen
-                if seen:
-                    return seen
-                await asyncio.sleep(0.05)
-
-    return wait

@@ -27,6 +27,7 @@ from notification.domain.texts import Message, Submission
 from notification.domain.vocabulary import Channel, Lane, Receipted, Topic
 from smpplib import smpp
 from telemetry import capture, names
+from testkit.polling import until
 from testkit.sms_provider import KEY as HTTP_KEY
 from testkit.sms_provider import Behaviour
 from testkit.sms_provider import SmsProvider as HttpSimulator
@@ -62,12 +63,6 @@ async def bound(centre: Smsc, taken: Taken, password: str = PASSWORD, **options)
     if password == PASSWORD:
         await until(lambda: provider._session.bound)
     return provider
-
-
-async def until(look) -> None:
-    async with asyncio.timeout(60):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 def noted(path: Path, event: str) -> list[dict]:
