@@ -3,10 +3,12 @@
 Ours hashes, encrypts, syncs to the disk and lists with an audit record; nginx writes the file and no
 more, so that it is also measured with a sync of the file after it. PUT and GET are HTTP with the same client for
 both. Ours takes content by tus: in one request, as nginx does, and created first and then sent; PUT over gRPC, whose
-client is Python too, stands beside them. What the same hash,
-encryption and write of the file take of one thread, with nothing around them, is a row of its own: no server of ours
-is quicker than that on one core. CPU is the server's alone, store and broker left out. Memory is the most that the
-process ever held.
+client is Python too, stands beside them. What the same hash, encryption and write of the file take of one thread, with
+nothing around them, is a row of its own: no server of ours is quicker than that on one core.
+
+CPU is the server's alone, store and broker left out. Memory is the most that the process ever held. After each round
+what was written leaves the page cache: a virtual machine gets memory that it never used from its host, page by page,
+which would count for whoever comes upon it.
 """
 
 import asyncio
@@ -131,13 +133,14 @@ async def _compare(
         of_ours = {"put": put.wall, "put_synced": put.wall, "put_cpu": put.cpu, "get": get.wall, "get_cpu": get.cpu}
         of_tus = {"whole": whole.wall, "whole_cpu": whole.cpu, "tus": tus.wall}
         ours.append({**of_ours, **of_tus, "alone": alone})
+        _uncache(nginx.folder, document.folder / "data" / "blobs")
     rows = {
         "whole": ("PUT", ">= 0.8"),
         "whole_cpu": ("PUT per CPU", ">= 0.4"),
         "tus": ("PUT, created first", ">= 0.8"),
-        "put": ("PUT over gRPC", ">= 0.8"),
+        "put": ("PUT over gRPC", ""),
         "put_synced": ("PUT over gRPC, nginx synced", ""),
-        "put_cpu": ("PUT over gRPC per CPU", ">= 0.4"),
+        "put_cpu": ("PUT over gRPC per CPU", ""),
         "alone": ("hash, encrypt, write and sync, one thread", ""),
         "get": ("GET", ">= 0.5"),
         "get_cpu": ("GET per CPU", ""),
@@ -163,6 +166,14 @@ async def _large(stub: DocumentServiceStub, document: ServiceProgram, space: str
     return {
         "metric": "5 GiB peak MB", "ours": peak, "peer": None, "ratio": None, "unit": "MB", "aim": "< 150", "note": note
     }  # fmt: skip
+
+
+def _uncache(*folders: Path) -> None:
+    """Has the system forget what it holds of files that are on the disk (posix_fadvise(2))."""
+    for path in chain(*(folder.rglob("*") for folder in folders)):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync(path: Path) -> float:

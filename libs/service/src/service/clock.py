@@ -21,7 +21,10 @@ def now() -> datetime:
 
 
 class Chore:
-    """Something that is done from time to time, whoever calls or not; what fails is tried again at its next time."""
+    """Something that is done from time to time, whoever calls or not; what fails is tried again at its next time.
+
+    So is what breaks off by a bug, which is logged as one: calls are served without it.
+    """
 
     def __init__(self, name: str, every_seconds: float, work: Work, *, first: bool = False) -> None:
         """`first`: the start returns when it is done once, and fails as it does."""
@@ -47,6 +50,8 @@ class Chore:
                 count = await self._work(now())
             except RossioError as error:
                 log.warning("a chore could not be done", chore=self._name, reason=error.reason)
+            except Exception:
+                log.exception("a chore broke off, which is a bug", chore=self._name)
             else:
                 if count:
                     log.info("a chore is done", chore=self._name, count=count)
