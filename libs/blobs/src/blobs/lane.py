@@ -20,6 +20,7 @@ class Lane:
     def begin(self, work: Work) -> None:
         """Has it done after what was given before."""
         task = asyncio.create_task(self._after(self._tasks[-1] if self._tasks else None, work))
+        task.add_done_callback(self._ended)
         self._tasks.append(task)
 
     async def at_most(self, count: int) -> None:
@@ -33,10 +34,9 @@ class Lane:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _after(self, before: asyncio.Task[None] | None, work: Work) -> None:
-        try:
-            if before is not None:
-                await before
-            await work()
-        except BaseException:
-            self.failed = True
-            raise
+        if before is not None:
+            await before
+        await work()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.failed = self.failed or task.cancelled() or task.exception() is not None

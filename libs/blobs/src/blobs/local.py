@@ -188,7 +188,8 @@ class _File:
         self._end = HEADER
         self._started = 0
         self._using = Lock()
-        """Held while a thread writes: a number that is closed may be another file's at once."""
+        """Held while a thread writes or syncs: a number that is closed may be another file's at once, and a file that
+        is synced stays locked for others when it is closed."""
 
     async def chunks(self) -> AsyncGenerator[Sealed, None]:
         at = HEADER
@@ -206,7 +207,7 @@ class _File:
         with disk():
             os.truncate(self._handle, self._end + _written(self._handle, [tail], self._end))
             if self._end + len(tail) > HEADER + EMPTY:
-                await asyncio.to_thread(os.fsync, self._handle)
+                await asyncio.to_thread(self._sync)
             _set_time(self._handle, self._now())
 
     async def ends_with(self, tail: Sealed) -> bool:
@@ -226,15 +227,26 @@ class _File:
         self._path.unlink(missing_ok=True)
 
     async def close(self) -> None:
-        with self._using:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+        if self._using.locked():  # by a thread of somebody who was cancelled
+            await asyncio.to_thread(self._close)
+        else:
+            self._close()
 
     @property
     def _handle(self) -> int:
         assert self._file is not None, "the draft is closed"
         return self._file
+
+    def _close(self) -> None:
+        with self._using:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+    def _sync(self) -> None:
+        with self._using:
+            if self._file is not None:
+                os.fsync(self._file)
 
     def _write(self, sealed: Iterable[Sealed]) -> None:
         """Has the disk begin at once, so that little is left to wait for when it has to be durable."""
