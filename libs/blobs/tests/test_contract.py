@@ -218,6 +218,9 @@ async def test_the_sweep_takes_what_dead_processes_left_and_nothing_else(bench: 
 
     dead = asyncio.create_task(blobs.put("e01", endless()))
     await stuck.wait()
+    count = 0
+    while count != (count := len(await bench.stored())):  # what was on its way is there
+        await asyncio.sleep(0.5)
     assert await blobs.sweep(datetime.now(UTC) - timedelta(hours=1)) == 0
     assert await blobs.sweep(datetime.now(UTC) + timedelta(hours=1)) == 1
     assert len(await bench.stored()) == 1

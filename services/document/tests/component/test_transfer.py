@@ -161,7 +161,7 @@ async def test_an_upload_that_is_not_ended_in_time_is_given_up(
         while datetime.now(UTC) <= upload.expires_at.ToDatetime(UTC):
             await asyncio.sleep(0.1)
     with refused("NOT_FOUND", "UPLOAD_EXPIRED"):
-        await transfer.append(upload.upload_id, 0, WHOLE)
+        await transfer.append(upload.upload_id, 0, WHOLE[:1])  # gRPC may lose the answer to who is still sending
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Take in what another server reports about a mail that it had taken: the delivery has failed after all."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import errors
 import telemetry
@@ -14,6 +14,8 @@ from mail_routing.domain.message import Message
 
 _MOST_READ = 1024 * 1024
 _MOST_SHARDS = 1000
+_RECORDED_WITHIN = timedelta(seconds=2)
+"""A next hop may report before we have recorded that it took the mail."""
 
 
 class TakeBounce:
@@ -36,10 +38,14 @@ class TakeBounce:
             return
         report = bounce.read(content, self._hostname)
         for message_id in report.message_ids if report.bounces else ():
+            recorded = False
             async for shard in self._deliveries.trace(message_id=message_id, limit=_MOST_SHARDS):
+                recorded = True
                 progress = bounce.bounced(shard, report, self._now())
                 if progress is not None:
                     await self._record(progress)
+            if not recorded and self._now() < mail.accepted_at + _RECORDED_WITHIN:
+                raise errors.Transient("the mail that a report is about is not recorded yet", reason="MAIL_IN_HAND")
 
     async def _record(self, progress: Progress) -> None:
         """While an attempt at the other recipients is made, the report waits for it in its lane."""
