@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from mail_routing.application.ports import Due
-from mail_routing.application.resume import Resume
+from mail_routing.application.resume import Resume, Round
 from mail_routing.domain import queue, retry
 from mail_routing.domain.delivery import Delivery, Progress, Shard, State
 from mail_routing.domain.message import Message, MessageClass, Origin
@@ -123,7 +123,7 @@ class Sites:
 class Settled(Resume):
     """Rounds whose attempts are over when they return."""
 
-    async def round(self, lane: MessageClass) -> int:
+    async def round(self, lane: MessageClass) -> Round:
         found = await super().round(lane)
         while tasks := self._lanes[lane].tasks:
             await asyncio.wait(list(tasks.values()))

@@ -5,6 +5,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import errors
 import telemetry
@@ -20,9 +21,16 @@ _log = telemetry.logger(__name__)
 # Whoever claims a shard has it alone for so long; an attempt is broken off before.
 CLAIM = timedelta(minutes=10)
 _ATTEMPT_SECONDS = 480.0
-_LOOK = 1000
+_LOOK = 2000
 _BUSY = timedelta(seconds=5)
 _SLOW_SECONDS = 1.0
+
+
+class Round(NamedTuple):
+    """How many shards a round took up, and how many it put off."""
+
+    begun: int
+    put_off: int
 
 
 class Resume:
@@ -67,16 +75,17 @@ class Resume:
 
     async def _run(self, lane: MessageClass) -> None:
         while True:
-            begun = 0
+            done = Round(0, 0)
             try:
-                begun = await self.round(lane)
+                done = await self.round(lane)
             except errors.Transient as trouble:
                 _log.warning("deferred mail waits for the store", reason=trouble.reason)
-            if not begun:  # a pile that is only put off is so without haste: the store has others to serve
-                await asyncio.sleep(self._poll_seconds)
+            if not done.begun:
+                # A pile that is only put off is so without haste: the store has others to serve.
+                await asyncio.sleep(self._poll_seconds * (2 if done.put_off else 1))
 
-    async def round(self, lane: MessageClass) -> int:
-        """Begin with what is due and not in hand yet, or put it off; how many were begun."""
+    async def round(self, lane: MessageClass) -> Round:
+        """Begin with what is due and not in hand yet, or put it off."""
         hand, now, jitter = self._lanes[lane], self._now(), self._jitter()
         due = [each for each in await self._deliveries.due(lane, now, limit=_LOOK) if each.id not in hand.tasks]
         put_off: defaultdict[datetime, list[str]] = defaultdict(list)
@@ -92,7 +101,7 @@ class Resume:
                 put_off[now + _BUSY * (1 + jitter)].append(each.id)
         for until, ids in put_off.items():
             await self._deliveries.postpone(lane, ids, until, now)
-        return begun
+        return Round(begun, sum(map(len, put_off.values())))
 
     def _later(self, lane: MessageClass, due: Due, now: datetime, jitter: float) -> datetime | None:
         """When to look again at what waits for sites that are away; None for what is to be tried.
