@@ -37,6 +37,11 @@ def permit(subject: Subject, path: Sequence[Node], needed: Role = Role.READER) -
     return Opened(path, role)
 
 
+def in_sight(subject: Subject, path: Sequence[Node]) -> bool:
+    """Whether somebody comes upon the last node of the path: it is there, for them, and not in the trash."""
+    return decide(subject, path).role is not Role.NONE and not any(above.trashed for above in path)
+
+
 async def open_node(nodes: Nodes, subject: Subject, node_id: str, needed: Role = Role.READER) -> Opened:
     """`permit`, with the path read from the store."""
     return permit(subject, await nodes.path(node_id), needed)

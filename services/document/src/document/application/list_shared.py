@@ -1,5 +1,6 @@
 """ListShared: what was granted to somebody where they cannot come upon it by themselves."""
 
+from document.application.access import in_sight
 from document.application.list_spaces import granted_as
 from document.application.ports import Directory, NodePage, Nodes, Position
 from document.domain.permissions import Role, Subject, decide
@@ -13,7 +14,6 @@ async def list_shared(
     seen = []
     for node in page.nodes:
         path = await nodes.path(node.node_id)
-        in_sight = decide(subject, path).role is not Role.NONE and not any(above.trashed for above in path)
-        if in_sight and not node.is_top and decide(subject, path[:-1]).role is Role.NONE:
+        if in_sight(subject, path) and not node.is_top and decide(subject, path[:-1]).role is Role.NONE:
             seen.append(node)
     return NodePage(seen, page.after)

@@ -19,11 +19,10 @@ from telemetry import names, points
 from document.application.ports import Usages
 from document.domain.quota import Charge, Usage, entity, space
 
+_log = telemetry.logger(__name__)
+
 _GIVEN_UP: Final = timedelta(minutes=10)
 """Nobody is still on the way to a write whose bytes were set aside so long ago."""
-
-
-_log = telemetry.logger(__name__)
 
 
 class Meter:

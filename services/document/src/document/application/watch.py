@@ -16,7 +16,7 @@ from typing import Final
 
 from errors import Invalid
 
-from document.application.access import open_node
+from document.application.access import in_sight, open_node
 from document.application.ports import Changes, Nodes
 from document.application.purge import REMEMBERED
 from document.domain.node import Node
@@ -110,8 +110,7 @@ async def watch(
 
 async def _seen(nodes: Nodes, subject: Subject, node: Node) -> bool | None:
     """Whether the caller sees the node; None when they see no folder either where it was, and are told nothing."""
-    path = await nodes.path(node.node_id)
-    if path and not any(above.trashed for above in path) and decide(subject, path).role is not Role.NONE:
+    if in_sight(subject, await nodes.path(node.node_id)):
         return True
     for folder_id in (node.parent_id, *node.left):
         if decide(subject, await nodes.path(folder_id)).role is not Role.NONE:
