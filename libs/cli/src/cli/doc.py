@@ -1,7 +1,8 @@
 """`rossio doc`: spaces, put and get."""
 
+from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -50,9 +51,7 @@ async def ls(node: Annotated[str, typer.Argument(help="A folder; none: the space
             rows = [(s.space_id, s.entity_id, s.name) async for page in spaces for s in page.spaces]
             table(("space", "entity", "name"), rows)
             return
-        listed = pages(client.document.ListFolder, service_pb2.ListFolderRequest(node_id=node, page_size=1000))
-        nodes = [n async for page in listed for n in page.nodes]
-    table(("node", "size", "name"), ((n.node_id, _size(n), n.name) for n in nodes))
+        await _show(pages(client.document.ListFolder, service_pb2.ListFolderRequest(node_id=node, page_size=1000)))
 
 
 @app.command()
@@ -60,9 +59,7 @@ async def ls(node: Annotated[str, typer.Argument(help="A folder; none: the space
 async def shared(caller: As = None) -> None:
     """Lists what others have shared with the caller in folders that the caller does not see."""
     async with connect(caller) as client:
-        listed = pages(client.document.ListShared, service_pb2.ListSharedRequest(page_size=1000))
-        nodes = [n async for page in listed for n in page.nodes]
-    table(("node", "size", "name"), ((n.node_id, _size(n), n.name) for n in nodes))
+        await _show(pages(client.document.ListShared, service_pb2.ListSharedRequest(page_size=1000)))
 
 
 @app.command()
@@ -80,6 +77,11 @@ async def get(
         if file.exists():
             raise Invalid(f"{file} is there already")
         await download(client, node, file, version=version)
+
+
+async def _show(listed: AsyncIterable[Any]) -> None:
+    nodes = [node async for page in listed for node in page.nodes]
+    table(("node", "size", "name"), ((node.node_id, _size(node), node.name) for node in nodes))
 
 
 def _size(node: document_pb2.Node) -> int | str:

@@ -8,7 +8,7 @@ import typer
 from errors import Invalid, NotFound
 from rossio.document.v1 import document_pb2, service_pb2
 
-from cli.client import connect, pages
+from cli.client import Client, connect, pages
 from cli.command import As, sync, table
 
 app = typer.Typer(no_args_is_help=True)
@@ -90,8 +90,7 @@ async def trash(space: str, caller: As = None) -> None:
 async def versions(node: str, caller: As = None) -> None:
     """Lists the versions of a file, newest first."""
     async with connect(caller) as client:
-        listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
-        found = [version async for page in listed for version in page.versions]
+        found = await _versions(client, node)
     rows = ((v.number, v.size, when(v.created_at), v.author_id, "frozen" if v.frozen else "", v.sha256) for v in found)
     table(("version", "size", "at", "author", "", "sha256"), rows)
 
@@ -106,13 +105,17 @@ async def diff(
 ) -> None:
     """Lists what is said of two versions of a file and is not the same."""
     async with connect(caller) as client:
-        listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
-        found = [version async for page in listed for version in page.versions]
+        found = await _versions(client, node)
     by_number = {version.number: version for version in found} | {0: found[0]}
     if not {before, after} <= set(by_number):
         raise NotFound("the file has no such version")
     one, other = _said(by_number[before]), _said(by_number[after])
     table(("of", "before", "after"), ((what, one[what], other[what]) for what in one if one[what] != other[what]))
+
+
+async def _versions(client: Client, node: str) -> list[document_pb2.Version]:
+    listed = pages(client.document.ListVersions, service_pb2.ListVersionsRequest(node_id=node, page_size=1000))
+    return [version async for page in listed for version in page.versions]
 
 
 def _said(version: document_pb2.Version) -> dict[str, object]:
