@@ -61,7 +61,8 @@ class Trace:
         named = canonical_id(question.internet_message_id)
         if question.internet_message_id and not named:
             raise errors.Invalid("not a Message-ID", reason="MALFORMED_MESSAGE_ID")
-        question = replace(question, internet_message_id=named)
+        sender, recipient = canonical(question.sender), canonical(question.recipient)
+        question = replace(question, sender=sender, recipient=recipient, internet_message_id=named)
         own = frozenset(self._people.addresses_of(caller.subject)) if caller.kind == "person" else frozenset()
         found, audited = 0, ""
         limit = min(question.limit or _DEFAULT_LIMIT, _MOST)
@@ -90,7 +91,7 @@ class Trace:
 
     def _reach(self, caller: Caller, question: Question, own: frozenset[str]) -> Sequence[str]:
         """The parties of which one takes part in all that the caller may see, so that no more is read."""
-        if own & {canonical(question.sender), canonical(question.recipient)}:
+        if own & {question.sender, question.recipient}:
             return ()
         if caller.has(ADMIN):
             return (self._parties.entity(caller.entity_id),)
@@ -114,8 +115,8 @@ class Trace:
 
 
 def _matches(question: Question, shard: Shard) -> bool:
-    sender, recipient = canonical(question.sender), canonical(question.recipient)
-    named = question.internet_message_id
+    """By a question in canonical form."""
+    named, sender, recipient = question.internet_message_id, question.sender, question.recipient
     if named and shard.message.internet_message_id != named:
         return False
     if sender and canonical(shard.message.sender) != sender:
