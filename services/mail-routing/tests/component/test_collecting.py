@@ -29,7 +29,6 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_api import eventually  # type: ignore[import-not-found]
 from .test_transport_rules import admin, rule, ruled  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
@@ -142,7 +141,7 @@ async def test_what_is_kept_back_stays_until_somebody_decides(mail: Mail, caller
             page = await stub.ListQuarantine(pb.ListQuarantineRequest(page_size=100))
             return list(page.mails) if len(page.mails) == 2 else []
 
-        first, second = await eventually(both)
+        first, second = await until(both)
     kept = stored(mail)
     assert len(kept) == 2
     await collected(mail, kept)

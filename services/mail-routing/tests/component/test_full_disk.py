@@ -40,7 +40,6 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_api import eventually  # type: ignore[import-not-found]
 from .test_queue import change, entries  # type: ignore[import-not-found]
 from .test_transport_rules import admin, rule, ruled  # type: ignore[import-not-found]
 
@@ -144,10 +143,10 @@ async def test_what_is_kept_back_or_held_on_a_full_disk_arrives_once_it_is_let_g
 
         async with ruled(caller, rule("back", {"recipient": "mr-rui@*"}, ("quarantine", "looks dangerous"))):
             await send(large, RUI, LARGE)
-            await eventually(lambda: kept(1))
+            await until(lambda: kept(1))
             disk.fill()
             await send(little, RUI)
-            both = await eventually(lambda: kept(2))
+            both = await until(lambda: kept(2))
         before = deferred()
         await send(held, EVA)
         await until(lambda: deferred() > before)

@@ -19,7 +19,7 @@ from rossio.mail.v1 import moderation_pb2 as pb
 from rossio.mail.v1.moderation_pb2_grpc import ModerationServiceStub
 
 from .conftest import CROWD, PEOPLE, As, Mail, address, make_all_due, marker, sinking, until  # type: ignore[import-not-found]
-from .test_api import eventually, found, looks, refused, request  # type: ignore[import-not-found]
+from .test_api import found, looks, request  # type: ignore[import-not-found]
 from .test_transport_rules import admin, put, rule, ruled  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO, DORA = "mr-ana", "mr-rui", "mr-eva", "mr-nuno", "mr-dora"
@@ -49,7 +49,7 @@ async def listed(stub: Any, message_id: str) -> list[pb.ModeratedMail]:
 
 async def waits(stub: Any, message_id: str) -> pb.ModeratedMail:
     """The one part of the mail that waits for the caller, once it does."""
-    parts: list[pb.ModeratedMail] = await eventually(lambda: listed(stub, message_id))
+    parts: list[pb.ModeratedMail] = await until(lambda: listed(stub, message_id))
     (waiting,) = parts
     return waiting
 
@@ -86,7 +86,7 @@ def ends_once(mail: Mail, mark: bytes, *people: str) -> None:
 
 
 async def test_a_mail_to_a_moderated_list_waits_and_goes_on_to_each_once(
-    mail: Mail, caller: As, moderator: As, streams: str
+    mail: Mail, caller: As, moderator: As, streams: str, refused: Any
 ) -> None:
     """Also where two approve at once, one of them again, and somebody is in the list, the nested one and addressed."""
     mark = marker()
@@ -125,7 +125,7 @@ async def test_a_mail_to_a_moderated_list_waits_and_goes_on_to_each_once(
         outcomes = {o.address: o for t in await found(caller(ANA), message_id) for o in t.outcomes}
         return outcomes if {o.state for o in outcomes.values()} == {DELIVERED} else {}
 
-    outcomes = await eventually(ended)
+    outcomes = await until(ended)
     past = [(each.state, each.decided_by, each.reply) for each in outcomes[NEWS].history]
     assert [state for state, _, _ in past] == [PENDING, DEFERRED, DELIVERED]
     assert past[1][1] in {EVA, DORA}
@@ -135,10 +135,10 @@ async def test_a_mail_to_a_moderated_list_waits_and_goes_on_to_each_once(
         actions = [each.action for each in await looks(streams, message_id)]
         return actions if actions.count("mail.moderation.approve") == 2 else []
 
-    assert "mail.moderation.read" in await eventually(audited), "one decision a list, whoever repeats it"
+    assert "mail.moderation.read" in await until(audited), "one decision a list, whoever repeats it"
 
 
-async def test_nobody_else_may_see_or_decide(mail: Mail, caller: As, moderator: As) -> None:
+async def test_nobody_else_may_see_or_decide(mail: Mail, caller: As, moderator: As, refused: Any) -> None:
     mark = marker()
     message_id = await submitted(caller, [NEWS], mark)
     waiting = await waits(moderator("boss", "mr-a", "mail.admin"), message_id)
@@ -161,7 +161,9 @@ async def test_nobody_else_may_see_or_decide(mail: Mail, caller: As, moderator: 
     assert await mail.letter(NUNO, mark)
 
 
-async def test_a_rejected_mail_goes_to_nobody_and_its_sender_hears_why(mail: Mail, caller: As, moderator: As) -> None:
+async def test_a_rejected_mail_goes_to_nobody_and_its_sender_hears_why(
+    mail: Mail, caller: As, moderator: As, refused: Any
+) -> None:
     mark = marker()
     message_id = await submitted(caller, [NEWS], mark)
     waiting = await waits(moderator(EVA), message_id)
@@ -185,13 +187,13 @@ async def test_a_rejected_mail_goes_to_nobody_and_its_sender_hears_why(mail: Mai
         page = await moderator(EVA).ListModerated(pb.ListModeratedRequest())
         return [each for each in page.mails if not each.sender]
 
-    (nobodys,) = await eventually(of_nobody)
+    (nobodys,) = await until(of_nobody)
     await moderator(EVA).RejectModerated(rejection(nobodys.moderation_id))
     assert not mail.letters(ANA, silent)
 
 
 async def test_what_nobody_decides_in_time_is_given_up_and_its_sender_told(
-    mail: Mail, caller: As, moderator: As
+    mail: Mail, caller: As, moderator: As, refused: Any
 ) -> None:
     mark = marker()
     message_id = await submitted(caller, [NEWS], mark)
@@ -252,7 +254,7 @@ async def test_a_nested_moderated_list_waits_for_its_own_part(mail: Mail, caller
 
 
 async def test_what_a_rule_holds_is_decided_by_the_group_it_names_or_by_administrators(
-    mail: Mail, caller: As, moderator: As
+    mail: Mail, caller: As, moderator: As, refused: Any
 ) -> None:
     boss = moderator("admin-mr-a", "mr-a", "mail.admin")
     mark, other = marker(), marker()
@@ -316,7 +318,7 @@ async def test_each_gets_it_once_wherever_the_process_dies(mail: Mail, caller: A
         await make_all_due(mail)
         return all(mail.letters(each, mark) for each in crowd)
 
-    await eventually(arrived, 90)
+    await until(arrived, 90)
     ends_once(mail, mark, *crowd)
     await moderator(EVA).ApproveModerated(approval(waiting.moderation_id))
     outcomes = [o for t in await found(caller(ANA), message_id) for o in t.outcomes if o.state == DELIVERED]

@@ -28,7 +28,7 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_api import found, looks, refused  # type: ignore[import-not-found]
+from .test_api import found, looks  # type: ignore[import-not-found]
 from .test_smtp import run_program  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
@@ -105,7 +105,7 @@ async def test_a_token_that_does_not_count_opens_nothing(mail: Mail, issuer: Iss
     await asyncio.to_thread(talk)
 
 
-async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: As, streams: str) -> None:
+async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: As, streams: str, refused: Any) -> None:
     password_id, password = await app_password(caller, ANA)
     mark = marker()
 
@@ -159,7 +159,7 @@ async def test_the_same_request_makes_one_app_password_and_pages_go_on(mail: Mai
     assert sorted(seen) == sorted({first.app_password.password_id, other})
 
 
-async def test_in_the_name_of_others_only_with_their_leave(mail: Mail, caller: As) -> None:
+async def test_in_the_name_of_others_only_with_their_leave(mail: Mail, caller: As, refused: Any) -> None:
     _, password = await app_password(caller, RUI)
 
     def hand_in(author: str, mark: bytes) -> None:

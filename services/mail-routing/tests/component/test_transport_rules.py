@@ -11,7 +11,7 @@ from rossio.mail.v1 import events_pb2, service_pb2
 from rossio.mail.v1 import rules_pb2 as pb
 
 from .conftest import TRUSTED, As, Mail, address, marker, sinking, until  # type: ignore[import-not-found]
-from .test_api import eventually, found, looks, refused, request, trace  # type: ignore[import-not-found]
+from .test_api import found, looks, request, trace  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
 DELIVERED, BOUNCED = events_pb2.DELIVERY_STATE_DELIVERED, events_pb2.DELIVERY_STATE_BOUNCED
@@ -43,7 +43,7 @@ async def in_force(stub: Any, rule_id: str, there: bool = True) -> None:
         names = " ".join(step.subject for step in answer.steps if step.kind == "rule")
         return (rule_id in names) is there
 
-    await eventually(asked, 30)
+    await until(asked, 30)
 
 
 @asynccontextmanager
@@ -58,7 +58,9 @@ async def ruled(caller: As, *wanted: pb.Rule, entity: str = "mr-a") -> AsyncIter
     await in_force(stub, made[-1].name, there=False)
 
 
-async def test_a_rule_is_made_changed_removed_and_its_past_stays(mail: Mail, caller: As, streams: str) -> None:
+async def test_a_rule_is_made_changed_removed_and_its_past_stays(
+    mail: Mail, caller: As, streams: str, refused: Any
+) -> None:
     stub = admin(caller)
     wanted = pb.PutRuleRequest(request_id=uuid4().hex, rule=rule("first", {"sender": "x@*"}, ("stop",)))
     made, again = (await stub.PutRule(wanted)).rule, (await stub.PutRule(wanted)).rule
@@ -126,7 +128,7 @@ async def test_one_mail_is_treated_by_recipient_and_each_decision_is_kept(mail: 
             outcomes = [outcome for shard in shards for outcome in shard.outcomes]
             return shards if len(outcomes) == 5 and all(o.state in {DELIVERED, BOUNCED} for o in outcomes) else []
 
-        shards = await eventually(ended)
+        shards = await until(ended)
     ((_, _, relayed),) = sink.with_marker(mark)
     for letter in (relayed, copy):
         assert b"X-Outside: yes\r\n" in letter
@@ -182,7 +184,7 @@ async def test_the_ministry_and_the_recipients_entity_have_their_say(mail: Mail,
 
 
 async def test_what_is_kept_back_is_let_go_or_dropped_by_its_own_administrators(
-    mail: Mail, caller: As, streams: str
+    mail: Mail, caller: As, streams: str, refused: Any
 ) -> None:
     first, second = marker(), marker()
     wanted = rule("exe", {"body": "hello", "recipient": "mr-nuno@*"}, ("quarantine", "looks dangerous"))
@@ -202,7 +204,7 @@ async def test_what_is_kept_back_is_let_go_or_dropped_by_its_own_administrators(
         found = await kept()
         return found if len(found) == 2 else {}
 
-    held = await eventually(both)
+    held = await until(both)
     assert {each.reason for each in held.values()} == {"looks dangerous"}
     assert [o.address for o in held[ids[0]].outcomes] == [address(NUNO)]
     assert not mail.letters(NUNO, first)
@@ -228,7 +230,9 @@ async def test_what_is_kept_back_is_let_go_or_dropped_by_its_own_administrators(
     assert history[-1] == DELIVERED
 
 
-async def test_resolve_tells_each_rule_and_tries_a_draft_that_is_not_in_force(mail: Mail, caller: As) -> None:
+async def test_resolve_tells_each_rule_and_tries_a_draft_that_is_not_in_force(
+    mail: Mail, caller: As, refused: Any
+) -> None:
     draft = rule("draft", {"attachment-name": "*.exe"}, ("quarantine", "executable"))
     content = b"Content-Type: application/x-dos\r\nContent-Disposition: attachment; filename=a.EXE\r\n\r\nMZ\r\n"
     wanted = service_pb2.ResolveRequest(sender=address(ANA), recipient=address(RUI), content=content, draft=draft)
@@ -256,7 +260,7 @@ async def preview(stub: Any, draft: pb.Rule, **more: Any) -> tuple[dict[str, lis
     return {each.mail.message_id: list(each.mail.recipients) for each in found}, last.summary
 
 
-async def test_a_draft_is_tried_on_mail_of_the_past(mail: Mail, caller: As, streams: str) -> None:
+async def test_a_draft_is_tried_on_mail_of_the_past(mail: Mail, caller: As, streams: str, refused: Any) -> None:
     """Small and large mail, to a list, from others; what the rule would do is not done, and each look is audited."""
     word, stub = marker().decode(), admin(caller)
     began = datetime.now(UTC)
