@@ -6,7 +6,6 @@ import pytest
 import telemetry
 from errors import Transient
 from service.clock import Chore, Work, now
-from telemetry import logs
 from testkit.polling import until
 
 AWAY = Transient("the moon is down", reason="MOON_DOWN")
@@ -25,11 +24,6 @@ class Asked:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-@pytest.fixture(autouse=True)
-def _logs() -> None:
-    logs.start("test", "info", pretty=False)
 
 
 async def while_it_runs(work: Work, true: Callable[[], object], *, first: bool = False) -> None:
