@@ -8,7 +8,7 @@ import grpc
 import pytest
 import rpc
 import telemetry
-from errors import Invalid, Transient
+from errors import Conflict, Invalid, Transient
 from grpc import StatusCode
 from telemetry import capture, semconv
 from telemetry.capture import spans
@@ -40,7 +40,7 @@ async def test_a_call_inside_a_call_has_what_is_left_of_its_time(serving, echo, 
     echoing.Write, echoing.Say, echoing.Watch = write, say, watch
     async with serving(timeout=30.0) as stub:
         await stub.Write(echo.WriteRequest(request_id="r"), timeout=5.0)
-        assert all(0 < seconds <= 5.0 for seconds in left.values())
+        assert all(0 < seconds <= 5.01 for seconds in left.values()), left  # gRPC rounds up to 10 ms
         assert set(left) == {"outer", "inner", "stream"}
         await stub.Say(echo.SayRequest())
         assert 5.0 < left["inner"] <= 10.0  # the rule's default, below the channel's 30 s
@@ -69,6 +69,45 @@ async def test_a_server_that_is_not_there_is_a_transient_error(echo):
                 await echo.EchoServiceStub(channel).Say(echo.SayRequest())
     error = rpc.error_of(caught.value)
     assert (type(error), error.reason) == (Transient, "UNAVAILABLE")
+
+
+async def test_calls_that_found_the_server_away_are_repeated_and_streams_of_requests_are_not(serving, echo, echoing):
+    attempts: list[str] = []
+
+    async def away(request, context):
+        attempts.append(type(request).__name__)
+        raise Transient("not now", reason="AWAY")
+
+    async def many():
+        yield echo.UploadRequest(header=echo.Header(request_id="r"))
+
+    echoing.Say = echoing.Upload = away
+    async with serving() as stub:
+        for call, times in ((lambda: stub.Say(echo.SayRequest()), 5), (lambda: stub.Upload(many()), 1)):
+            attempts.clear()
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call()
+            assert (caught.value.code(), len(attempts)) == (StatusCode.UNAVAILABLE, times)
+
+
+async def test_what_refuses_an_upload_is_the_error_also_while_it_is_still_sent(serving, echo, echoing):
+    async def full(requests, context):
+        async for request in requests:
+            if request.WhichOneof("part") == "chunk":
+                raise Conflict("nothing more fits", reason="QUOTA")
+
+    async def many():
+        yield echo.UploadRequest(header=echo.Header(request_id="r"))
+        for _ in range(24):
+            yield echo.UploadRequest(chunk=bytes(256 * 1024))
+
+    echoing.Upload = full
+    async with serving() as stub:
+        for _ in range(100):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Upload(many())
+            error = rpc.error_of(caught.value)
+            assert (type(error), error.reason, str(error)) == (Conflict, "QUOTA", "nothing more fits")
 
 
 async def test_a_token_file_is_read_again_when_it_is_replaced(tmp_path):

@@ -7,10 +7,11 @@ queue into every call.
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import telemetry
 from grpc import ChannelConnectivity, StatusCode, aio
@@ -19,30 +20,33 @@ from telemetry import semconv
 from rpc.identity import time_left
 from rpc.tls import Tls
 
+_T = TypeVar("_T")
 Token = Callable[[], str]
 UNARY_TIMEOUT = 10.0
 GRACE = 60.0
 """Seconds that calls in hand have to end on a channel whose certificates were renewed; longer streams begin again."""
 
-_POLICY = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 5,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
-                },
-            }
-        ],
-    }
-)
+_BALANCED: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+_REPEATED: dict[str, Any] = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+            },
+        }
+    ]
+}
 """Calls that found the server away are repeated; a write is one effect by its request_id. CANCELLED is
-how a server that stops answers calls which it had not yet taken up."""
+how a server that stops answers calls which it had not yet taken up.
+
+Streams of requests are not, and so have a connection of their own: gRPC (1.85) aborts the whole process when such a
+stream under a policy of retries is refused while it still sends ("promise_based_filter.cc: ILLEGAL STATE").
+Nor could it repeat more than the 256 KiB that it keeps; who sends a stream asks where to go on."""
 
 
 def channel(
@@ -64,7 +68,6 @@ def channel(
         max_message: the largest response message, in bytes.
     """
     options = (
-        ("grpc.service_config", _POLICY),
         ("grpc.max_receive_message_length", max_message),
         ("grpc.max_send_message_length", -1),
         ("grpc.keepalive_time_ms", 60_000),
@@ -73,12 +76,15 @@ def channel(
         ("grpc.use_local_subchannel_pool", 1),
     )
 
-    def connect() -> aio.Channel:
+    def connect(config: dict[str, Any]) -> aio.Channel:
+        configured = (*options, ("grpc.service_config", json.dumps(config)))
         if tls is None:
-            return aio.insecure_channel(address, options=options)
-        return aio.secure_channel(address, tls.channel_credentials(), options=options)
+            return aio.insecure_channel(address, options=configured)
+        return aio.secure_channel(address, tls.channel_credentials(), options=configured)
 
-    return Channel(_Connection(connect, tls), token, timeout)
+    repeated = _Connection(partial(connect, _BALANCED | _REPEATED), tls)
+    once = _Connection(partial(connect, _BALANCED), tls)
+    return Channel(repeated, once, token, timeout)
 
 
 def token_file(path: Path) -> Token:
@@ -161,7 +167,7 @@ class _Callable:
         started = time.perf_counter()
 
         def done(call: Any) -> None:
-            code = _status(call)
+            code = _known(call.code()) or StatusCode.UNKNOWN
             span.set(semconv.RPC_STATUS_CODE, code.name)
             if code is not StatusCode.OK:
                 span.fail(code.name)
@@ -174,43 +180,80 @@ class _Callable:
         return call
 
 
-def _status(call: Any) -> StatusCode:
-    """Returns the status of a call that is over; its coroutine then answers without waiting."""
-    answer = call.code()
+def _known(answer: Coroutine[Any, Any, _T]) -> _T | None:
+    """Returns what a call that is over answers without waiting, or None."""
     try:
         answer.send(None)
     except StopIteration as stop:
-        code: StatusCode = stop.value
-        return code
+        known: _T = stop.value
+        return known
     answer.close()
-    return StatusCode.UNKNOWN
+    return None
+
+
+_OF_ITS_OWN = "Internal error from Core"
+
+
+class _Upload:
+    """A stream of requests with one response. What refused it is the error, also while it still sends.
+
+    A write that fails since the call is over makes grpc.aio (1.85) put a status of its own in the place of the
+    server's, if that came first (grpc/grpc#36066).
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._refusal: aio.AioRpcError | None = None
+        call.add_done_callback(self._keep)
+
+    def _keep(self, call: Any) -> None:
+        if (code := _known(call.code())) and code is not StatusCode.OK:
+            initial, trailing = _known(call.initial_metadata()), _known(call.trailing_metadata())
+            self._refusal = aio.AioRpcError(
+                code, initial or aio.Metadata(), trailing or aio.Metadata(), _known(call.details())
+            )
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        try:
+            return (yield from self._call.__await__())
+        except aio.AioRpcError as error:
+            if self._refusal and error.details() == _OF_ITS_OWN:
+                raise self._refusal from None
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
 
 
 class Channel(aio.Channel):
     """A channel whose callables add token, traceparent and deadline."""
 
-    def __init__(self, connection: _Connection, token: Token | None, timeout: float) -> None:
-        self._connection = connection
+    def __init__(self, repeated: _Connection, once: _Connection, token: Token | None, timeout: float) -> None:
+        self._repeated = repeated
+        self._once = once
         self._token = token
         self._timeout = timeout
 
     def unary_unary(self, method: str, *args: Any, **named: Any) -> Any:
-        return self._callable("unary_unary", method, self._timeout, *args, **named)
+        return self._callable(self._repeated, "unary_unary", method, self._timeout, *args, **named)
 
     def unary_stream(self, method: str, *args: Any, **named: Any) -> Any:
-        return self._callable("unary_stream", method, None, *args, **named)
+        return self._callable(self._repeated, "unary_stream", method, None, *args, **named)
 
     def stream_unary(self, method: str, *args: Any, **named: Any) -> Any:
-        return self._callable("stream_unary", method, None, *args, **named)
+        return self._callable(self._once, "stream_unary", method, None, *args, **named)
 
     def stream_stream(self, method: str, *args: Any, **named: Any) -> Any:
-        return self._callable("stream_stream", method, None, *args, **named)
+        return self._callable(self._once, "stream_stream", method, None, *args, **named)
 
-    def _callable(self, kind: str, method: str, timeout: float | None, *args: Any, **named: Any) -> _Callable:
+    def _callable(
+        self, connection: _Connection, kind: str, method: str, timeout: float | None, *args: Any, **named: Any
+    ) -> _Callable:
         def bind(channel: aio.Channel) -> Any:
-            return getattr(channel, kind)(method, *args, **named)
+            call = getattr(channel, kind)(method, *args, **named)
+            return call if kind != "stream_unary" else lambda *request, **more: _Upload(call(*request, **more))
 
-        return _Callable(self._connection, bind, method, self._token, timeout)
+        return _Callable(connection, bind, method, self._token, timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -221,13 +264,13 @@ class Channel(aio.Channel):
         await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        await self._connection.close(grace)
+        await asyncio.gather(self._repeated.close(grace), self._once.close(grace))
 
     def get_state(self, try_to_connect: bool = False) -> ChannelConnectivity:
-        return self._connection.current().get_state(try_to_connect)
+        return self._repeated.current().get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: ChannelConnectivity) -> None:
-        await self._connection.current().wait_for_state_change(last_observed_state)
+        await self._repeated.current().wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        await self._connection.current().channel_ready()
+        await self._repeated.current().channel_ready()

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import grpc
 import pytest
 import rpc
 from devstack.issuer import Issuer
@@ -40,11 +39,7 @@ class Transfer:
     async def append(
         self, upload_id: str, offset: int, content: bytes, hold: asyncio.Event | None = None
     ) -> document_pb2.Upload:
-        """Sends the content; with `hold`, sets it when all is sent and stays until it is cancelled.
-
-        An answer that comes while this end still sends gets lost in grpc.aio at times ("Internal error from Core"):
-        then it is asked for again.
-        """
+        """Sends the content; with `hold`, sets it when all is sent and stays until it is cancelled."""
 
         async def parts() -> AsyncIterator[pb.AppendUploadRequest]:
             header = pb.AppendHeader(request_id=uuid4().hex, upload_id=upload_id, offset=offset)
@@ -55,12 +50,7 @@ class Transfer:
                 hold.set()
                 await asyncio.Event().wait()
 
-        try:
-            answer: pb.AppendUploadResponse = await self.stub.AppendUpload(parts())
-        except grpc.aio.AioRpcError as error:
-            if error.details() != "Internal error from Core":
-                raise
-            answer = await self.stub.AppendUpload(parts())
+        answer: pb.AppendUploadResponse = await self.stub.AppendUpload(parts())
         return answer.upload
 
     async def look(self, upload_id: str) -> document_pb2.Upload:
