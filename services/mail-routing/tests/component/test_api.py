@@ -9,16 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import grpc
 import messaging
 import pytest
 import store
 from mail_routing.entrypoints.smtp.grammar import Reply
-from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.mail.v1 import events_pb2
 from rossio.mail.v1 import service_pb2 as pb
 
-from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import found, looks, request, trace  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .conftest import (  # type: ignore[import-not-found]
     TRUSTED,
     As,
     Mail,
@@ -30,31 +29,6 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
 
 ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
 DELIVERED, DEFERRED = events_pb2.DELIVERY_STATE_DELIVERED, events_pb2.DELIVERY_STATE_DEFERRED
-
-
-def request(sender: str, to: list[str], mark: bytes, **more: Any) -> pb.SubmitRequest:
-    content = b"From: " + sender.encode() + b"\r\nSubject: by gRPC\r\nX-Mark: " + mark + b"\r\n\r\nhello\r\n"
-    said: dict[str, Any] = {"request_id": uuid4().hex, "content": content, **more}
-    return pb.SubmitRequest(sender=sender, recipients=to, **said)
-
-
-async def trace(stub: Any, **question: Any) -> list[pb.TraceResponse]:
-    return [answer async for answer in stub.Trace(pb.TraceRequest(**question))]
-
-
-async def found(stub: Any, message_id: str = "", **question: Any) -> list[pb.TraceResponse]:
-    """The trace of a mail, once a worker has recorded it."""
-
-    async def ask() -> list[pb.TraceResponse]:
-        try:
-            return await trace(stub, message_id=message_id, **question)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                raise
-            return []
-
-    answers: list[pb.TraceResponse] = await until(ask)
-    return answers
 
 
 async def test_the_same_request_is_one_mail(mail: Mail, caller: As) -> None:
@@ -273,21 +247,6 @@ async def test_what_is_no_message_id_finds_nothing(mail: Mail, caller: As, named
         await trace(caller(ANA), internet_message_id=named)
 
 
-async def looks(bootstrap: str, message_id: str) -> list[ActionAudited]:
-    """The audit records about a mail that are on the stream now."""
-    told: list[ActionAudited] = []
-
-    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-        records = [delivery.message for delivery in deliveries]
-        told.extend(r for r in records if isinstance(r, ActionAudited) and r.resource == message_id)
-
-    follower = messaging.Follower(messaging.Kafka(bootstrap), ["audit.v1"], take)
-    await follower.start()
-    await follower.caught_up()
-    await follower.stop()
-    return sorted(told, key=lambda record: record.at.ToDatetime())
-
-
 async def make_due(mail: Mail, message_id: str) -> None:
     """What the clock does in minutes."""
     environment = mail.program.environment()
@@ -309,7 +268,7 @@ async def test_what_is_deferred_is_taken_up_again_and_delivered_once(mail: Mail,
 
     async def second() -> bool:
         (now,) = await trace(caller(ANA), message_id=message_id)
-        return now.outcomes[0].attempts >= 2 and now.outcomes[0].state == DELIVERED
+        return bool(now.outcomes[0].attempts >= 2 and now.outcomes[0].state == DELIVERED)
 
     async with sinking(mail.sink_port) as sink, asyncio.timeout(60):
         while not await second():

@@ -17,7 +17,8 @@ from mail_routing.adapters.store import StoredContentUsers
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import rules_pb2 as pb
 
-from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import admin, rule, ruled  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .conftest import (  # type: ignore[import-not-found]
     TRUSTED,
     As,
     Mail,
@@ -29,7 +30,6 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_transport_rules import admin, rule, ruled  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
 LARGE = b"0123456789abcd\r\n" * 40_000

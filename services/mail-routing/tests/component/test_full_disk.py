@@ -26,7 +26,8 @@ from rossio.mail.v1 import rules_pb2
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from testkit.small_disk import NoDisk, SmallDisk, small_disk
 
-from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import admin, change, entries, rule, ruled  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .conftest import (  # type: ignore[import-not-found]
     CROWD,
     TRUSTED,
     Mail,
@@ -40,8 +41,6 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_queue import change, entries  # type: ignore[import-not-found]
-from .test_transport_rules import admin, rule, ruled  # type: ignore[import-not-found]
 
 ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
 MEGABYTE = 1024

@@ -18,9 +18,8 @@ from rossio.mail.v1 import events_pb2, rules_pb2, service_pb2
 from rossio.mail.v1 import moderation_pb2 as pb
 from rossio.mail.v1.moderation_pb2_grpc import ModerationServiceStub
 
+from .asking import admin, found, looks, put, request, rule, ruled  # type: ignore[import-not-found]  # "mail-routing" is no module name
 from .conftest import CROWD, PEOPLE, As, Mail, address, make_all_due, marker, sinking, until  # type: ignore[import-not-found]
-from .test_api import found, looks, request  # type: ignore[import-not-found]
-from .test_transport_rules import admin, put, rule, ruled  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO, DORA = "mr-ana", "mr-rui", "mr-eva", "mr-nuno", "mr-dora"
 NEWS, DIGEST, AROUND, CROWDED = (f"mr-{name}@mr-a.test" for name in ("news", "digest", "around", "crowd"))

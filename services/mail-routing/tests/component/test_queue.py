@@ -17,7 +17,8 @@ from rossio.mail.v1 import queue_pb2 as pb
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2 import SubmitRequest, TraceRequest
 
-from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import change, entries  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .conftest import (  # type: ignore[import-not-found]
     TRUSTED,
     As,
     Mail,
@@ -54,38 +55,17 @@ def boss(queue: As) -> Any:
     return queue("boss", "mr-a", "mail.admin")
 
 
-async def entries(stub: Any, page_size: int = 0, **wanted: Any) -> list[pb.QueueEntry]:
-    found: list[pb.QueueEntry] = []
-    token = ""
-    while True:
-        request = pb.ListQueueRequest(filter=pb.QueueFilter(**wanted), page_size=page_size, page_token=token)
-        page = await stub.ListQueue(request)
-        found += page.entries
-        token = page.next_page_token
-        if not token:
-            return found
-
-
-async def change(stub: Any, action: str, *ids: str, **wanted: Any) -> pb.ChangeQueueResponse:
-    request = pb.ChangeQueueRequest(
-        request_id=uuid4().hex,
-        action=pb.QueueAction.Value(f"QUEUE_ACTION_{action}"),
-        queue_ids=ids,
-        filter=pb.QueueFilter(**wanted),
-        reason="says the test",
-    )
-    answer: pb.ChangeQueueResponse = await stub.ChangeQueue(request)
-    return answer
-
-
 async def waiting(mail: Mail, stub: Any, sender: str, to: list[str]) -> pb.QueueEntry:
     """The entry of a mail that cannot be delivered now."""
     before = {entry.queue_id for entry in await entries(stub)}
     await asyncio.to_thread(mail.send, sender, to, content(marker()), TRUSTED)
     async with asyncio.timeout(60):
-        while not (new := [entry for entry in await entries(stub) if entry.queue_id not in before]):
+        while True:
+            for entry in await entries(stub):
+                if entry.queue_id not in before:
+                    assert isinstance(entry, pb.QueueEntry)
+                    return entry
             await asyncio.sleep(0.1)
-    return new[0]
 
 
 async def entry_of(stub: Any, queue_id: str) -> pb.QueueEntry | None:

@@ -8,7 +8,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import trace  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .conftest import (  # type: ignore[import-not-found]
     TRUSTED,
     As,
     Mail,
@@ -17,7 +18,6 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_api import trace  # type: ignore[import-not-found]
 
 ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
 LARGE = b"0123456789abcd\r\n" * 40_000

@@ -1,9 +1,7 @@
 """Mail by SMTP, from clients that others wrote, to Maildirs and to the next hop."""
 
 import asyncio
-import os
 import re
-import shutil
 import smtplib
 import socket
 import ssl
@@ -22,6 +20,7 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
+from .programs import lacking, run_program  # type: ignore[import-not-found]
 
 ANA, RUI, EVA = "mr-ana", "mr-rui", "mr-eva"
 
@@ -179,7 +178,7 @@ NO_HEADER = {"msg_19", "msg_25", "msg_35", "msg_43"}
 
 async def test_the_real_and_hostile_messages_of_pythons_own_tests(mail: Mail) -> None:
     if not REAL:
-        _lacking("libpython3.11-testsuite")
+        lacking("libpython3.11-testsuite")
     marks = {path: marker() for path in REAL}
     refused = set()
     with mail.client() as client:
@@ -197,31 +196,6 @@ async def test_the_real_and_hostile_messages_of_pythons_own_tests(mail: Mail) ->
             if not lines.endswith(b"\r\n"):
                 lines += b"\r\n"
             assert (await mail.letter(EVA, mark)).endswith(mark + b"\r\n" + lines), path
-
-
-def _lacking(program: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"{program} is missing: apt-get install {program}", pytrace=False)
-    pytest.skip(f"{program} is not installed")
-
-
-async def run_program(*command: str, data: bytes = b"") -> str:
-    path = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None:
-        _lacking(command[0] if command[0] == "swaks" else "postfix")
-    assert path is not None
-    process = await asyncio.create_subprocess_exec(
-        path,
-        *command[1:],
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate(data)
-    if b"requires Net::SSLeay" in output:
-        _lacking("libnet-ssleay-perl")
-    assert process.returncode == 0, output.decode(errors="replace")
-    return output.decode(errors="replace")
 
 
 async def test_swaks_over_tls_with_pipelining(mail: Mail) -> None:

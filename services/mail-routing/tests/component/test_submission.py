@@ -19,7 +19,8 @@ from devstack.issuer import Issuer
 from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.mail.v1 import access_pb2 as pb
 
-from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import found, looks  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .conftest import (  # type: ignore[import-not-found]
     As,
     Mail,
     address,
@@ -28,8 +29,7 @@ from .conftest import (  # type: ignore[import-not-found]  # "mail-routing" is n
     sinking,
     until,
 )
-from .test_api import found, looks  # type: ignore[import-not-found]
-from .test_smtp import run_program  # type: ignore[import-not-found]
+from .programs import run_program  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
 

@@ -1,8 +1,6 @@
 """Transport rules on mail that flows: made by gRPC, in force within seconds, explained, kept back and let go."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -10,52 +8,12 @@ from uuid import uuid4
 from rossio.mail.v1 import events_pb2, service_pb2
 from rossio.mail.v1 import rules_pb2 as pb
 
+from .asking import admin, found, in_force, looks, put, request, rule, ruled, trace  # type: ignore[import-not-found]  # "mail-routing" is no module name
 from .conftest import TRUSTED, As, Mail, address, marker, sinking, until  # type: ignore[import-not-found]
-from .test_api import found, looks, request, trace  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
 DELIVERED, BOUNCED = events_pb2.DELIVERY_STATE_DELIVERED, events_pb2.DELIVERY_STATE_BOUNCED
 QUARANTINED, DROPPED = events_pb2.DELIVERY_STATE_QUARANTINED, events_pb2.DELIVERY_STATE_DROPPED
-
-
-def rule(name: str, conditions: dict[str, str], *actions: tuple[str, ...], **more: Any) -> pb.Rule:
-    """Conditions by field, "header X-Tag" for a header's; actions as (verb, value, name)."""
-    asked = [pb.RuleCondition(field=f.split()[0], name=f.partition(" ")[2], values=[v]) for f, v in conditions.items()]
-    done = [pb.RuleAction(**dict(zip(("verb", "value", "name"), action, strict=False))) for action in actions]
-    return pb.Rule(name=name, conditions=asked, actions=done, **more)
-
-
-async def put(stub: Any, wanted: pb.Rule, **more: Any) -> pb.Rule:
-    made = await stub.PutRule(pb.PutRuleRequest(request_id=uuid4().hex, rule=wanted, **more))
-    rule: pb.Rule = made.rule
-    return rule
-
-
-def admin(caller: As, entity: str = "mr-a", *roles: str) -> Any:
-    return caller(f"admin-{entity}", entity=entity, roles=["mail.admin", *roles])
-
-
-async def in_force(stub: Any, rule_id: str, there: bool = True) -> None:
-    """Once a worker of this process asks the rule: Resolve reads the same books."""
-
-    async def asked() -> bool:
-        answer = await stub.Resolve(service_pb2.ResolveRequest(sender=address(ANA), recipient=address(RUI)))
-        names = " ".join(step.subject for step in answer.steps if step.kind == "rule")
-        return (rule_id in names) is there
-
-    await until(asked, 30)
-
-
-@asynccontextmanager
-async def ruled(caller: As, *wanted: pb.Rule, entity: str = "mr-a") -> AsyncIterator[list[pb.Rule]]:
-    """The rules in force, and gone afterwards."""
-    stub = admin(caller, entity)
-    made = [await put(stub, each) for each in wanted]
-    await in_force(stub, made[-1].name)
-    yield made
-    for each in made:
-        await stub.RemoveRule(pb.RemoveRuleRequest(request_id=uuid4().hex, rule_id=each.rule_id))
-    await in_force(stub, made[-1].name, there=False)
 
 
 async def test_a_rule_is_made_changed_removed_and_its_past_stays(
