@@ -10,6 +10,7 @@ from itertools import chain
 import messaging
 import rpc
 import service
+import store
 from rossio.mail.v1 import events_pb2, moderation_pb2_grpc, queue_pb2_grpc, service_pb2_grpc
 from service import now
 
@@ -32,7 +33,7 @@ from mail_routing.adapters.past import StreamedPast
 from mail_routing.adapters.queue_store import StoredQueue
 from mail_routing.adapters.rule_store import LiveBooks, StoredShelves
 from mail_routing.adapters.smtp_client import Shape, SmtpClient
-from mail_routing.adapters.store import INDEXES, StoredContentUsers, StoredDeliveries, StoredQuarantine
+from mail_routing.adapters.store import INDEXES, StoredContentUsers, StoredDeliveries, StoredEnded, StoredQuarantine
 from mail_routing.application.accept import Accept, AcceptLimits
 from mail_routing.application.after_moderation import AfterModeration
 from mail_routing.application.apply_rules import ApplyRules
@@ -46,6 +47,7 @@ from mail_routing.application.decide_moderated import DecideModerated, Docket, G
 from mail_routing.application.decide_quarantined import DecideQuarantined, ListQuarantine
 from mail_routing.application.delegate import Delegate
 from mail_routing.application.deliver import Deliver
+from mail_routing.application.forget_ended import ForgetEnded
 from mail_routing.application.inform import Inform
 from mail_routing.application.list_app_passwords import ListAppPasswords
 from mail_routing.application.preview_rule import PreviewRule
@@ -72,6 +74,7 @@ from mail_routing.settings import ConnectorSettings, Settings
 
 ROLES = ("smtp", "submission", "api", "worker", "retry")
 _COLLECT_EVERY_SECONDS = 3600.0
+_FORGET_EVERY_SECONDS = 600.0
 LINGER = 0.02
 """Seconds for which normal and bulk mail is gathered in the broker, so that what is done for many is done at once."""
 
@@ -195,7 +198,7 @@ def build(app: service.App[Settings]) -> None:
             )
             resume = Resume(deliveries, attempt, after_moderation, next_hop, now=now, jitter=jitter)
             app.add(resume, "retry", service.Stage.CONSUMER)
-            collect_contents(app, contents, StoredContentUsers(deliveries.collection))
+            tidy(app, contents, deliveries.collection)
 
 
 def moderation(
@@ -222,12 +225,16 @@ def next_hops(settings: Settings) -> NextHops:
     )
 
 
-def collect_contents(app: service.App[Settings], contents: BlobContents, users: StoredContentUsers) -> None:
+def tidy(app: service.App[Settings], contents: BlobContents, deliveries: store.Collection) -> None:
+    """What goes when a mail has ended: its content, and in time what is known of it."""
     after = timedelta(seconds=app.settings.collect_after_seconds)
     unrecorded_after = timedelta(seconds=app.settings.collect_unrecorded_after_seconds)
+    users = StoredContentUsers(deliveries)
     collect = CollectContents(contents, users, after=after, unrecorded_after=unrecorded_after)
-    often = min(_COLLECT_EVERY_SECONDS, app.settings.collect_after_seconds)
-    app.chore("collection of content", often, collect)
+    app.chore("collection of content", min(_COLLECT_EVERY_SECONDS, after.total_seconds()), collect)
+    keep_for = timedelta(days=app.settings.trace_days)
+    forget = ForgetEnded(StoredEnded(deliveries), keep_for)
+    app.chore("forgetting of mails", min(_FORGET_EVERY_SECONDS, keep_for.total_seconds()), forget)
 
 
 def smtp_client(settings: Settings) -> SmtpClient:

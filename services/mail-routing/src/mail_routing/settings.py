@@ -97,6 +97,9 @@ class Settings(service.Settings):
     collect_unrecorded_after_seconds: Annotated[float, Field(gt=0)] = 45 * 86400
     """The same where nothing stands recorded of its mail: longer than its record may last (7 days), lie among the dead
     letters (30), and last once more when it is redriven (7)."""
+    trace_days: Annotated[float, Field(gt=0)] = 90
+    """How long `Trace` knows of a mail after its last recipient came to an end: longer than the 45 days that its record
+    may last, since a mail that is known is not delivered again."""
     max_hops: int = 50
     """A mail with more Received fields runs in a circle, and is refused."""
     moderation_hours: Annotated[float, Field(gt=0)] = 120.0

@@ -85,6 +85,7 @@ def test_a_shard_in_each_of_its_states_is_kept_as_it_is(treated: Treatment) -> N
         for name in documents.progress_change(each)["$unset"]:
             kept.pop(name, None)
         content = CONTENT if each.may_go_on else b""
+        assert kept.get("ended_at") == (None if each.may_go_on or each.due else NOW)
         assert documents.shard(kept) == replace(each, message=replace(each.message, content=content))
 
 

@@ -3,13 +3,14 @@
     {_id, version, message_id, number, plan: {id, shards}, traceparent, due, parties: [...], accepted_at,
      message: {...}, content: bytes | blob: ref, treatment: {...}, quarantined: entity, moderated: [...],
      deliveries: [{...}], since, onward: [{class, ids}], queued: [...], queued_at, sites: [...], held, urged, claimed,
-     outbox: [...]}
+     ended_at, outbox: [...]}
 
 `due` stands only while a recipient waits and is not held, or something waits for moderators, so that its sparse index
 holds nothing else; urgent and bulk mail have a field of their own for it. The content of a small mail stands as long as
 some of it may go on, `queued`, the keys by which administrators find it, while a recipient waits, and `moderated`,
-those by which moderators do, while something waits for them. `parties` are the addresses, entities and principals that
-may ask what became of the mail, and its Message-ID, by which they may.
+those by which moderators do, while something waits for them. `ended_at` stands once nothing of all this does.
+`parties` are the addresses, entities and principals that may ask what became of the mail, and its Message-ID, by which
+they may.
 """
 
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def shard_document(shard: Shard) -> Document:
         document["content"] = message.content
     if shard.treatment != NONE:
         document["treatment"] = _treatment_document(shard.treatment)
-    return document | _kept_back_fields(shard)
+    return document | _standing_fields(shard)
 
 
 def progress_change(shard: Shard) -> dict[str, Document]:
@@ -88,10 +89,10 @@ def progress_change(shard: Shard) -> dict[str, Document]:
         wanted[due] = shard.due
     if shard.waiting:
         wanted |= _queue_fields(shard)
-    wanted |= _kept_back_fields(shard)
+    wanted |= _standing_fields(shard)
     if shard.treatment.held:  # lists nested in those that have gone on are parties from now on
         wanted["parties"] = sorted(set(_parties(shard)))
-    optional = {due, "content", "quarantined", "moderated", "queued", "queued_at", "sites", *_FLAGS}
+    optional = {due, "content", "ended_at", "quarantined", "moderated", "queued", "queued_at", "sites", *_FLAGS}
     kept = {*wanted, *(("content",) if shard.may_go_on else ())}
     return {"$set": wanted, "$unset": dict.fromkeys(sorted(optional - kept), "")}
 
@@ -102,8 +103,10 @@ def _queue_fields(shard: Shard) -> Document:
     return {**flags, **keys, "sites": list(queue.sites(shard))}
 
 
-def _kept_back_fields(shard: Shard) -> Document:
+def _standing_fields(shard: Shard) -> Document:
     fields: Document = {}
+    if (ended_at := shard.ended_at) is not None:
+        fields["ended_at"] = ended_at
     if shard.quarantined:
         fields["quarantined"] = quarantine.owner(shard)
     if shard.pending:

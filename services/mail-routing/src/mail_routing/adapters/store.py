@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import errors
 import messaging
 import telemetry
-from store import Change, Collection, Index, Insert, OutboxRecord
+from store import Change, Collection, Delete, Index, Insert, OutboxRecord
 
 from mail_routing.adapters import documents, wire
 from mail_routing.adapters.accepted_log import accepted_fact
@@ -26,6 +26,7 @@ INDEXES = (
     Index(["quarantined"], sparse=True),
     Index(["moderated"], sparse=True),
     Index(["blob"], sparse=True),
+    Index(["ended_at"], sparse=True),
 )
 
 # Their replies may be long, and a record has room for a megabyte.
@@ -203,6 +204,19 @@ class StoredContentUsers:
         return plans | {
             one.split("/")[-2] async for found in decided for each in found["onward"] for one in each["ids"]
         }
+
+
+class StoredEnded:
+    """`Ended` on the collection of all deliveries."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        old = {"ended_at": {"$gt": _EPOCH, "$lt": before}}
+        found = self._collection.find(old, limit=limit, projection={"outbox": True})
+        told = [one["_id"] async for one in found if not one.get("outbox")]  # facts that wait would go with it
+        return (await self._collection.bulk([Delete(one, old) for one in told])).deleted
 
 
 class StoredQuarantine:

@@ -183,6 +183,14 @@ class Queue(Protocol):
         ...
 
 
+class Ended(Protocol):
+    """The shards of which nothing may go on any more."""
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Remove some that ended before then, at most `limit`, and return how many those were."""
+        ...
+
+
 class Deliveries(Protocol):
     """The store of shards. What is recorded is so together with the facts that follow from it."""
 

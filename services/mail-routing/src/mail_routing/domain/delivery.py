@@ -151,6 +151,13 @@ class Shard:
         return bool(self.waiting or self.pending) or self.quarantined
 
     @property
+    def ended_at(self) -> datetime | None:
+        """When the last recipient came to an end; None while anything is left to do, or may be."""
+        if self.may_go_on or self.due is not None:
+            return None
+        return max((delivery.at for delivery in self.deliveries if delivery.at), default=self.message.accepted_at)
+
+    @property
     def planned(self) -> list[str]:
         """Of the first shard of a plan: the ids of the others."""
         assert self.plan is not None
