@@ -13,6 +13,7 @@ from cli.command import As, note, sync, table
 app = typer.Typer(no_args_is_help=True, help="List, hold, release, retry or drop mail that waits.")
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids that `list` shows; none: all that the options choose.")]
 Site = Annotated[str, typer.Option(help="A destination site as `list` shows it, for example mx:example.org.")]
+Sender = Annotated[str, typer.Option(help='The address it is from; "<>": what bounces are from.')]
 Class = Annotated[str, typer.Option("--class", help="urgent, normal or bulk.")]
 Held = Annotated[bool, typer.Option("--held", help="Only what is held.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit.")]
@@ -22,6 +23,7 @@ Reason = Annotated[str, typer.Option(help="Why; it stands in the audit.")]
 @sync
 async def list_(
     site: Site = "",
+    sender: Sender = "",
     kind: Class = "",
     held: Held = False,
     limit: Annotated[int, typer.Option(help="At most so many entries.")] = 100,
@@ -30,7 +32,7 @@ async def list_(
     """Lists what waits, oldest first."""
     rows: list[tuple[object, ...]] = []
     async with connect(caller) as client:
-        async for entry in _entries(client, _filter(site, kind, held=held)):
+        async for entry in _entries(client, _filter(site, sender, kind, held=held)):
             rows.append(_row(entry))
             if len(rows) >= limit:
                 break
@@ -44,9 +46,15 @@ def _changes(action: queue_pb2.QueueAction.ValueType, about: str) -> None:
     @app.command(queue_pb2.QueueAction.Name(action).removeprefix("QUEUE_ACTION_").lower(), help=about)
     @sync
     async def change(
-        reason: Reason, ids: Ids = None, site: Site = "", kind: Class = "", held: Held = False, caller: As = None
+        reason: Reason,
+        ids: Ids = None,
+        site: Site = "",
+        sender: Sender = "",
+        kind: Class = "",
+        held: Held = False,
+        caller: As = None,
     ) -> None:
-        await _change(caller, action, ids, _filter(site, kind, held=held), reason)
+        await _change(caller, action, ids, _filter(site, sender, kind, held=held), reason)
 
 
 _changes(queue_pb2.QUEUE_ACTION_HOLD, "Makes no attempt until it is released.")
@@ -84,8 +92,8 @@ async def _change(
         note("unchanged: in hand, gone, of another entity, or so already")
 
 
-def _filter(site: str, kind: str, *, held: bool) -> queue_pb2.QueueFilter:
-    wanted = queue_pb2.QueueFilter(site=site, held=held)
+def _filter(site: str, sender: str, kind: str, *, held: bool) -> queue_pb2.QueueFilter:
+    wanted = queue_pb2.QueueFilter(site=site, sender=sender, held=held)
     if kind:
         try:
             chosen = events_pb2.MessageClass.Value(f"MESSAGE_CLASS_{kind.upper()}")

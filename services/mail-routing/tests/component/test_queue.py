@@ -187,8 +187,21 @@ async def test_a_report_of_the_next_hop_turns_a_delivery_into_a_bounce(
             await asyncio.sleep(0.1)
 
 
-async def test_a_filter_that_chooses_everything_is_refused(boss: Any) -> None:
-    with pytest.raises(Exception, match="filter chooses everything"):
+async def test_what_one_sender_has_sent_is_found_among_what_waits(mail: Mail, queue: As, boss: Any) -> None:
+    anas, service = [await waiting(mail, boss, each, ["x@dead.test"]) for each in (address(ANA), "no-reply@mr-a.test")]
+    bounce = await waiting(mail, queue("root", "mr-c", "mail.admin", "ministry.admin"), "", ["x@dead.test"])
+    assert [each.queue_id for each in await entries(boss, sender=address(ANA).upper())] == [anas.queue_id]
+    assert await entries(boss, sender=address(ANA), site="mx:else.test") == []
+    assert bounce.queue_id not in {each.queue_id for each in await entries(boss, sender="<>")}, "of no entity"
+    root = queue("root", "mr-c", "mail.admin", "ministry.admin")
+    assert [each.queue_id for each in await entries(root, sender="<>", site=DEAD)] == [bounce.queue_id]
+    assert (await change(boss, "DROP", sender="no-reply@mr-a.test", site=DEAD)).changed == 1
+    assert service.queue_id not in {each.queue_id for each in await entries(boss)}
+    assert (await change(root, "DROP", anas.queue_id, bounce.queue_id)).changed == 2
+
+
+async def test_a_filter_that_chooses_everything_is_refused(boss: Any, refused: Any) -> None:
+    with refused("INVALID_ARGUMENT", "QUEUE_FILTER"):
         await change(boss, "DROP")
 
 

@@ -55,11 +55,24 @@ def test_each_action_acts_on_what_it_is_for() -> None:
 
 
 def test_an_entry_is_found_by_its_entity_site_and_state() -> None:
-    keys = set(queue.keys(shard(LIVE, DEAD)))
-    assert keys == {queue.key(scope, Filter(site)) for scope in ("", "ea") for site in ("", LIVE, DEAD)}
-    held = set(queue.keys(shard(LIVE, held=True)))
-    assert queue.key("ea", Filter(LIVE, held=True)) in held
-    assert queue.key("eb", Filter(LIVE)) not in held
+    def found(entry: Shard, scope: str, **wanted: Any) -> bool:
+        return set(queue.wanted_keys(scope, Filter(**wanted))) <= set(queue.keys(entry))
+
+    waits, held = shard(LIVE, DEAD), shard(LIVE, held=True)
+    sender = waits.message.sender
+    for scope in ("", "ea"):
+        for site in ("", LIVE, DEAD):
+            for named in ("", sender, sender.upper()):
+                assert found(waits, scope, site=site, sender=named)
+        assert found(held, scope, site=LIVE, held=True)
+    assert not found(waits, "eb")
+    assert not found(waits, "ea", held=True)
+    assert not found(held, "ea", site=DEAD)
+    assert not found(waits, "ea", sender="else" + sender)
+    assert not found(waits, "ea", sender="<>")
+    bounce = replace(waits, message=replace(waits.message, sender=""))
+    assert found(bounce, "", site=DEAD, sender="<>")
+    assert not found(bounce, "", sender=sender)
 
 
 @dataclass

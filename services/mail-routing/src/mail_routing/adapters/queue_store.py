@@ -22,7 +22,7 @@ class StoredQueue:
     async def page(
         self, scope: str, wanted: Filter, after: Position | None, limit: int
     ) -> tuple[list[Shard], Position | None]:
-        query: documents.Document = {"queued": queue.key(scope, wanted)}
+        query: documents.Document = {"queued": {"$all": list(queue.wanted_keys(scope, wanted))}}
         if wanted.message_class:
             query["message.class"] = wanted.message_class.value
         page = await self._collection.page(query, "queued_at", after, limit, projection=documents.WITHOUT_CONTENT)

@@ -29,7 +29,7 @@ def action(wanted: queue_pb2.QueueAction.ValueType) -> QueueAction:
 
 def filter_(wanted: queue_pb2.QueueFilter) -> Filter:
     kind = getattr(wanted, "class")
-    return Filter(wanted.site, wanted.held, wire.message_class(kind) if kind else None)
+    return Filter(wanted.site, wanted.held, wire.message_class(kind) if kind else None, wanted.sender)
 
 
 def entry(shard: Shard) -> queue_pb2.QueueEntry:

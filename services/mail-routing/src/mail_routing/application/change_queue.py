@@ -47,7 +47,8 @@ class ChangeQueue:
             changed = await self._act(act, [each for each in found if scope in {queue.EVERYTHING, queue.owner(each)}])
             return Changed(changed, len(ids) - changed)
         if not wanted.restricts:
-            raise errors.Invalid("the filter chooses everything: name a site, a class or what is held")
+            said = "the filter chooses everything: name a site, a sender, a class or what is held"
+            raise errors.Invalid(said, reason="QUEUE_FILTER")
         return await self._all(act, scope, wanted)
 
     async def _all(self, act: Act, scope: str, wanted: Filter) -> Changed:

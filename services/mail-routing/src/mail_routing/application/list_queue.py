@@ -18,5 +18,5 @@ async def list_queue(
     entries: Queue, audit: Audit, caller: Caller, wanted: Filter, after: Position | None, limit: int
 ) -> tuple[list[Shard], Position | None]:
     """A page of entries, oldest first; each look is audited before it is answered."""
-    await audit(caller, queue.key(scope_of(caller), wanted))
+    await audit(caller, " ".join(queue.wanted_keys(scope_of(caller), wanted)))
     return await entries.page(scope_of(caller), wanted, after, limit)

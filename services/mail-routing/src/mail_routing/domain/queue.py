@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from mail_routing.domain.address import canonical
 from mail_routing.domain.delivery import Delivery, Progress, Shard, State
 from mail_routing.domain.message import MessageClass
 
 EVERYTHING = ""
 """The scope of those who act for all entities."""
+NULL_SENDER = "<>"
+"""How a filter names the reverse path of bounces (RFC 5321 section 4.5.5)."""
 _MOST_SITES = 50
 _MAILBOXES = "mailboxes"
 
@@ -30,10 +33,11 @@ class Filter:
     site: str = ""
     held: bool = False
     message_class: MessageClass | None = None
+    sender: str = ""  # "<>" is the null sender
 
     @property
     def restricts(self) -> bool:
-        return bool(self.site or self.held or self.message_class)
+        return bool(self.site or self.held or self.message_class or self.sender)
 
 
 def sites(shard: Shard) -> tuple[str, ...]:
@@ -51,16 +55,27 @@ def owner(shard: Shard) -> str:
 
 
 def keys(shard: Shard) -> Iterator[str]:
-    """By which it is found: one for each scope, site and state that a filter may name."""
+    """By which it is found: one for each scope, site and state that a filter may name, and one for its sender."""
+    yield _sender_key(shard.message.sender or NULL_SENDER)
     for scope in dict.fromkeys((EVERYTHING, owner(shard))):
         for site in ("", *sites(shard)):
-            yield key(scope, Filter(site))
+            yield _key(scope, site, held=False)
             if shard.held:
-                yield key(scope, Filter(site, held=True))
+                yield _key(scope, site, held=True)
 
 
-def key(scope: str, wanted: Filter) -> str:
-    return f"{scope}|{wanted.site}|{'held' if wanted.held else ''}"
+def wanted_keys(scope: str, wanted: Filter) -> tuple[str, ...]:
+    """The keys that an entry which the filter chooses has all of; the class has none."""
+    place = _key(scope, wanted.site, held=wanted.held)
+    return (_sender_key(wanted.sender), place) if wanted.sender else (place,)
+
+
+def _key(scope: str, site: str, *, held: bool) -> str:
+    return f"{scope}|{site}|{'held' if held else ''}"
+
+
+def _sender_key(sender: str) -> str:
+    return f"from:{canonical(sender)}"
 
 
 def changed(shard: Shard, action: QueueAction, now: datetime) -> Progress | None:
