@@ -33,7 +33,7 @@ from rossio.directory.v1 import directory_pb2, events_pb2
 
 Row = dict[str, Any]
 SESSIONS = 20
-ROUNDS = 3
+ROUNDS = 7
 HALF_LOAD_SECONDS = 15.0
 EVERYBODY = "everybody@crowd.test"
 _TICK = os.sysconf("SC_CLK_TCK")
