@@ -58,10 +58,10 @@ def value(of: Instrument[Count] | Instrument[Level] | Instrument[Spread], **labe
 
 
 def read(path: Path) -> list[Exported]:
-    """Reads what processes started with ROSSIO_SPAN_FILE=`path` have exported so far."""
+    """Reads what processes started with ROSSIO_SPAN_FILE=`path` have exported so far, whole lines alone."""
     if not path.exists():
         return []
-    return [_exported(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [_exported(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}}\n")]
 
 
 def _exported(line: str) -> Exported:

@@ -88,11 +88,14 @@ class SpanQueue:
 
 
 def span_file(path: Path, resource: Mapping[str, str]) -> Send:
-    """Appends spans to a file as JSON lines (read them with telemetry.capture.read)."""
+    """Appends spans to a file as JSON lines (read them with telemetry.capture.read).
+
+    A batch begins with a line end, since a process that was killed may have left half a line.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def send(spans: Sequence[Recording]) -> bool:
-        text = "".join(json.dumps(as_json(span, resource)) + "\n" for span in spans)
+        text = "\n" + "".join(json.dumps(as_json(span, resource)) + "\n" for span in spans)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(file, text.encode())
