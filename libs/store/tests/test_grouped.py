@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from mail_routing.adapters.grouped import Grouped
+from store import Grouped
 
 
 class Slow:
@@ -43,16 +43,48 @@ async def test_a_failure_is_everybodys_in_the_group_and_nobody_elses() -> None:
     assert [type(a) for a in answers] == [OSError, OSError, int]
 
 
-async def test_one_who_gives_up_stops_nobody() -> None:
+async def test_who_has_given_up_before_their_turn_is_not_worked_for_and_stops_nobody() -> None:
     work = Slow()
     grouped = Grouped(work)
-    impatient, patient = asyncio.create_task(grouped(1)), asyncio.create_task(grouped(2))
+    begun = asyncio.create_task(grouped(1))
     await work.begun.wait()
-    impatient.cancel()
+    impatient, patient = asyncio.create_task(grouped(2)), asyncio.create_task(grouped(3))
+    await asyncio.sleep(0)
+    for gone in (begun, impatient):
+        gone.cancel()
     work.gate.set()
-    assert await patient == 4
-    with pytest.raises(asyncio.CancelledError):
-        await impatient
+    assert await patient == 6
+    assert work.groups == [[1], [3]]
+    for gone in (begun, impatient):
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+
+
+async def test_who_is_first_goes_before_all_that_wait() -> None:
+    work = Slow()
+    grouped = Grouped(work, most=2)
+    begun = asyncio.create_task(grouped(1))
+    await work.begun.wait()
+    tasks = [asyncio.create_task(grouped(n, first=n == 9)) for n in (2, 3, 9)]
+    await asyncio.sleep(0)
+    work.gate.set()
+    assert await asyncio.gather(begun, *tasks) == [2, 4, 6, 18]
+    assert work.groups == [[1], [9, 2], [3]]
+    assert await grouped(5) == 10, "it goes on after it was idle"
+
+
+async def test_as_many_groups_are_worked_on_at_a_time_as_there_are_lanes() -> None:
+    work = Slow()
+    grouped = Grouped(work, lanes=2)
+    tasks = []
+    for number in range(1, 6):
+        tasks.append(asyncio.create_task(grouped(number)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert work.groups == [[1], [2]]
+    work.gate.set()
+    assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
+    assert work.groups == [[1], [2], [3, 4, 5]]
 
 
 async def test_a_group_stays_open_for_a_while_where_the_one_before_held_several() -> None:

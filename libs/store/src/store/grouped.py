@@ -1,6 +1,11 @@
-"""Group commit: what many ask for at once is done in one go, and each gets their own answer."""
+"""Group commit: what many ask for at once is done in one go, and each gets their own answer.
+
+A commit costs the sync of a journal, whether of one change or of a hundred. So what is asked for while one is under way
+waits for its end, and goes with all else that waits.
+"""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -9,11 +14,11 @@ Answer = TypeVar("Answer")
 
 
 class Grouped(Generic[Item, Answer]):
-    """Call it with an item; `work` is given the items of all who called meanwhile, at most `most` of them.
+    """Call it with an item; `work` answers, in order, the items of all who called meanwhile, at most `most` of them.
 
-    At most `lanes` groups are worked on at a time; who comes later waits in the next group, so that groups
-    grow with the load and a lone item waits for nobody. With `linger` a group stays open for so many seconds more,
-    as long as the groups before it held several. An exception of `work` is everybody's in the group.
+    At most `lanes` groups are worked on at a time, so that groups grow with the load and a lone item waits for nobody.
+    With `linger` a group stays open for so many seconds more, as long as the one before it held several. An exception
+    of `work` is everybody's in the group.
     """
 
     def __init__(
@@ -25,29 +30,50 @@ class Grouped(Generic[Item, Answer]):
         linger: float = 0.0,
     ) -> None:
         self._work = work
-        self._linger = linger
-        self._busy = False
         self._most = most
-        self._lanes = asyncio.Semaphore(lanes)
-        self._open: tuple[list[Item], asyncio.Task[Sequence[Answer]]] | None = None
+        self._idle = lanes
+        self._linger = linger
+        self._crowded = False
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._lanes: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, item: Item) -> Answer:
-        if self._open is None:
-            items: list[Item] = []
-            self._open = items, asyncio.create_task(self._run(items))
-        items, task = self._open
-        index = len(items)
-        items.append(item)
-        if len(items) >= self._most:
-            self._open = None
-        # One who stops waiting does not stop the others.
-        return (await asyncio.shield(task))[index]
+    async def __call__(self, item: Item, *, first: bool = False) -> Answer:
+        """The answer to this item; `first`: before all that wait. One who stops waiting does not stop the others."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        (self._waiting.appendleft if first else self._waiting.append)((item, answer))
+        if self._idle:
+            self._idle -= 1
+            lane = asyncio.create_task(self._run(), name="group commit")
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+        return await answer
 
-    async def _run(self, items: list[Item]) -> Sequence[Answer]:
-        async with self._lanes:
-            if self._linger and self._busy:
-                await asyncio.sleep(self._linger)
-            self._busy = len(items) > 1
-            if self._open is not None and self._open[0] is items:
-                self._open = None
-            return await self._work(items)
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                if self._linger and self._crowded:
+                    await asyncio.sleep(self._linger)
+                group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+                self._crowded = len(group) > 1
+                # Who does not wait any more may have been told that it did not work: it is not done.
+                await self._answer([(item, answer) for item, answer in group if not answer.done()])
+        finally:
+            self._idle += 1
+
+    async def _answer(self, asked: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        if not asked:
+            return
+        try:
+            answers = await self._work([item for item, _ in asked])
+        except asyncio.CancelledError:
+            for _, answer in asked:
+                answer.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it is raised again, to each who asked
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+        else:
+            for (_, answer), said in zip(asked, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(said)

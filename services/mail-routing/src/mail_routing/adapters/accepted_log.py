@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import errors
 import messaging
-from store import OutboxRecord
+from store import Grouped, OutboxRecord
 
 from mail_routing.adapters import wire
-from mail_routing.adapters.grouped import Grouped
 from mail_routing.domain.message import Message
 
 _LINGER = 0.002

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import telemetry
+from store import Grouped
 
-from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import MailboxMail
 from mail_routing.domain.delivery import Result, State
 from mail_routing.domain.message import MessageClass

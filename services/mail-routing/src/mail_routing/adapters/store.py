@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 import errors
 import messaging
 import telemetry
-from store import Change, Collection, Delete, Index, Insert, OutboxRecord
+from store import Change, Collection, Delete, Grouped, Index, Insert, OutboxRecord
 
 from mail_routing.adapters import documents, wire
 from mail_routing.adapters.accepted_log import accepted_fact
 from mail_routing.adapters.access import audited
-from mail_routing.adapters.grouped import Grouped
 from mail_routing.application.ports import Deed, Due
 from mail_routing.domain import quarantine
 from mail_routing.domain.delivery import ENDED, Delivery, Progress, Shard, shard_id

@@ -9,17 +9,18 @@ from typing import Any, Final
 
 import telemetry
 from rpc import Caller
-from store import ASCENDING, Change, Collection, Document, Index, Insert, OutboxRecord
+from store import ASCENDING, Change, Collection, Document, Grouped, Index, Insert, OutboxRecord
 
 from notification.adapters import documents, wire
 from notification.adapters.documents import read, written
-from notification.adapters.grouping import Grouping
 from notification.domain.notification import Notification
 from notification.domain.vocabulary import Channel, Lane, Status, Topic
 
 _PAGE: Final = 200
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _AT_ITS_TIME: Final = timedelta(0)
+_TOGETHER: Final = 100
+"""Of one commit at most: so many an emergency waits for."""
 
 INDEXES: Final = (
     Index(["key"], unique=True),
@@ -49,12 +50,12 @@ class StoredNotifications:
     def __init__(self, notifications: Collection, publish: Publish) -> None:
         self._notifications = notifications
         self._publish = publish
-        self._look = Grouping(self._get_together)
-        self._named = Grouping(self._named_together)
-        self._texted = Grouping(self._texted_together)
-        self._insert = Grouping(self._insert_together)
-        self._change = Grouping(self._change_together)
-        self._published = Grouping(self._published_together)
+        self._look = Grouped(self._get_together, most=_TOGETHER)
+        self._named = Grouped(self._named_together, most=_TOGETHER)
+        self._texted = Grouped(self._texted_together, most=_TOGETHER)
+        self._insert = Grouped(self._insert_together, most=_TOGETHER)
+        self._change = Grouped(self._change_together, most=_TOGETHER)
+        self._published = Grouped(self._published_together, most=_TOGETHER)
 
     async def get(self, notification_id: str) -> Notification | None:
         return _found(await self._look(notification_id))

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from rpc import Caller
-from store import Collection, Index
+from store import Collection, Grouped, Index
 
 from notification.adapters import wire
-from notification.adapters.grouping import Grouping
 from notification.domain.vocabulary import Channel, Topic
 
 INDEXES: Final = (Index(["target"]),)
@@ -24,7 +23,7 @@ class StoredSuppressions:
 
     def __init__(self, suppressions: Collection, key: bytes) -> None:
         self._suppressions = suppressions
-        self._look = Grouping(self._look_together)
+        self._look = Grouped(self._look_together)
         self._key = hmac.digest(key, b"rossio.notification.target", hashlib.sha256)
 
     def target(self, channel: Channel, address: str) -> str:
