@@ -90,6 +90,31 @@ async def test_calls_that_found_the_server_away_are_repeated_and_streams_of_requ
             assert (caught.value.code(), len(attempts)) == (StatusCode.UNAVAILABLE, times)
 
 
+async def test_who_sends_a_stream_may_have_it_repeated_while_the_server_is_away(serving, echo, echoing):
+    refusals: list[Exception] = []
+
+    async def refuse(requests, context):
+        if refusals:
+            raise refusals.pop()
+        return echo.SayResponse(text="at last")
+
+    async def one():
+        yield echo.UploadRequest(header=echo.Header(request_id="r"))
+
+    echoing.Upload = refuse
+    async with serving() as stub:
+        refusals += [Transient("not now")] * 4
+        assert (await rpc.repeated(lambda: stub.Upload(one()))).text == "at last"
+        refusals += [Transient("not now")] * 9
+        with pytest.raises(grpc.aio.AioRpcError):
+            await rpc.repeated(lambda: stub.Upload(one()))
+        assert len(refusals) == 4
+        refusals[:] = [Transient("not now"), Conflict("never")]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await rpc.repeated(lambda: stub.Upload(one()))
+        assert (caught.value.code(), len(refusals)) == (StatusCode.ABORTED, 1)
+
+
 async def test_what_refuses_an_upload_is_the_error_also_while_it_is_still_sent(serving, echo, echoing):
     async def full(requests, context):
         async for request in requests:

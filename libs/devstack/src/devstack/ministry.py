@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import rpc
 from errors import Invalid
 from rossio.directory.v1 import service_pb2
 from rossio.directory.v1.service_pb2_grpc import DirectoryServiceStub
@@ -31,4 +32,4 @@ async def import_folder(
                 while data := content.read(_CHUNK_BYTES):
                     yield service_pb2.ImportRequest(chunk=service_pb2.ImportChunk(table=name, data=data))
 
-    return await directory.Import(parts())
+    return await rpc.repeated(lambda: directory.Import(parts()))

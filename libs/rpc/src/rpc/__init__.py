@@ -10,7 +10,7 @@ Its handlers ask `rpc.caller()`, `rpc.request_id()` and `rpc.derived_id(...)`, r
 package `errors`, and leave everything else to the interceptor.
 """
 
-from rpc.channel import channel, token_file
+from rpc.channel import channel, repeated, token_file
 from rpc.failures import error_of, typed_errors
 from rpc.identity import Caller, caller, derived_id, request_id, time_left
 from rpc.pages import page_size, page_token, read_page_token
@@ -35,6 +35,7 @@ __all__ = [
     "page_size",
     "page_token",
     "read_page_token",
+    "repeated",
     "request_id",
     "time_left",
     "token_file",

@@ -7,7 +7,7 @@ queue into every call.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,27 +26,29 @@ UNARY_TIMEOUT = 10.0
 GRACE = 60.0
 """Seconds that calls in hand have to end on a channel whose certificates were renewed; longer streams begin again."""
 
+_AWAY = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
+"""How a server that is not there answers; CANCELLED is of one that stops, for calls which it had not yet taken up."""
+_WAITS = (0.1, 0.3, 0.9, 1.0)
 _BALANCED: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 _REPEATED: dict[str, Any] = {
     "methodConfig": [
         {
             "name": [{}],
             "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
+                "maxAttempts": len(_WAITS) + 1,
+                "initialBackoff": f"{_WAITS[0]}s",
+                "maxBackoff": f"{_WAITS[-1]}s",
                 "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+                "retryableStatusCodes": [code.name for code in _AWAY],
             },
         }
     ]
 }
-"""Calls that found the server away are repeated; a write is one effect by its request_id. CANCELLED is
-how a server that stops answers calls which it had not yet taken up.
+"""Calls that found the server away are repeated; a write is one effect by its request_id.
 
 Streams of requests are not, and so have a connection of their own: gRPC (1.85) aborts the whole process when such a
 stream under a policy of retries is refused while it still sends ("promise_based_filter.cc: ILLEGAL STATE").
-Nor could it repeat more than the 256 KiB that it keeps; who sends a stream asks where to go on."""
+Nor could it repeat more than the 256 KiB that it keeps. Who sends a stream asks where to go on, or uses `repeated`."""
 
 
 def channel(
@@ -85,6 +87,21 @@ def channel(
     repeated = _Connection(partial(connect, _BALANCED | _REPEATED), tls)
     once = _Connection(partial(connect, _BALANCED), tls)
     return Channel(repeated, once, token, timeout)
+
+
+async def repeated(call: Callable[[], Awaitable[_T]]) -> _T:
+    """Makes a call with a stream of requests, and makes it anew where the server is away, five times in all.
+
+    Channels do so themselves for calls of one request. The request has to be one effect however often it is made.
+    """
+    for wait in _WAITS:
+        try:
+            return await call()
+        except aio.AioRpcError as error:
+            if error.code() not in _AWAY:
+                raise
+        await asyncio.sleep(wait)
+    return await call()
 
 
 def token_file(path: Path) -> Token:
