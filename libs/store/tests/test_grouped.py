@@ -43,6 +43,15 @@ async def test_a_failure_is_everybodys_in_the_group_and_nobody_elses() -> None:
     assert [type(a) for a in answers] == [OSError, OSError, int]
 
 
+async def test_an_answer_too_few_is_an_error_and_leaves_nobody_waiting() -> None:
+    async def forgetful(items: Sequence[int]) -> list[int]:
+        return list(items)[:-1]
+
+    grouped = Grouped(forgetful)
+    answers = await asyncio.gather(*(grouped(n) for n in (1, 2, 3)), return_exceptions=True)
+    assert [type(a) for a in answers] == [int, int, ValueError]
+
+
 async def test_who_has_given_up_before_their_turn_is_not_worked_for_and_stops_nobody() -> None:
     work = Slow()
     grouped = Grouped(work)

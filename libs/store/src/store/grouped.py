@@ -65,6 +65,9 @@ class Grouped(Generic[Item, Answer]):
             return
         try:
             answers = await self._work([item for item, _ in asked])
+            for (_, answer), said in zip(asked, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(said)
         except asyncio.CancelledError:
             for _, answer in asked:
                 answer.cancel()
@@ -73,7 +76,3 @@ class Grouped(Generic[Item, Answer]):
             for _, answer in asked:
                 if not answer.done():
                     answer.set_exception(error)
-        else:
-            for (_, answer), said in zip(asked, answers, strict=True):
-                if not answer.done():
-                    answer.set_result(said)
