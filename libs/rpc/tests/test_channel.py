@@ -19,6 +19,12 @@ async def last(stream):
         pass
 
 
+async def upload(echo, chunks=0):
+    yield echo.UploadRequest(header=echo.Header(request_id="r"))
+    for _ in range(chunks):
+        yield echo.UploadRequest(chunk=bytes(256 * 1024))
+
+
 async def test_a_call_inside_a_call_has_what_is_left_of_its_time(serving, echo, echoing):
     left: dict[str, Any] = {}
 
@@ -78,12 +84,9 @@ async def test_calls_that_found_the_server_away_are_repeated_and_streams_of_requ
         attempts.append(type(request).__name__)
         raise Transient("not now", reason="AWAY")
 
-    async def many():
-        yield echo.UploadRequest(header=echo.Header(request_id="r"))
-
     echoing.Say = echoing.Upload = away
     async with serving() as stub:
-        for call, times in ((lambda: stub.Say(echo.SayRequest()), 5), (lambda: stub.Upload(many()), 1)):
+        for call, times in ((lambda: stub.Say(echo.SayRequest()), 5), (lambda: stub.Upload(upload(echo)), 1)):
             attempts.clear()
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call()
@@ -98,20 +101,17 @@ async def test_who_sends_a_stream_may_have_it_repeated_while_the_server_is_away(
             raise refusals.pop()
         return echo.SayResponse(text="at last")
 
-    async def one():
-        yield echo.UploadRequest(header=echo.Header(request_id="r"))
-
     echoing.Upload = refuse
     async with serving() as stub:
         refusals += [Transient("not now")] * 4
-        assert (await rpc.repeated(lambda: stub.Upload(one()))).text == "at last"
+        assert (await rpc.repeated(lambda: stub.Upload(upload(echo)))).text == "at last"
         refusals += [Transient("not now")] * 9
         with pytest.raises(grpc.aio.AioRpcError):
-            await rpc.repeated(lambda: stub.Upload(one()))
+            await rpc.repeated(lambda: stub.Upload(upload(echo)))
         assert len(refusals) == 4
         refusals[:] = [Transient("not now"), Conflict("never")]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await rpc.repeated(lambda: stub.Upload(one()))
+            await rpc.repeated(lambda: stub.Upload(upload(echo)))
         assert (caught.value.code(), len(refusals)) == (StatusCode.ABORTED, 1)
 
 
@@ -121,16 +121,11 @@ async def test_what_refuses_an_upload_is_the_error_also_while_it_is_still_sent(s
             if request.WhichOneof("part") == "chunk":
                 raise Conflict("nothing more fits", reason="QUOTA")
 
-    async def many():
-        yield echo.UploadRequest(header=echo.Header(request_id="r"))
-        for _ in range(24):
-            yield echo.UploadRequest(chunk=bytes(256 * 1024))
-
     echoing.Upload = full
     async with serving() as stub:
         for _ in range(100):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await stub.Upload(many())
+                await stub.Upload(upload(echo, chunks=24))
             error = rpc.error_of(caught.value)
             assert (type(error), error.reason, str(error)) == (Conflict, "QUOTA", "nothing more fits")
 

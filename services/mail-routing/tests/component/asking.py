@@ -41,19 +41,30 @@ async def found(stub: Any, message_id: str = "", **question: Any) -> list[pb.Tra
     return answers
 
 
-async def looks(bootstrap: str, message_id: str) -> list[ActionAudited]:
-    """The audit records about a mail that are on the stream now."""
+async def looks(bootstrap: str, resource: str) -> list[ActionAudited]:
+    """The audit records about a mail, a rule or the like that are on the stream now, in the order of their time."""
     told: list[ActionAudited] = []
 
     async def take(deliveries: Sequence[messaging.Delivery]) -> None:
         records = [delivery.message for delivery in deliveries]
-        told.extend(r for r in records if isinstance(r, ActionAudited) and r.resource == message_id)
+        told.extend(r for r in records if isinstance(r, ActionAudited) and r.resource == resource)
 
     follower = messaging.Follower(messaging.Kafka(bootstrap), ["audit.v1"], take)
     await follower.start()
     await follower.caught_up()
     await follower.stop()
     return sorted(told, key=lambda record: record.at.ToDatetime())
+
+
+async def looks_after(bootstrap: str, resource: str, count: int) -> list[ActionAudited]:
+    """The same once there are so many."""
+
+    async def enough() -> list[ActionAudited]:
+        told = await looks(bootstrap, resource)
+        return told if len(told) >= count else []
+
+    told: list[ActionAudited] = await until(enough)
+    return told
 
 
 def rule(name: str, conditions: dict[str, str], *actions: tuple[str, ...], **more: Any) -> rules_pb2.Rule:

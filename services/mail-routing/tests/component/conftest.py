@@ -227,13 +227,25 @@ def mail_routing(folder: Path, surroundings: Surroundings, certificate: Path) ->
 
 
 @pytest.fixture(scope="module")
+def own_settings() -> dict[str, str]:
+    """What a module's `mail` is told besides; a module that wants something has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def mail(
-    streams: str, mongo: str, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, certificate: Path
+    streams: str,
+    mongo: str,
+    issuer: Issuer,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificate: Path,
+    own_settings: dict[str, str],
 ) -> Iterator[Mail]:
     """mail-routing for the tests of one module, in a database of its own; its ministry is on the streams."""
     asyncio.run(publish_directory(streams))
     surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
     made = mail_routing(tmp_path_factory.mktemp("mail"), surroundings, certificate)
+    made.program.settings |= own_settings
     made.program.start()
     yield made
     made.program.kill()

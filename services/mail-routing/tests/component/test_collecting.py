@@ -1,9 +1,7 @@
 """Large content goes from the blob store when its mail has ended, and not before, whatever dies."""
 
 import asyncio
-import shutil
 import smtplib
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,6 @@ from uuid import uuid4
 
 import pytest
 import store
-from devstack.issuer import Issuer
-from devstack.services import Surroundings
 from mail_routing.adapters.store import StoredContentUsers
 from mail_routing.entrypoints.smtp.grammar import Reply
 from rossio.mail.v1 import rules_pb2 as pb
@@ -23,10 +19,8 @@ from .conftest import (  # type: ignore[import-not-found]
     As,
     Mail,
     address,
-    mail_routing,
     make_all_due,
     marker,
-    publish_directory,
     sinking,
     until,
 )
@@ -38,18 +32,9 @@ DEFERRED = 'rossio_mail_outcomes_total{lane="normal",outcome="deferred"}'
 
 
 @pytest.fixture(scope="module")
-def mail(
-    streams: str, mongo: str, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, certificate: Path
-) -> Iterator[Mail]:
-    """mail-routing that collects content of half a second's age, twice a second."""
-    asyncio.run(publish_directory(streams))
-    surroundings = Surroundings(streams, mongo, issuer, database_prefix=f"test_{uuid4().hex}_")
-    made = mail_routing(tmp_path_factory.mktemp("mail"), surroundings, certificate)
-    made.program.settings["COLLECT_AFTER_SECONDS"] = "0.5"
-    made.program.start()
-    yield made
-    made.program.kill()
-    shutil.rmtree(made.maildirs, ignore_errors=True)
+def own_settings() -> dict[str, str]:
+    """Content is collected at half a second's age, twice a second."""
+    return {"COLLECT_AFTER_SECONDS": "0.5"}
 
 
 def content(mark: bytes) -> bytes:

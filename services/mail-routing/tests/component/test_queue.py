@@ -2,22 +2,20 @@
 
 import asyncio
 import smtplib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
-import messaging
 import pytest
 import rpc
 from devstack.issuer import Issuer
-from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.mail.v1 import events_pb2
 from rossio.mail.v1 import queue_pb2 as pb
 from rossio.mail.v1.queue_pb2_grpc import QueueServiceStub
 from rossio.mail.v1.service_pb2 import SubmitRequest, TraceRequest
 
-from .asking import change, entries  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import change, entries, looks_after  # type: ignore[import-not-found]  # "mail-routing" is no module name
 from .conftest import (  # type: ignore[import-not-found]
     TRUSTED,
     As,
@@ -116,24 +114,8 @@ async def test_held_mail_waits_until_it_is_released_and_each_act_is_audited(
                 await asyncio.sleep(0.5)
         await until(lambda: sink.with_marker(mark))
     assert len(sink.with_marker(mark)) == 1
-    actions = [record.action for record in await audited(streams, entry.queue_id)]
+    actions = [record.action for record in await looks_after(streams, entry.queue_id, 2)]
     assert actions[:2] == ["mail.queue.hold", "mail.queue.release"]
-
-
-async def audited(bootstrap: str, resource: str) -> list[ActionAudited]:
-    told: list[ActionAudited] = []
-
-    async def take(deliveries: Sequence[messaging.Delivery]) -> None:
-        records = [delivery.message for delivery in deliveries]
-        told.extend(r for r in records if isinstance(r, ActionAudited) and r.resource == resource)
-
-    follower = messaging.Follower(messaging.Kafka(bootstrap), ["audit.v1"], take)
-    await follower.start()
-    async with asyncio.timeout(60):
-        while len(told) < 2:
-            await asyncio.sleep(0.1)
-    await follower.stop()
-    return sorted(told, key=lambda record: record.at.ToDatetime())
 
 
 async def test_what_is_dropped_is_gone_and_said_so(mail: Mail, boss: Any, caller: As) -> None:

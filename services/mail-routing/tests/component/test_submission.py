@@ -16,10 +16,9 @@ import aiosmtplib
 import pytest
 from cryptography import x509
 from devstack.issuer import Issuer
-from rossio.governance.v1.audit_pb2 import ActionAudited
 from rossio.mail.v1 import access_pb2 as pb
 
-from .asking import found, looks  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import found, looks_after  # type: ignore[import-not-found]  # "mail-routing" is no module name
 from .conftest import (  # type: ignore[import-not-found]
     As,
     Mail,
@@ -129,19 +128,11 @@ async def test_an_app_password_works_until_it_is_taken_back(mail: Mail, caller: 
     await caller("boss", entity="mr-a", roles=["mail.admin"]).RevokeAppPassword(revoke)
     with pytest.raises(smtplib.SMTPAuthenticationError):
         await asyncio.to_thread(hand_in, password)
-    told = await until_told(streams, password_id, 2)
+    told = await looks_after(streams, password_id, 2)
     assert [(each.actor, each.action) for each in told] == [
         (ANA, "mail.app_password.create"),
         ("boss", "mail.app_password.revoke"),
     ]
-
-
-async def until_told(bootstrap: str, resource: str, count: int) -> list[ActionAudited]:
-    told: list[ActionAudited] = []
-    async with asyncio.timeout(60):
-        while len(told) < count:
-            told = await looks(bootstrap, resource)
-    return told
 
 
 async def test_the_same_request_makes_one_app_password_and_pages_go_on(mail: Mail, caller: As) -> None:

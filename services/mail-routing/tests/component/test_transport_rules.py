@@ -8,7 +8,7 @@ from uuid import uuid4
 from rossio.mail.v1 import events_pb2, service_pb2
 from rossio.mail.v1 import rules_pb2 as pb
 
-from .asking import admin, found, in_force, looks, put, request, rule, ruled, trace  # type: ignore[import-not-found]  # "mail-routing" is no module name
+from .asking import admin, found, in_force, looks_after, put, request, rule, ruled, trace  # type: ignore[import-not-found]  # "mail-routing" is no module name
 from .conftest import TRUSTED, As, Mail, address, marker, sinking, until  # type: ignore[import-not-found]
 
 ANA, RUI, EVA, NUNO = "mr-ana", "mr-rui", "mr-eva", "mr-nuno"
@@ -46,14 +46,6 @@ async def test_a_rule_is_made_changed_removed_and_its_past_stays(
     assert about == [("first", False), ("second", False), ("second", True)]
     told = [each.action for each in await looks_after(streams, made.rule_id, 3)]
     assert told == ["mail.rule.put", "mail.rule.put", "mail.rule.remove"]
-
-
-async def looks_after(bootstrap: str, resource: str, count: int) -> list[Any]:
-    seen: list[Any] = []
-    async with asyncio.timeout(60):
-        while len(seen) < count:
-            seen = await looks(bootstrap, resource)
-    return seen
 
 
 async def test_one_mail_is_treated_by_recipient_and_each_decision_is_kept(mail: Mail, caller: As) -> None:
